@@ -1,0 +1,165 @@
+"""Every figure that skem is to reach, and what a run says about them."""
+
+import operator
+from collections.abc import Callable
+from typing import NamedTuple
+
+SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+
+
+class Goal(NamedTuple):
+    """One figure. `figures` maps where it was measured to what was; the worst counts."""
+
+    section: str
+    name: str
+    sign: str
+    wanted: float
+    unit: str
+    figures: Callable[[dict], dict[str, float]]
+
+
+def _by_row(column):
+    def figures(result):
+        return {
+            f"{row['shape']} {row['covariance_type']}": row[column]
+            for row in result.get("rows", [])
+            if row[column] is not None
+        }
+
+    return figures
+
+
+def _memory_beyond(result):
+    return {
+        f"n = {row['n']}": row["beyond_mib"] for row in result["rows"] if row["program"] == "skem"
+    }
+
+
+def _memmap(result):
+    anonymous = result["memmap"].get("anonymous_mib")
+    return {} if anonymous is None else {"4 GB": anonymous}
+
+
+def _search(column):
+    def figures(result):
+        row = result["rows"][1]
+        return {row["case"]: row[column]}
+
+    return figures
+
+
+GOALS = (
+    Goal(
+        "iteration",
+        "EM iteration against scikit-learn, geometric mean of the ratios",
+        ">=",
+        12,
+        "times",
+        lambda result: {"24 ratios": result["geometric_mean"]},
+    ),
+    Goal(
+        "iteration",
+        "EM iteration against scikit-learn, every ratio",
+        ">=",
+        3,
+        "times",
+        _by_row("ratio"),
+    ),
+    Goal(
+        "iteration",
+        "share of the matrix-product speed, full, D >= 16",
+        ">=",
+        0.70,
+        "",
+        _by_row("share"),
+    ),
+    Goal(
+        "armadillo",
+        "EM iteration against Armadillo, every ratio",
+        ">",
+        1,
+        "times",
+        _by_row("ratio"),
+    ),
+    Goal("memory", "peak memory beyond X, whatever n", "<=", 64, "MiB", _memory_beyond),
+    Goal("memory", "anonymous memory of a fit to a 4 GB memory map", "<", 400, "MiB", _memmap),
+    Goal(
+        "coldstart",
+        "import skem and first fit, numba cache empty",
+        "<=",
+        6,
+        "s",
+        lambda result: {"fresh process": result["cold"]["both"]},
+    ),
+    Goal(
+        "coldstart",
+        "import skem and first fit over import sklearn.mixture, cache warm",
+        "<=",
+        1,
+        "s",
+        lambda result: {"fresh process": result["warm"]["both"] - result["sklearn.mixture"]},
+    ),
+    Goal(
+        "coldstart",
+        "import skem over import sklearn",
+        "<=",
+        0.3,
+        "s",
+        lambda result: {"fresh process": result["skem"] - result["sklearn"]},
+    ),
+    Goal(
+        "threads", "two threads against one, larger tables", ">=", 1.7, "times", _by_row("speedup")
+    ),
+    Goal(
+        "gridsearch",
+        "CPU time over wall time on 2 cores",
+        "<=",
+        2.1,
+        "",
+        _search("cpu_over_wall"),
+    ),
+    Goal(
+        "gridsearch",
+        "runnable threads on average, 2 workers",
+        "<=",
+        2.1,
+        "",
+        _search("runnable_mean"),
+    ),
+)
+
+
+class Verdict(NamedTuple):
+    """What a run says about a goal."""
+
+    goal: str
+    wanted: str
+    reached: str
+    verdict: str  # met, missed or not measured
+
+
+def _number(value, unit):
+    return f"{value:.3g} {unit}".strip()
+
+
+def judge(goal, sections):
+    """Compare the worst figure with the one wanted; nothing is rounded before."""
+    wanted = f"{goal.sign} {_number(goal.wanted, goal.unit)}"
+    result = sections[goal.section]
+    if "failed" in result:
+        return Verdict(goal.name, wanted, f"failed: {result['failed']}", "missed")
+    figures = {} if "skipped" in result else goal.figures(result)
+    if not figures:
+        return Verdict(goal.name, wanted, "none", "not measured")
+    holds = SIGNS[goal.sign]
+    worst = (min if goal.sign.startswith(">") else max)(figures, key=figures.get)
+    reached = f"{_number(figures[worst], goal.unit)} ({worst})"
+    missing = sum(not holds(figure, goal.wanted) for figure in figures.values())
+    if missing and len(figures) > 1:
+        reached += f"; {missing} of {len(figures)} miss it"
+    return Verdict(goal.name, wanted, reached, "missed" if missing else "met")
+
+
+def judge_all(sections):
+    """A verdict for every goal whose measurement is in the run, in the order of `GOALS`."""
+    return [judge(goal, sections) for goal in GOALS if goal.section in sections]

@@ -1,0 +1,73 @@
+"""What the measurements ran on, and its own speed at multiplying matrices."""
+
+import os
+import platform
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_info, threadpool_limits
+
+PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "joblib", "threadpoolctl")
+
+
+def cores():
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _field(path, name):
+    """The first value called `name` in a ``name : value`` file of /proc."""
+    for line in Path(path).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return "unknown"
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed as a package"
+
+
+def describe():
+    """Processor, memory, BLAS and versions, as a flat dictionary of strings."""
+    import scipy.linalg  # noqa: F401  (loads SciPy's own BLAS, so that it is listed)
+
+    import skem
+
+    libraries = {
+        f"{lib['internal_api']} {lib['version']} ({lib.get('architecture', 'unknown')})"
+        for lib in threadpool_info()
+        if lib["user_api"] == "blas"
+    }
+    memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20
+    return {
+        "processor": _field("/proc/cpuinfo", "model name"),
+        "cores": str(cores()),
+        "memory": f"{memory:.0f} GiB",
+        "system": platform.platform(),
+        "BLAS": ", ".join(sorted(libraries)),
+        "Python": platform.python_version(),
+        "skem": getattr(skem, "__version__", _version("skem")),
+        **{name: _version(name) for name in PACKAGES},
+        "load average at the start": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+    }
+
+
+def matmul_gflops(threads, size=2048, repeats=5):
+    """Best speed of a square float64 matrix product, in 1e9 flops per second."""
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((2, size, size))
+    out = np.empty((size, size))
+    best = np.inf
+    with threadpool_limits(limits=threads):
+        np.matmul(a, b, out=out)
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            np.matmul(a, b, out=out)
+            best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best / 1e9

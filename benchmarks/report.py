@@ -1,0 +1,60 @@
+"""The run as Markdown, and the place in benchmarks/README.md where it goes."""
+
+from pathlib import Path
+
+from benchmarks import armadillo, coldstart, gridsearch, iteration, memory, threads
+
+README = Path(__file__).parent / "README.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+
+SECTIONS = {
+    "iteration": (iteration, "One EM iteration against scikit-learn, 2 threads each"),
+    "armadillo": (armadillo, "One EM iteration against Armadillo, 2 threads each"),
+    "memory": (memory, "Memory"),
+    "coldstart": (coldstart, "Cold start"),
+    "threads": (threads, "Two threads against one"),
+    "gridsearch": (gridsearch, "Inside GridSearchCV"),
+}
+
+
+def markdown(run):
+    """Machine, every table, every goal."""
+    lines = [f"Measured {run['when']}{' with --quick' if run['quick'] else ''}, skem on:", ""]
+    lines += [f"- {name}: {value}" for name, value in run["machine"].items()]
+    for name, result in run["sections"].items():
+        module, title = SECTIONS[name]
+        body = f"Failed: {result['failed']}" if "failed" in result else module.markdown(result)
+        lines += ["", f"### {title}", "", body]
+    lines += [
+        "",
+        "### Goals",
+        "",
+        "| goal | wanted | worst reached | |",
+        "|---|---|---|---|",
+    ]
+    for verdict in run["verdicts"]:
+        lines.append(
+            f"| {verdict['goal']} | {verdict['wanted']} | {verdict['reached']} "
+            f"| {verdict['verdict']} |"
+        )
+    return "\n".join(lines)
+
+
+def misses(run):
+    """One line for each goal that was not reached or not measured."""
+    return [
+        f"{verdict['verdict'].upper()}: {verdict['goal']}: wanted {verdict['wanted']}, "
+        f"reached {verdict['reached']}"
+        for verdict in run["verdicts"]
+        if verdict["verdict"] != "met"
+    ]
+
+
+def write_readme(text):
+    """Put `text` between the two comments of the README."""
+    readme = README.read_text()
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+        raise ValueError(f"{README} must hold the lines {BEGIN!r} and {END!r} once each")
+    before, _, rest = readme.partition(BEGIN)
+    after = rest.partition(END)[2]
+    README.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")

@@ -1,0 +1,203 @@
+"""Models: what a fit leaves behind, how it scores rows, and how it is saved and loaded."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skem import EMGaussianMixture
+from skem._version import __version__
+from skem.cli.files import check_suffix, replacing
+from skem.cli.messages import CommandError, note, one_line, require
+
+__all__ = ["Model", "Scores", "load_model", "save_model"]
+
+FORMAT = "skem cluster 1"
+SUFFIX = (".skops",)
+
+
+class Scores(NamedTuple):
+    """What the command adds to a table, one value for each row.
+
+    Attributes
+    ----------
+    cluster : ndarray of shape (n_rows,), int
+        Index of the component with the largest posterior probability.
+    probability : ndarray of shape (n_rows,), float
+        That probability.
+    log_density : ndarray of shape (n_rows,), float
+        Logarithm (nats) of the mixture's density, per unit of the table's columns.
+    """
+
+    cluster: np.ndarray
+    probability: np.ndarray
+    log_density: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted mixture with the columns that it was fitted to.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        A fitted `EMGaussianMixture` named ``mixture``, after a `StandardScaler` named ``scale``
+        unless the table was fitted as it stands.
+    columns : tuple of str
+        Names of the columns, in the order that the pipeline expects.
+    """
+
+    pipeline: Pipeline
+    columns: tuple[str, ...]
+
+    @property
+    def mixture(self) -> EMGaussianMixture:
+        """The fitted mixture."""
+        return self.pipeline[-1]
+
+    @property
+    def standardised(self) -> bool:
+        """Whether the columns are standardised first."""
+        return "scale" in self.pipeline.named_steps
+
+    @property
+    def scale(self) -> np.ndarray:
+        """The columns' scales, shape (n_columns,): table units per unit of the mixture."""
+        if not self.standardised:
+            return np.ones(len(self.columns))
+        return self.pipeline["scale"].scale_
+
+    @property
+    def means(self) -> np.ndarray:
+        """The components' means, shape (n_components, n_columns), in the table's units."""
+        means = self.mixture.means_
+        return self.pipeline["scale"].inverse_transform(means) if self.standardised else means
+
+    @property
+    def deviations(self) -> np.ndarray:
+        """The components' standard deviations, shape and units those of the means."""
+        covariances = self.mixture.covariances_
+        variances = {
+            "full": lambda: np.diagonal(covariances, axis1=1, axis2=2),
+            "tied": lambda: np.diagonal(covariances),
+            "diag": lambda: covariances,
+            "spherical": lambda: covariances[:, np.newaxis],
+        }[self.mixture.covariance_type]()
+        return np.sqrt(variances) * self.scale + np.zeros_like(self.mixture.means_)
+
+    def score(self, X: np.ndarray) -> Scores:
+        """Assign rows to clusters.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_columns)
+            Rows in the table's units.
+
+        Returns
+        -------
+        Scores
+            The columns to add. The density is that of the standardised rows divided by the
+            product of the scales (change of variables), so that it belongs to the table's units.
+        """
+        probability = self.pipeline.predict_proba(X)
+        log_density = self.pipeline.score_samples(X) - np.log(self.scale).sum()
+        return Scores(probability.argmax(axis=1), probability.max(axis=1), log_density)
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model with skops, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    path : Path
+        A file whose name ends in ``.skops``.
+    """
+    skops = require("skops.io")
+    content = {
+        "format": FORMAT,
+        "skem": __version__,
+        "columns": list(model.columns),
+        "pipeline": model.pipeline,
+    }
+    with replacing(path) as temporary:
+        skops.dump(content, temporary)
+
+
+def load_model(path: Path) -> Model:
+    """Read a model that `save_model` wrote.
+
+    Nothing is built before skops has listed the types in the file: beyond those that skops
+    trusts by itself (scikit-learn's, NumPy's, Python's containers), only `EMGaussianMixture` is
+    accepted. What comes out must then have the form of a model.
+
+    Parameters
+    ----------
+    path : Path
+        A file whose name ends in ``.skops``.
+
+    Returns
+    -------
+    Model
+        The model.
+
+    Raises
+    ------
+    CommandError
+        If the file is missing, damaged, holds another type, or is not a model of this command.
+    """
+    skops = require("skops.io")
+    check_suffix(path, SUFFIX)
+    if not path.is_file():
+        raise CommandError(f"{path}: no such file")
+    trusted = {f"{cls.__module__}.{cls.__qualname__}" for cls in (EMGaussianMixture,)}
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            refused = sorted(set(skops.get_untrusted_types(file=path)) - trusted)
+            content = None if refused else skops.load(path, trusted=sorted(trusted))
+        except Exception as error:  # a damaged file can fail anywhere in zip, JSON or NumPy
+            raise CommandError(f"{path}: not a readable skops file: {one_line(error)}") from error
+    if refused:
+        raise CommandError(f"{path}: refused, it holds types that are not trusted: {refused}")
+    for text in dict.fromkeys(one_line(warning.message) for warning in caught):
+        note(f"{path}: {text}")
+    return _checked(content, path)
+
+
+def _checked(content: Any, path: Path) -> Model:
+    """Return the model in a loaded file, or refuse what is not exactly a model."""
+    error = CommandError(f"{path}: not a model that 'skem cluster --save' wrote")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise error
+    pipeline, columns = content.get("pipeline"), content.get("columns")
+    if not isinstance(pipeline, Pipeline) or not isinstance(columns, list):
+        raise error
+    steps = {name: type(step) for name, step in pipeline.steps}
+    allowed = {"scale": StandardScaler, "mixture": EMGaussianMixture}
+    if list(steps) not in (["mixture"], ["scale", "mixture"]) or steps.items() - allowed.items():
+        raise error
+    model = Model(pipeline, tuple(columns))
+    for owner, name, shape in _shapes(model):
+        array = getattr(owner, name, None)
+        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype.kind != "f":
+            raise error
+        if not np.isfinite(array).all():
+            raise error
+    return model
+
+
+def _shapes(model: Model) -> list[tuple[Any, str, tuple[int, ...]]]:
+    """List the arrays that scoring reads, with the shapes they must have."""
+    k, d = model.mixture.n_components, len(model.columns)
+    square = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
+    shapes = [(model.mixture, "weights_", (k,)), (model.mixture, "means_", (k, d))]
+    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+        shapes.append((model.mixture, name, square.get(model.mixture.covariance_type, ())))
+    if model.standardised:
+        shapes += [(model.pipeline["scale"], name, (d,)) for name in ("mean_", "scale_")]
+    return shapes

@@ -1,0 +1,214 @@
+"""The arithmetic behind MixtureDisplay: a mixture's exact marginal over two features."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["cholesky_2d", "content_levels", "log_density", "marginal", "select_features"]
+
+_GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
+
+
+def select_features(
+    features: Sequence[int | str], n_features: int, names: ArrayLike | None
+) -> tuple[int, int]:
+    """Return the indices of two different features, given by index or by name.
+
+    Parameters
+    ----------
+    features : sequence of two int or str
+        What the user gave.
+    n_features : int
+        How many features the estimator was fitted on.
+    names : array-like of shape (n_features,) or None
+        Their names, if it was fitted on a frame.
+
+    Returns
+    -------
+    pair : (int, int)
+        Indices from 0 to n_features - 1.
+
+    Raises
+    ------
+    ValueError
+        If there are not two features, or these are not two of them.
+    """
+    if n_features < 2:
+        raise ValueError(f"MixtureDisplay needs 2 features, but the estimator has {n_features}.")
+    if isinstance(features, str) or len(features) != 2:
+        raise ValueError(f"features must be a pair of indices or names, got {features!r}.")
+    first, second = (_feature_index(feature, n_features, names) for feature in features)
+    if first == second:
+        raise ValueError(f"features must be two different features, got {features!r}.")
+    return first, second
+
+
+def _feature_index(feature: int | str, n_features: int, names: ArrayLike | None) -> int:
+    """Return the index of one feature."""
+    if isinstance(feature, str):
+        if names is None:
+            raise ValueError(
+                f"features has the name {feature!r}, but the estimator was fitted without "
+                "feature names: give indices."
+            )
+        known = [str(name) for name in np.asarray(names)]
+        if feature not in known:
+            raise ValueError(f"features has {feature!r}, which is none of the names {known}.")
+        return known.index(feature)
+    index = operator.index(feature)
+    if not 0 <= index < n_features:
+        raise ValueError(
+            f"features has the index {index}, but the estimator has {n_features} features, "
+            f"0 to {n_features - 1}."
+        )
+    return index
+
+
+def marginal(
+    means: ArrayLike, covariances: ArrayLike, covariance_type: str, pair: tuple[int, int]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the means (K, 2) and covariances (K, 2, 2) of two features of a mixture.
+
+    Parameters
+    ----------
+    means : array-like of shape (K, D)
+        Means.
+    covariances : array-like
+        Of shape (K, D, D) for full, (D, D) for tied, (K, D) for diag, (K,) for spherical.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        What ``covariances`` holds.
+    pair : (int, int)
+        The two features.
+
+    Raises
+    ------
+    ValueError
+        If the type is unknown, or ``covariances`` has not its shape.
+    """
+    means = np.asarray(means, dtype=np.float64)
+    cov = np.asarray(covariances, dtype=np.float64)
+    n_components, n_features = means.shape
+    shapes = {
+        "full": (n_components, n_features, n_features),
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }
+    if covariance_type not in shapes:
+        raise ValueError(f"covariance_type must be one of {list(shapes)}, got {covariance_type!r}.")
+    if cov.shape != shapes[covariance_type]:
+        raise ValueError(
+            f"covariances_ of type {covariance_type!r} must have shape "
+            f"{shapes[covariance_type]}, got {cov.shape}."
+        )
+    columns = list(pair)
+    if covariance_type == "diag":
+        both = cov[:, columns, np.newaxis] * np.eye(2)
+    elif covariance_type == "spherical":
+        both = cov[:, np.newaxis, np.newaxis] * np.eye(2)
+    else:
+        both = np.broadcast_to(cov[..., columns, :][..., columns], (n_components, 2, 2))
+    return means[:, columns], both
+
+
+def cholesky_2d(covariances: NDArray[Any]) -> NDArray[Any]:
+    """Return the lower Cholesky factors of 2 x 2 covariances, in closed form.
+
+    Written with standard deviations and a correlation, so that variances of 1e-300 or
+    1e300 do no harm; a correlation that rounds to 1 is held just below it.
+
+    Parameters
+    ----------
+    covariances : ndarray of shape (K, 2, 2)
+        Positive definite up to rounding.
+
+    Returns
+    -------
+    factors : ndarray of shape (K, 2, 2)
+        ``factors @ factors.T`` are the covariances.
+    """
+    std = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    correlation = covariances[:, 1, 0] / std[:, 0] / std[:, 1]
+    correlation = np.clip(correlation, -1.0 + 1e-15, 1.0 - 1e-15)
+    factors = np.zeros_like(covariances)
+    factors[:, 0, 0] = std[:, 0]
+    factors[:, 1, 0] = correlation * std[:, 1]
+    factors[:, 1, 1] = np.sqrt((1.0 - correlation) * (1.0 + correlation)) * std[:, 1]
+    return factors
+
+
+def log_density(
+    points: NDArray[Any], weights: NDArray[Any], means: NDArray[Any], factors: NDArray[Any]
+) -> NDArray[Any]:
+    """Return the log density of a mixture over two features, in nats.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+        Where.
+    weights : ndarray of shape (K,)
+        Mixing weights, all positive.
+    means : ndarray of shape (K, 2)
+        Means.
+    factors : ndarray of shape (K, 2, 2)
+        Cholesky factors of the covariances.
+
+    Returns
+    -------
+    values : ndarray of shape (n,)
+        ``log sum_k weights[k] * N(point; means[k], factors[k] @ factors[k].T)``.
+    """
+    total = np.full(len(points), -np.inf)
+    for weight, mean, factor in zip(weights, means, factors, strict=True):
+        z0 = (points[:, 0] - mean[0]) / factor[0, 0]
+        z1 = (points[:, 1] - mean[1] - factor[1, 0] * z0) / factor[1, 1]
+        constant = np.log(weight / (2.0 * np.pi)) - np.log(np.diagonal(factor)).sum()
+        total = np.logaddexp(total, constant - 0.5 * (z0**2 + z1**2))
+    return total
+
+
+def content_levels(
+    contents: NDArray[Any],
+    weights: NDArray[Any],
+    means: NDArray[Any],
+    factors: NDArray[Any],
+    n_points: int = 500,
+) -> NDArray[Any]:
+    """Return the log densities whose contours enclose given shares of the probability.
+
+    The region where the density exceeds its (1 - p) quantile is the smallest that holds
+    probability p (Hyndman 1996). The quantiles are taken over a fixed set of points
+    for each component: a sunflower spiral, spread as the component is.
+
+    Parameters
+    ----------
+    contents : ndarray of shape (n_levels,)
+        Shares of the probability, between 0 and 1.
+    weights, means, factors : ndarray
+        The mixture, as in :func:`log_density`.
+    n_points : int, default=500
+        Points for each component.
+
+    Returns
+    -------
+    levels : ndarray of shape (n_levels,)
+        Log densities, in nats; they rise as the contents fall.
+
+    References
+    ----------
+    R. J. Hyndman (1996). Computing and graphing highest density regions. The American
+    Statistician 50(2), 120-126.
+    """
+    i = np.arange(n_points)
+    radius = np.sqrt(-2.0 * np.log1p(-(i + 0.5) / n_points))
+    spiral = radius[:, np.newaxis] * np.column_stack(
+        [np.cos(_GOLDEN_ANGLE * i), np.sin(_GOLDEN_ANGLE * i)]
+    )
+    points = means[:, np.newaxis] + spiral @ factors.transpose(0, 2, 1)
+    values = log_density(points.reshape(-1, 2), weights, means, factors)
+    order = np.argsort(-values)
+    share = np.repeat(weights / weights.sum(), n_points)[order] / n_points
+    return np.interp(contents, np.cumsum(share) - 0.5 * share, values[order])

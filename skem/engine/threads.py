@@ -1,0 +1,162 @@
+"""Threads of this engine, and quiet ones of everybody else's."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from types import TracebackType
+from typing import Any, TypeVar
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+__all__ = ["Threads", "count_threads", "one_library_thread"]
+
+Space = TypeVar("Space")
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    # Made once, after numpy and scipy have loaded their libraries: looking for them takes
+    # longer than a small fit.
+    return ThreadpoolController()
+
+
+class _Quiet:
+    """How many callers want the libraries quiet now, and what they were allowed before."""
+
+    lock = threading.Lock()
+    callers = 0
+    allowed = 1
+    limiter: Any = None
+
+
+def _library_threads() -> int:
+    blas = [pool["num_threads"] for pool in _controller().info() if pool["user_api"] == "blas"]
+    return max(blas, default=1)
+
+
+@contextmanager
+def one_library_thread() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread while any caller is inside.
+
+    The limit belongs to the process, so callers are counted: the first sets it, the last lifts
+    it. Each by itself would restore what another had set.
+    """
+    with _Quiet.lock:
+        if _Quiet.callers == 0:
+            _Quiet.allowed = _library_threads()
+            _Quiet.limiter = _controller().limit(limits=1)
+        _Quiet.callers += 1
+    try:
+        yield
+    finally:
+        with _Quiet.lock:
+            _Quiet.callers -= 1
+            if _Quiet.callers == 0:
+                _Quiet.limiter.restore_original_limits()
+
+
+def count_threads(n_jobs: int | None) -> int:
+    """Turn scikit-learn's ``n_jobs`` into a number of threads.
+
+    None stands for as many threads as BLAS may use: all cores by default, fewer where
+    ``OMP_NUM_THREADS``, threadpoolctl or joblib's process workers say so. Any other number is
+    read as joblib reads it (-1: all cores).
+    """
+    if n_jobs is not None:
+        return int(joblib.effective_n_jobs(n_jobs))
+    with _Quiet.lock:
+        return _Quiet.allowed if _Quiet.callers else _library_threads()
+
+
+class Threads:
+    """A team of threads for as long as a ``with`` block lasts.
+
+    Parameters
+    ----------
+    n_threads : int
+        The calling thread is one of them.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self._stack = ExitStack()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Threads:
+        self._stack.enter_context(one_library_thread())
+        if self.n_threads > 1:
+            self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads - 1))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool = None
+        self._stack.close()
+
+    def fold(
+        self,
+        visit: Callable[[int, Space], Any],
+        add: Callable[[Any, Any], Any],
+        n_tasks: int,
+        space: Callable[[], Space],
+        at_once: int = 1,
+    ) -> Any:
+        """Return ``visit(0) + visit(1) + ...``, added in that order whatever thread made them.
+
+        Parameters
+        ----------
+        visit : callable
+            ``visit(task, space)``; must not keep or change anything but its own space.
+        add : callable
+            ``add(total, result)`` returns the new total.
+        n_tasks : int
+        space : callable
+            Makes the arrays that one thread works in.
+        at_once : int, default=1
+            Tasks that a thread takes at a time.
+        """
+        turns = deque(range(0, n_tasks, at_once))
+        waiting: dict[int, Any] = {}
+        lock = threading.Lock()
+        total: list[Any] = []
+
+        def work() -> None:
+            arrays = space()
+            while turns:
+                try:
+                    first = turns.popleft()
+                except IndexError:  # another thread took the last turn
+                    return
+                for task in range(first, min(first + at_once, n_tasks)):
+                    result = visit(task, arrays)
+                    with lock:
+                        waiting[task] = result
+                        fold_waiting()
+
+        def fold_waiting() -> None:
+            while done[0] in waiting:
+                result = waiting.pop(done[0])
+                total[:] = [add(total[0], result) if total else result]
+                done[0] += 1
+
+        done = [0]
+        helpers = min(self.n_threads, len(turns)) - 1
+        futures = [self._pool.submit(work) for _ in range(helpers)] if self._pool else []
+        try:
+            work()
+        finally:
+            # After an error nobody takes another turn.
+            turns.clear()
+        for future in futures:
+            future.result()
+        return total[0]

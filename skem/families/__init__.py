@@ -1,0 +1,37 @@
+"""What a component is: one flat class for each covariance structure, and the weights."""
+
+from skem.families.diag import DiagGaussian
+from skem.families.full import FullGaussian
+from skem.families.gaussian import (
+    GaussianFamily,
+    GaussianParameters,
+    GaussianPrior,
+    GaussianStatistics,
+    SingularCovarianceError,
+)
+from skem.families.scorers import Scorer
+from skem.families.spherical import SphericalGaussian
+from skem.families.tied import TiedGaussian
+from skem.families.weights import CategoricalWeights
+
+__all__ = [
+    "GAUSSIAN_FAMILIES",
+    "CategoricalWeights",
+    "DiagGaussian",
+    "FullGaussian",
+    "GaussianFamily",
+    "GaussianParameters",
+    "GaussianPrior",
+    "GaussianStatistics",
+    "Scorer",
+    "SingularCovarianceError",
+    "SphericalGaussian",
+    "TiedGaussian",
+]
+
+GAUSSIAN_FAMILIES: dict[str, type[GaussianFamily]] = {
+    "full": FullGaussian,
+    "tied": TiedGaussian,
+    "diag": DiagGaussian,
+    "spherical": SphericalGaussian,
+}

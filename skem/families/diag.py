@@ -1,0 +1,132 @@
+"""Each component has its own variance for each feature."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from skem.families.gaussian import (
+    Array,
+    GaussianFamily,
+    GaussianParameters,
+    GaussianPrior,
+    SingularCovarianceError,
+)
+from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
+
+__all__ = ["DiagGaussian", "log_inverse_gamma", "precision_roots"]
+
+
+def precision_roots(variances: Array) -> Array:
+    """Square roots of precisions; raise SingularCovarianceError for a variance of zero."""
+    positive = variances > 0
+    if not positive.all():
+        raise SingularCovarianceError(int(np.argwhere(~positive)[0, 0]))
+    result: Array = 1.0 / np.sqrt(variances)
+    return result
+
+
+def log_inverse_gamma(variances: Array, prior: GaussianPrior) -> Array:
+    """Log density of IG(nu / 2, psi / 2) at each variance, in nats (Bishop 2006, B.26)."""
+    assert prior.degrees_of_freedom is not None
+    shape, rate = 0.5 * prior.degrees_of_freedom, 0.5 * prior.covariance
+    constant = shape * np.log(rate) - gammaln(shape)
+    result: Array = constant - (shape + 1) * np.log(variances) - rate / variances
+    return result
+
+
+class DiagGaussian(GaussianFamily):
+    """Variances of shape (K, D) (mclust: VVI)."""
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return 2 * n_components * n_features
+
+    def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        lines = np.arange(n_features, dtype=np.int64)
+        ones = np.full(n_features, n_features, dtype=np.int64)
+        return np.r_[lines, lines, ones[:1]], np.r_[lines, ones, ones[:1]]
+
+    def scatter_of(self, deviations: Array, weight: Array) -> Array:
+        return weight[:, None] * np.square(deviations)
+
+    def identity(self, n_components: int, n_features: int) -> Array:
+        return np.ones((n_components, n_features))
+
+    def factorise(self, covariances: Array) -> Array:
+        return precision_roots(covariances)
+
+    def precisions(self, factors: Array) -> Array:
+        return np.square(factors)
+
+    def from_precisions(self, precisions: Array) -> GaussianParameters:
+        return GaussianParameters(np.empty((0, 0)), 1.0 / precisions, np.sqrt(precisions))
+
+    def log_det_factors(self, factors: Array, n_features: int) -> Array:
+        result: Array = np.log(factors).sum(axis=1)
+        return result
+
+    def mahalanobis(self, deviations: Array, factors: Array) -> Array:
+        result: Array = np.square(deviations * factors).sum(axis=1)
+        return result
+
+    def precision_diagonal(self, factors: Array, n_features: int) -> Array:
+        return np.square(factors)
+
+    def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
+        return GaussianParameters(
+            parameters.means * scale,
+            parameters.covariances * scale * scale,
+            parameters.factors / scale,
+        )
+
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        left, right = self.pairs(parameters.means.shape[1])
+        precisions = self.precisions(parameters.factors)
+        slopes = precisions * parameters.means
+        blank = np.zeros((len(slopes), 1))
+        level = constants - 0.5 * (slopes * parameters.means).sum(axis=1)
+        return LinearScorer(left, right, np.hstack([-0.5 * precisions, slopes, blank]), level)
+
+    def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
+        (packed,) = sums
+        n_features = len(packed) // 2
+        return packed[-1], packed[n_features:-1].T, packed[:n_features].T
+
+    def cancellation(self, parameters: GaussianParameters) -> float:
+        spread = np.square(parameters.means) + parameters.covariances
+        return float((spread * np.square(parameters.factors)).sum(axis=1).max())
+
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        means = np.ascontiguousarray(parameters.means)
+        return CentredDiagonalScorer(means, self.precisions(parameters.factors), constants)
+
+    def gather(self, second: Array) -> Array:
+        return second
+
+    def covariance_exponent(self, n_features: int) -> float:
+        return 2.0
+
+    def mean_exponent(self, n_components: int, n_features: int) -> float:
+        return 1.0
+
+    def count(self, weight: Array, n_features: int) -> Array:
+        return weight
+
+    def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
+        return float(log_inverse_gamma(parameters.covariances, prior).sum())
+
+    def log_volume(self, log_scale: Array, n_components: int) -> float:
+        return 2.0 * n_components * float(log_scale.sum())
+
+    def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
+        narrow = parameters.covariances <= 2 * self.reg_covar
+        result: NDArray[np.bool_] = (narrow & (np.diagonal(total) > 100 * self.reg_covar)).any(1)
+        return result
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        result: Array = covariances[:, :, None] * np.eye(n_features)
+        return result
+
+    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+        return noise / factors[labels]

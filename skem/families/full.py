@@ -1,0 +1,176 @@
+"""Each component has its own covariance matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import multigammaln
+
+from skem.families.gaussian import (
+    Array,
+    GaussianFamily,
+    GaussianParameters,
+    GaussianPrior,
+    SingularCovarianceError,
+)
+from skem.families.scorers import CentredScorer, LinearScorer, Scorer, Sums
+
+__all__ = ["FullGaussian", "log_inverse_wishart", "narrowest", "precision_factors"]
+
+
+def precision_factors(covariances: Array) -> Array:
+    """Upper triangular C with inv(covariance) = C C', for a stack (K, D, D)."""
+    try:
+        lower = np.linalg.cholesky(covariances)
+    except np.linalg.LinAlgError:
+        raise SingularCovarianceError(_first_singular(covariances)) from None
+    # The inverse of a lower triangular matrix is one; what rounding leaves above is dropped.
+    return np.swapaxes(np.tril(np.linalg.inv(lower)), 1, 2).copy()
+
+
+def _first_singular(covariances: Array) -> int:
+    for k, covariance in enumerate(covariances):
+        try:
+            np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError:
+            return k
+    raise AssertionError("every covariance has a Cholesky factor")
+
+
+def log_inverse_wishart(log_det_factor: Array, factors: Array, prior: GaussianPrior) -> Array:
+    """Log density of the inverse-Wishart prior at each covariance (K,), in nats.
+
+    Bishop 2006, B.78, for the covariance: IW(S; Psi, nu) has density
+    ``|Psi|^(nu/2) |S|^-((nu+D+1)/2) exp(-tr(Psi S^-1)/2) / (2^(nu D/2) Gamma_D(nu/2))``.
+    """
+    n_features = factors.shape[-1]
+    nu, psi = prior.degrees_of_freedom, prior.covariance.reshape(n_features, n_features)
+    assert nu is not None
+    constant = 0.5 * nu * (np.linalg.slogdet(psi)[1] - n_features * np.log(2.0))
+    constant -= multigammaln(0.5 * nu, n_features)
+    trace = np.einsum("...ij,ik,...kj->...", factors, psi, factors)
+    result: Array = constant + (nu + n_features + 1) * log_det_factor - 0.5 * trace
+    return result
+
+
+def narrowest(covariances: Array, total: Array, floor: float) -> NDArray[np.bool_]:
+    """Say which of a stack of covariances are at the floor where ``total`` is not."""
+    values, vectors = np.linalg.eigh(covariances)
+    direction = vectors[..., 0]
+    spread = np.einsum("...i,ij,...j->...", direction, total, direction)
+    result: NDArray[np.bool_] = (values[..., 0] <= 2 * floor) & (spread > 100 * floor)
+    return result
+
+
+class FullGaussian(GaussianFamily):
+    """Covariances of shape (K, D, D), one for each component (mclust: VVV)."""
+
+    has_matrices = True
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components * (n_features + n_features * (n_features + 1) // 2)
+
+    def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        left, right = np.triu_indices(n_features + 1)
+        return left.astype(np.int64), right.astype(np.int64)
+
+    def scatter_of(self, deviations: Array, weight: Array) -> Array:
+        result: Array = np.einsum("k,ki,kj->kij", weight, deviations, deviations)
+        return result
+
+    def identity(self, n_components: int, n_features: int) -> Array:
+        return np.tile(np.eye(n_features), (n_components, 1, 1))
+
+    def factorise(self, covariances: Array) -> Array:
+        return precision_factors(covariances)
+
+    def precisions(self, factors: Array) -> Array:
+        return factors @ np.swapaxes(factors, 1, 2)
+
+    def from_precisions(self, precisions: Array) -> GaussianParameters:
+        covariances = np.linalg.inv(precisions)
+        covariances = 0.5 * (covariances + np.swapaxes(covariances, 1, 2))
+        return GaussianParameters(np.empty((0, 0)), covariances, self.factorise(covariances))
+
+    def log_det_factors(self, factors: Array, n_features: int) -> Array:
+        result: Array = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+        return result
+
+    def mahalanobis(self, deviations: Array, factors: Array) -> Array:
+        result: Array = np.square(np.einsum("ki,kij->kj", deviations, factors)).sum(axis=1)
+        return result
+
+    def precision_diagonal(self, factors: Array, n_features: int) -> Array:
+        result: Array = np.square(factors).sum(axis=2)
+        return result
+
+    def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
+        return GaussianParameters(
+            parameters.means * scale,
+            parameters.covariances * scale[:, None] * scale,
+            parameters.factors / scale[:, None],
+        )
+
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        n_components, n_features = parameters.means.shape
+        left, right = self.pairs(n_features)
+        precisions = self.precisions(parameters.factors)
+        slopes = np.einsum("kij,kj->ki", precisions, parameters.means)
+        # z' P z / 2 has each pair of features twice and each square once.
+        augmented = np.zeros((n_components, n_features + 1, n_features + 1))
+        augmented[:, :n_features, :n_features] = -precisions
+        augmented[:, np.arange(n_features), np.arange(n_features)] *= 0.5
+        augmented[:, :n_features, n_features] = slopes
+        level = constants - 0.5 * np.einsum("ki,ki->k", slopes, parameters.means)
+        return LinearScorer(left, right, augmented[:, left, right], level)
+
+    def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
+        (packed,) = sums
+        n_pairs, n_components = packed.shape
+        size = int(round((np.sqrt(8 * n_pairs + 1) - 1) / 2))
+        left, right = np.triu_indices(size)
+        moments = np.empty((n_components, size, size))
+        moments[:, left, right] = packed.T
+        moments[:, right, left] = packed.T
+        return moments[:, -1, -1], moments[:, :-1, -1], moments[:, :-1, :-1]
+
+    def cancellation(self, parameters: GaussianParameters) -> float:
+        spread = np.square(parameters.means).sum(axis=1)
+        spread += np.trace(parameters.covariances, axis1=1, axis2=2)
+        return float((spread * np.square(parameters.factors).sum(axis=(1, 2))).max())
+
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        factors = np.ascontiguousarray(np.swapaxes(parameters.factors, 1, 2))
+        return CentredScorer(np.ascontiguousarray(parameters.means), factors, constants)
+
+    def gather(self, second: Array) -> Array:
+        return second
+
+    def covariance_exponent(self, n_features: int) -> float:
+        return n_features + 1.0
+
+    def mean_exponent(self, n_components: int, n_features: int) -> float:
+        return 1.0
+
+    def count(self, weight: Array, n_features: int) -> Array:
+        return weight
+
+    def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
+        log_det = self.log_det_factors(parameters.factors, parameters.means.shape[1])
+        return float(log_inverse_wishart(log_det, parameters.factors, prior).sum())
+
+    def log_volume(self, log_scale: Array, n_components: int) -> float:
+        return n_components * (len(log_scale) + 1) * float(log_scale.sum())
+
+    def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
+        return narrowest(parameters.covariances, total, self.reg_covar)
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return covariances
+
+    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+        result = np.empty_like(noise)
+        for k in np.unique(labels):
+            rows = labels == k
+            result[rows] = np.linalg.solve(factors[k].T, noise[rows].T).T
+        return result

@@ -1,0 +1,225 @@
+"""How the components of a family meet the rows of a tile.
+
+A scorer holds the arrays that log densities are computed from, writes the scores of a tile, and
+adds up the tile's statistics in the form that suits it. Families make scorers; whoever runs over
+rows needs to know nothing else about them.
+
+Every scorer has
+
+- ``add_constants(log_weights)``: the same scorer with something added to each score;
+- ``score(tile)``: fill ``tile.scores`` with log densities plus constants, in nats;
+- ``zeros()``: a tuple of arrays, the sums of no rows;
+- ``accumulate(tile, sums)``: add a tile's rows, weighted by ``tile.resp``, to the sums.
+
+Sums of disjoint rows by one scorer add up array by array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem import kernels
+from skem.engine import Tile
+
+__all__ = [
+    "CentredDiagonalScorer",
+    "CentredScorer",
+    "LinearScorer",
+    "ProjectedScorer",
+    "Scorer",
+    "Sums",
+]
+
+Array: TypeAlias = NDArray[np.float64]
+Index: TypeAlias = NDArray[np.int64]
+Sums: TypeAlias = tuple[Array, ...]
+
+
+class Scorer(Protocol):
+    """What every scorer can do; see the module's docstring."""
+
+    def add_constants(self, log_weights: Array) -> Scorer: ...
+    def score(self, tile: Tile) -> None: ...
+    def zeros(self) -> Sums: ...
+    def accumulate(self, tile: Tile, sums: Sums) -> None: ...
+
+
+@dataclass(frozen=True)
+class LinearScorer:
+    """Scores linear in products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``.
+
+    Sums: one array of shape (n_pairs, n_components).
+
+    Parameters
+    ----------
+    left, right : ndarray of shape (n_pairs,), int64
+    coefficients : ndarray of shape (n_components, n_pairs)
+    constants : ndarray of shape (n_components,)
+    """
+
+    left: Index
+    right: Index
+    coefficients: Array
+    constants: Array
+
+    def add_constants(self, log_weights: Array) -> LinearScorer:
+        return replace(self, constants=self.constants + log_weights)
+
+    def score(self, tile: Tile) -> None:
+        kernels.linear.linear_scores(
+            tile.values,
+            tile.n_rows,
+            self.left,
+            self.right,
+            self.coefficients,
+            self.constants,
+            tile.chunks,
+            tile.scratch,
+            tile.scores,
+        )
+
+    def zeros(self) -> Sums:
+        return (np.zeros(self.coefficients.shape[::-1]),)
+
+    def accumulate(self, tile: Tile, sums: Sums) -> None:
+        _add_products(tile, self.left, self.right, sums[0])
+
+
+def _add_products(tile: Tile, left: Index, right: Index, sums: Array) -> None:
+    kernels.linear.linear_sums(
+        tile.values, tile.n_rows, left, right, tile.resp, tile.chunks, tile.scratch, sums
+    )
+
+
+@dataclass(frozen=True)
+class ProjectedScorer:
+    """Gaussians that share a covariance: ``constants + centres . y - |y|^2 / 2``, y = A z.
+
+    Sums: ``sum r [z, 1]`` of shape (n_features + 1, n_components) and
+    ``sum (sum_k r_k) z z'`` of shape (n_features, n_features).
+
+    Parameters
+    ----------
+    projection : ndarray of shape (n_features, n_features)
+        A, with ``A.T @ A`` the precision.
+    centres : ndarray of shape (n_components, n_features)
+        A times the means.
+    constants : ndarray of shape (n_components,)
+    """
+
+    projection: Array
+    centres: Array
+    constants: Array
+
+    def add_constants(self, log_weights: Array) -> ProjectedScorer:
+        return replace(self, constants=self.constants + log_weights)
+
+    def score(self, tile: Tile) -> None:
+        kernels.projected.projected_scores(
+            tile.values,
+            tile.n_rows,
+            self.projection,
+            self.centres,
+            self.constants,
+            tile.chunks[0],
+            tile.scratch,
+            tile.scores,
+        )
+
+    def zeros(self) -> Sums:
+        n_components, n_features = self.centres.shape
+        return np.zeros((n_features + 1, n_components)), np.zeros((n_features, n_features))
+
+    def accumulate(self, tile: Tile, sums: Sums) -> None:
+        first, second = sums
+        lines = np.arange(len(first))
+        _add_products(tile, lines, np.full_like(lines, len(first) - 1), first)
+        kernels.projected.shared_second_moment(
+            tile.values, tile.n_rows, tile.resp, tile.chunks[0], tile.scratch, second
+        )
+
+
+@dataclass(frozen=True)
+class CentredScorer:
+    """Gaussians scored and summed about their own means.
+
+    Sums: weight (K,), first (K, D) and second (K, D, D) moments about `centres`.
+
+    Parameters
+    ----------
+    centres : ndarray of shape (n_components, n_features)
+    factors : ndarray of shape (n_components, n_features, n_features)
+        ``factor.T @ factor`` is a component's precision.
+    constants : ndarray of shape (n_components,)
+    """
+
+    centres: Array
+    factors: Array
+    constants: Array
+
+    def add_constants(self, log_weights: Array) -> CentredScorer:
+        return replace(self, constants=self.constants + log_weights)
+
+    def score(self, tile: Tile) -> None:
+        kernels.centred.centred_scores(
+            tile.values,
+            tile.n_rows,
+            self.centres,
+            self.factors,
+            self.constants,
+            tile.scratch,
+            tile.scores,
+        )
+
+    def zeros(self) -> Sums:
+        return (
+            np.zeros_like(self.constants),
+            np.zeros_like(self.centres),
+            np.zeros_like(self.factors),
+        )
+
+    def accumulate(self, tile: Tile, sums: Sums) -> None:
+        kernels.centred.centred_sums(
+            tile.values, tile.n_rows, self.centres, tile.resp, tile.scratch, *sums
+        )
+
+
+@dataclass(frozen=True)
+class CentredDiagonalScorer:
+    """Gaussians with diagonal precisions, scored and summed about their own means.
+
+    Sums: weight (K,), first (K, D) and squared (K, D) moments about `centres`.
+
+    Parameters
+    ----------
+    centres, precisions : ndarray of shape (n_components, n_features)
+    constants : ndarray of shape (n_components,)
+    """
+
+    centres: Array
+    precisions: Array
+    constants: Array
+
+    def add_constants(self, log_weights: Array) -> CentredDiagonalScorer:
+        return replace(self, constants=self.constants + log_weights)
+
+    def score(self, tile: Tile) -> None:
+        kernels.centred.centred_diagonal_scores(
+            tile.values, tile.n_rows, self.centres, self.precisions, self.constants, tile.scores
+        )
+
+    def zeros(self) -> Sums:
+        return (
+            np.zeros_like(self.constants),
+            np.zeros_like(self.centres),
+            np.zeros_like(self.precisions),
+        )
+
+    def accumulate(self, tile: Tile, sums: Sums) -> None:
+        kernels.centred.centred_diagonal_sums(
+            tile.values, tile.n_rows, self.centres, tile.resp, *sums
+        )

@@ -1,0 +1,120 @@
+"""All components share one covariance matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families.full import log_inverse_wishart, narrowest, precision_factors
+from skem.families.gaussian import (
+    Array,
+    GaussianFamily,
+    GaussianParameters,
+    GaussianPrior,
+    SingularCovarianceError,
+)
+from skem.families.scorers import CentredScorer, ProjectedScorer, Scorer, Sums
+
+__all__ = ["TiedGaussian"]
+
+
+class TiedGaussian(GaussianFamily):
+    """One covariance of shape (D, D) for all components (mclust: EEE)."""
+
+    has_matrices = True
+    is_shared = True
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        return n_components * n_features + n_features * (n_features + 1) // 2
+
+    def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        lines = np.arange(n_features + 1, dtype=np.int64)
+        return lines, np.full_like(lines, n_features)
+
+    def scatter_of(self, deviations: Array, weight: Array) -> Array:
+        result: Array = (weight * deviations.T) @ deviations
+        return result
+
+    def identity(self, n_components: int, n_features: int) -> Array:
+        return np.eye(n_features)
+
+    def factorise(self, covariances: Array) -> Array:
+        try:
+            return precision_factors(covariances[None])[0]
+        except SingularCovarianceError:
+            raise SingularCovarianceError(None) from None
+
+    def precisions(self, factors: Array) -> Array:
+        return factors @ factors.T
+
+    def from_precisions(self, precisions: Array) -> GaussianParameters:
+        covariance = np.linalg.inv(precisions)
+        covariance = 0.5 * (covariance + covariance.T)
+        return GaussianParameters(np.empty((0, 0)), covariance, self.factorise(covariance))
+
+    def log_det_factors(self, factors: Array, n_features: int) -> Array:
+        result: Array = np.log(np.diagonal(factors)).sum()
+        return result
+
+    def mahalanobis(self, deviations: Array, factors: Array) -> Array:
+        result: Array = np.square(deviations @ factors).sum(axis=1)
+        return result
+
+    def precision_diagonal(self, factors: Array, n_features: int) -> Array:
+        result: Array = np.square(factors).sum(axis=1)
+        return result
+
+    def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
+        return GaussianParameters(
+            parameters.means * scale,
+            parameters.covariances * scale[:, None] * scale,
+            parameters.factors / scale[:, None],
+        )
+
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        centres = parameters.means @ parameters.factors
+        level = constants - 0.5 * np.square(centres).sum(axis=1)
+        return ProjectedScorer(np.ascontiguousarray(parameters.factors.T), centres, level)
+
+    def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
+        first, second = sums
+        return first[-1], first[:-1].T, second
+
+    def cancellation(self, parameters: GaussianParameters) -> float:
+        spread = np.square(parameters.means).sum(axis=1).max() + np.trace(parameters.covariances)
+        return float(spread * np.square(parameters.factors).sum())
+
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        factors = np.tile(parameters.factors.T, (len(parameters.means), 1, 1))
+        return CentredScorer(np.ascontiguousarray(parameters.means), factors, constants)
+
+    def gather(self, second: Array) -> Array:
+        result: Array = second.sum(axis=0)
+        return result
+
+    def covariance_exponent(self, n_features: int) -> float:
+        return n_features + 1.0
+
+    def mean_exponent(self, n_components: int, n_features: int) -> float:
+        return float(n_components)
+
+    def count(self, weight: Array, n_features: int) -> Array:
+        return np.asarray(weight.sum())
+
+    def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
+        log_det = self.log_det_factors(parameters.factors, parameters.means.shape[1])
+        return float(log_inverse_wishart(log_det, parameters.factors, prior))
+
+    def log_volume(self, log_scale: Array, n_components: int) -> float:
+        return (len(log_scale) + 1) * float(log_scale.sum())
+
+    def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
+        shared = narrowest(parameters.covariances, total, self.reg_covar)
+        return np.repeat(shared, len(parameters.means))
+
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        return np.tile(covariances, (n_components, 1, 1))
+
+    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+        result: Array = np.linalg.solve(factors.T, noise.T).T
+        return result

@@ -1,0 +1,19 @@
+"""Rules that turn statistics into parameters, the loops around them, and where they start."""
+
+from skem.inference.expectation import Local, Visit
+from skem.inference.initialisation import START_METHODS, Start, find_start
+from skem.inference.loops import Run, batch_em, blend
+from skem.inference.rules import MixtureParameters, PointRule
+
+__all__ = [
+    "START_METHODS",
+    "Local",
+    "MixtureParameters",
+    "PointRule",
+    "Run",
+    "Start",
+    "Visit",
+    "batch_em",
+    "blend",
+    "find_start",
+]

@@ -1,0 +1,169 @@
+"""The E-step: visits to a table that return sums."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem import kernels
+from skem.engine import Table, Threads, Tile, TilePlan
+from skem.families import GaussianFamily, GaussianStatistics, Scorer
+
+__all__ = ["Local", "Visit"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class Local(NamedTuple):
+    """What an E-step returns.
+
+    Attributes
+    ----------
+    statistics : GaussianStatistics or None
+        None where only the bound was asked for.
+    log_normaliser : float
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats.
+    """
+
+    statistics: GaussianStatistics | None
+    log_normaliser: float
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Visits to one table: how each pass over the rows is made.
+
+    Parameters
+    ----------
+    table : Table
+    plan : TilePlan
+    threads : Threads
+        Entered by the caller.
+    """
+
+    table: Table
+    plan: TilePlan
+    threads: Threads
+
+    def expect(self, family: GaussianFamily, scorer: Scorer, *, bound_only: bool = False) -> Local:
+        """Make one E-step over all rows."""
+
+        def visit(group: int, tile: Tile) -> Any:
+            sums = () if bound_only else scorer.zeros()
+            log_normaliser = 0.0
+            for start, stop in self.plan.tiles(group):
+                self.table.load(start, stop, tile)
+                log_normaliser += _normalise(scorer, tile)
+                if not bound_only:
+                    kernels.normalise.responsibilities(
+                        tile.scores, tile.n_rows, tile.factor, tile.resp
+                    )
+                    scorer.accumulate(tile, sums)
+            return sums, log_normaliser
+
+        sums, log_normaliser = self._fold(visit)
+        return Local(None if bound_only else family.statistics(scorer, sums), log_normaliser)
+
+    def summarise(
+        self,
+        family: GaussianFamily,
+        scorer: Scorer,
+        responsibilities: Callable[[int, int], Array],
+    ) -> GaussianStatistics:
+        """Sum statistics for given responsibilities, asked for in the order of the rows.
+
+        Parameters
+        ----------
+        family : GaussianFamily
+        scorer : Scorer
+            Says about which points moments are summed.
+        responsibilities : callable
+            ``responsibilities(start, stop)`` of shape (stop - start, n_components).
+        """
+
+        def visit(group: int, tile: Tile) -> Any:
+            sums = scorer.zeros()
+            for start, stop in self.plan.tiles(group):
+                self.table.load(start, stop, tile)
+                kept = self.table.kept(start, stop)
+                kept = slice(None) if isinstance(kept, slice) else kept - start
+                resp = responsibilities(start, stop)[kept]
+                weights = tile.weights[: tile.n_rows, None]
+                np.multiply(resp, weights, out=tile.resp[: tile.n_rows])
+                scorer.accumulate(tile, sums)
+            return sums, 0.0
+
+        # One thread: the responsibilities may come from a stream of random numbers.
+        with Threads(1) as alone:
+            sums, _ = alone.fold(visit, _add, self.plan.n_groups, lambda: Tile(self.plan))
+        return family.statistics(scorer, sums)
+
+    def evaluate(
+        self,
+        scorer: Scorer,
+        *,
+        log_density: NDArray[np.floating] | None = None,
+        resp: NDArray[np.floating] | None = None,
+        labels: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Fill arrays over all rows with what a scorer says of them; the table has no weights.
+
+        Parameters
+        ----------
+        scorer : Scorer
+        log_density : ndarray of shape (n_rows,), default=None
+        resp : ndarray of shape (n_rows, n_components), default=None
+        labels : ndarray of shape (n_rows,), default=None
+        """
+
+        def visit(group: int, tile: Tile) -> None:
+            for start, stop in self.plan.tiles(group):
+                self.table.load(start, stop, tile)
+                n = tile.n_rows
+                if labels is not None:
+                    scorer.score(tile)
+                    kernels.normalise.best_component(tile.scores, n, labels[start:stop])
+                    if log_density is None and resp is None:
+                        continue
+                _normalise(scorer, tile)
+                if log_density is not None:
+                    log_density[start:stop] = tile.log_normaliser[:n]
+                if resp is not None:
+                    kernels.normalise.responsibilities(tile.scores, n, tile.factor, tile.resp)
+                    resp[start:stop] = tile.resp[:n]
+
+        self._fold(visit, add=lambda total, result: None)
+
+    def _fold(self, visit: Callable[[int, Tile], Any], add: Callable[[Any, Any], Any] | None = None) -> Any:
+        return self.threads.fold(
+            visit,
+            add or _add,
+            self.plan.n_groups,
+            lambda: Tile(self.plan),
+            self.plan.groups_at_once,
+        )
+
+
+def _normalise(scorer: Scorer, tile: Tile) -> float:
+    scorer.score(tile)
+    return float(
+        kernels.normalise.log_normalise(
+            tile.scores,
+            tile.n_rows,
+            tile.weights,
+            tile.mantissa,
+            tile.exponent,
+            tile.log_normaliser,
+            tile.factor,
+        )
+    )
+
+
+def _add(total: Any, result: Any) -> Any:
+    for sums, more in zip(total[0], result[0], strict=True):
+        sums += more
+    return total[0], total[1] + result[1]

@@ -1,0 +1,185 @@
+"""Where a fit starts: responsibilities of some rows, and the parameters that follow."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
+
+from skem.engine import Table, TilePlan
+from skem.families import SingularCovarianceError
+from skem.families.gaussian import MOST_CANCELLATION, GaussianParameters
+from skem.inference.expectation import Visit
+from skem.inference.rules import MixtureParameters, PointRule
+
+__all__ = ["START_METHODS", "Start", "find_start"]
+
+Array: TypeAlias = NDArray[np.float64]
+Responsibilities: TypeAlias = Callable[[int, int], Array]
+
+# k-means is run on as many rows as fill 4 MB, so that no copy of the whole is made: on more
+# rows than that the start would hardly be another.
+_SAMPLE_VALUES = 524_288
+_SAMPLE_ROWS_PER_COMPONENT = 50
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a start is made from.
+
+    Parameters
+    ----------
+    method : str or ndarray of shape (n_rows, n_components)
+        One of `START_METHODS`, or responsibilities.
+    n_components : int
+    rng : numpy.random.RandomState
+    column_mean, column_scale : ndarray of shape (n_features,)
+        Each feature's mean and spread, for distances that no feature's unit can rule.
+    """
+
+    method: str | Array
+    n_components: int
+    rng: np.random.RandomState
+    column_mean: Array
+    column_scale: Array
+
+
+class _Rows(NamedTuple):
+    """The rows that a start looks at, and how to ask for their responsibilities."""
+
+    table: Table
+    responsibilities: Callable[[], Responsibilities]
+
+
+def find_start(visit: Visit, rule: PointRule, start: Start) -> MixtureParameters:
+    """Return the parameters that a start method leads to.
+
+    Parameters
+    ----------
+    visit : Visit
+    rule : PointRule
+    start : Start
+
+    Raises
+    ------
+    SingularCovarianceError
+    """
+    if isinstance(start.method, str):
+        rows = START_METHODS[start.method](visit.table, start)
+    else:
+        given = start.method
+        rows = _Rows(visit.table, lambda: lambda a, b: given[a:b])
+    n_rows, n_features = rows.table.X.shape
+    plan = TilePlan(n_rows, n_features, start.n_components, visit.plan.n_pairs)
+    return _estimate(Visit(rows.table, plan, visit.threads), rule, rows, start.n_components)
+
+
+def _estimate(
+    visit: Visit, rule: PointRule, rows: _Rows, n_components: int
+) -> MixtureParameters:
+    family = rule.family
+    n_features = visit.table.X.shape[1]
+    blank = rule.blank(n_components, n_features)
+    stats = visit.summarise(
+        family, family.summer(n_components, n_features), rows.responsibilities()
+    )
+    try:
+        theta = rule.update(stats, blank)
+        if family.cancellation(theta.components) <= MOST_CANCELLATION:
+            return theta
+    except SingularCovarianceError:
+        pass
+    # Components that narrow, and that far from the origin: their moments are summed once more,
+    # about their means.
+    unit = blank.components.covariances
+    centred = family.centred_scorer(
+        GaussianParameters(stats.mean, unit, unit), np.zeros(n_components)
+    )
+    stats = visit.summarise(family, centred, rows.responsibilities())
+    return rule.update(stats, blank)
+
+
+def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
+    """Draw the rows for a distance-based start; return them also in units of their spread."""
+    n_rows, n_features = table.X.shape
+    index = np.arange(n_rows) if table.weights is None else np.flatnonzero(table.weights > 0)
+    most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
+    if len(index) > most:
+        index = np.sort(index[start.rng.choice(len(index), most, replace=False)])
+    X = np.ascontiguousarray(table.X[index])
+    weights = None if table.weights is None else table.weights[index]
+    scaled = (X.astype(np.float64) - start.column_mean) / start.column_scale
+    return Table(X, weights, table.origin, table.scale), scaled, weights
+
+
+def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:
+    """Give each row in ``rows`` wholly to the component in ``columns``."""
+    order = np.argsort(rows, kind="stable")
+    rows, columns = rows[order], columns[order]
+
+    def responsibilities(start: int, stop: int) -> Array:
+        first, last = np.searchsorted(rows, [start, stop])
+        resp = np.zeros((stop - start, k))
+        resp[rows[first:last] - start, columns[first:last]] = 1.0
+        return resp
+
+    return _Rows(table, lambda: responsibilities)
+
+
+def _kmeans(table: Table, start: Start) -> _Rows:
+    sample, scaled, weights = _sample(table, start)
+    model = KMeans(start.n_components, n_init=1, random_state=start.rng)
+    with warnings.catch_warnings():
+        # Fewer distinct rows than clusters: the fit names the components that stay empty.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = model.fit(scaled, sample_weight=weights).labels_
+    rows = np.arange(len(labels))
+    return _one_hot(sample, rows, labels.astype(np.intp), start.n_components)
+
+
+def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
+    sample, scaled, weights = _sample(table, start)
+    _, rows = kmeans_plusplus(
+        scaled, start.n_components, sample_weight=weights, random_state=start.rng
+    )
+    return _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+
+
+def _random_from_data(table: Table, start: Start) -> _Rows:
+    k = start.n_components
+    if table.weights is None:
+        rows = start.rng.choice(len(table.X), k, replace=False)
+    else:
+        share = table.weights / table.weights.sum()
+        rows = start.rng.choice(len(table.X), k, replace=False, p=share)
+    return _one_hot(table, rows, np.arange(k), k)
+
+
+def _random(table: Table, start: Start) -> _Rows:
+    state = start.rng.get_state()
+
+    def stream() -> Responsibilities:
+        # Each pass over the rows draws the same numbers, a block at a time.
+        start.rng.set_state(state)
+
+        def responsibilities(first: int, stop: int) -> Array:
+            resp: Array = start.rng.uniform(size=(stop - first, start.n_components))
+            return resp / resp.sum(axis=1, keepdims=True)
+
+        return responsibilities
+
+    return _Rows(table, stream)
+
+
+START_METHODS: dict[str, Callable[[Table, Start], _Rows]] = {
+    "kmeans": _kmeans,
+    "k-means++": _kmeans_plus_plus,
+    "random": _random,
+    "random_from_data": _random_from_data,
+}

@@ -1,0 +1,104 @@
+"""The loops around rules and visits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from skem.families import GaussianFamily, GaussianStatistics
+from skem.inference.expectation import Local, Visit
+from skem.inference.rules import MixtureParameters, PointRule
+
+__all__ = ["Run", "batch_em", "blend"]
+
+
+class Run(NamedTuple):
+    """One run of a loop.
+
+    Attributes
+    ----------
+    theta : MixtureParameters
+    bound : float
+        The bound at `theta`, in nats per unit of weight.
+    bounds : list of float
+        The bound after each iteration; it never falls.
+    converged : bool
+    n_iter : int
+    """
+
+    theta: MixtureParameters
+    bound: float
+    bounds: list[float]
+    converged: bool
+    n_iter: int
+
+
+def batch_em(
+    visit: Visit,
+    rule: PointRule,
+    theta: MixtureParameters,
+    *,
+    max_iter: int,
+    tol: float,
+    after_iteration: Callable[[int, MixtureParameters, float, float], bool],
+) -> Run:
+    """Alternate E- and M-steps over all rows (Dempster, Laird & Rubin 1977).
+
+    An iteration is a pair of steps. It is the last one if the E-step, at the parameters that
+    the iteration starts from, found a bound less than `tol` above the one before: so iterations
+    and parameters are those of scikit-learn. One more visit, without statistics, then gives the
+    bound of the parameters that are returned.
+
+    The M-step raises the bound, except that `reg_covar` is no part of it and may cost a little
+    near the optimum. An iteration that does not raise it is undone, and ends the loop.
+
+    Parameters
+    ----------
+    visit : Visit
+    rule : PointRule
+    theta : MixtureParameters
+        Where to start.
+    max_iter : int
+    tol : float
+        In nats per unit of weight.
+    after_iteration : callable
+        ``after_iteration(n_iter, theta, bound, gain)``; the loop ends if it returns True.
+
+    Returns
+    -------
+    run : Run
+    """
+    weight = visit.table.total_weight
+
+    def expect(theta: MixtureParameters, bound_only: bool) -> tuple[Local, float]:
+        local = visit.expect(rule.family, rule.scorer(theta), bound_only=bound_only)
+        return local, (local.log_normaliser + rule.regulariser(theta)) / weight
+
+    local, bound = expect(theta, bound_only=max_iter == 0)
+    gain = float("inf")
+    bounds: list[float] = []
+    converged = False
+    for n_iter in range(1, max_iter + 1):
+        assert local.statistics is not None
+        converged = gain < tol
+        proposal = rule.update(local.statistics, theta)
+        proposed, new_bound = expect(proposal, converged or n_iter == max_iter)
+        gain = new_bound - bound
+        if gain >= 0:
+            theta, local, bound = proposal, proposed, new_bound
+        else:
+            converged = True
+        bounds.append(bound)
+        if after_iteration(n_iter, theta, bound, gain) or converged:
+            break
+    return Run(theta, bound, bounds, converged, len(bounds))
+
+
+def blend(
+    family: GaussianFamily, old: GaussianStatistics, new: GaussianStatistics, rate: float
+) -> GaussianStatistics:
+    """Statistics of one step of stepwise EM: ``(1 - rate) old + rate new``.
+
+    Cappé & Moulines 2009, equation 11, on statistics per unit of weight.
+    """
+    return family.add(family.scale(old, 1.0 - rate), family.scale(new, rate))

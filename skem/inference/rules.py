@@ -1,0 +1,74 @@
+"""Rules: what becomes of expected sufficient statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families import (
+    CategoricalWeights,
+    GaussianFamily,
+    GaussianParameters,
+    GaussianPrior,
+    GaussianStatistics,
+    Scorer,
+)
+
+__all__ = ["MixtureParameters", "PointRule"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class MixtureParameters(NamedTuple):
+    """Weights of shape (K,) and the parameters of the components."""
+
+    weights: Array
+    components: GaussianParameters
+
+
+@dataclass(frozen=True)
+class PointRule:
+    """Point estimates: maximum likelihood under flat priors, else the posterior mode.
+
+    Parameters
+    ----------
+    weights : CategoricalWeights
+    family : GaussianFamily
+    prior : GaussianPrior
+    """
+
+    weights: CategoricalWeights
+    family: GaussianFamily
+    prior: GaussianPrior
+
+    def scorer(self, theta: MixtureParameters) -> Scorer:
+        """Make the scorer of log joint densities; a weight of zero scores -inf."""
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(theta.weights)
+        return self.family.scorer(theta.components, log_weights)
+
+    def update(self, stats: GaussianStatistics, previous: MixtureParameters) -> MixtureParameters:
+        """Return the M-step's parameters.
+
+        Raises
+        ------
+        SingularCovarianceError
+        """
+        posterior = self.family.posterior(self.prior, stats)
+        total = float(stats.weight.sum())
+        components = self.family.mode(posterior, total, previous.components)
+        return MixtureParameters(self.weights.mode(stats.weight), components)
+
+    def regulariser(self, theta: MixtureParameters) -> float:
+        """Log prior density of the parameters, in nats."""
+        prior = self.family.log_prior(theta.components, self.prior)
+        return self.weights.log_prior(theta.weights) + prior
+
+    def blank(self, n_components: int, n_features: int) -> MixtureParameters:
+        """Make the parameters that a component keeps which never had a row: those of all rows."""
+        unit = self.family.identity(n_components, n_features)
+        components = GaussianParameters(np.zeros((n_components, n_features)), unit, unit)
+        return MixtureParameters(np.full(n_components, 1.0 / n_components), components)

@@ -1,0 +1,16 @@
+"""The numba functions that do the work on rows: arrays in, arrays out, nothing else.
+
+A submodule, and with it numba, is imported when it is first used, so that ``import skem`` stays
+light: write ``from skem import kernels`` and then ``kernels.linear.linear_scores(...)``.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["centred", "linear", "normalise", "projected", "rows"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""Mixture models: estimators in scikit-learn's form."""
+
+from skem.mixture._em import EMGaussianMixture
+
+__all__ = ["EMGaussianMixture"]

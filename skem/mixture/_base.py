@@ -1,0 +1,263 @@
+"""What every fitted mixture can do with rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skem.engine import Table, Threads, TilePlan, count_threads
+from skem.families import Scorer
+from skem.inference import Visit
+from skem.mixture._callbacks import CallbackSupportMixin
+from skem.mixture._parameters import check_sample_weight
+
+__all__ = ["BaseMixture"]
+
+Floats: TypeAlias = NDArray[np.floating]
+Labels: TypeAlias = NDArray[np.int64]
+
+
+class BaseMixture(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    DensityMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """Densities, assignments, criteria and samples of a fitted mixture.
+
+    A subclass fits, and says in `_scorer` how rows are scored.
+    """
+
+    n_components: int
+    n_jobs: int | None
+    block_size: int | None
+    random_state: Any
+
+    @abstractmethod
+    def _scorer(self) -> tuple[Scorer, Floats, Floats, float, int]:
+        """Return scorer, origin, scale, what to add to its log densities, and its pairs."""
+
+    @abstractmethod
+    def _draw(self, labels: Labels, rng: np.random.RandomState) -> Floats:
+        """Draw a row from each labelled component."""
+
+    @abstractmethod
+    def n_parameters(self) -> int:
+        """Count the model's free parameters."""
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.weights_.shape[0])
+
+    def _check_rows(self, X: ArrayLike) -> Floats:
+        check_is_fitted(self)
+        rows: Floats = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return rows
+
+    @contextmanager
+    def _evaluation(self, X: Floats) -> Iterator[tuple[Visit, Scorer, float]]:
+        scorer, origin, scale, offset, n_pairs = self._scorer()
+        table = Table(X, None, origin, scale)
+        plan = TilePlan(*X.shape, len(self.weights_), n_pairs, self.block_size)
+        with Threads(count_threads(self.n_jobs)) as threads:
+            yield Visit(table, plan, threads), scorer, offset
+
+    def score_samples(self, X: ArrayLike) -> Floats:
+        """Compute the log density of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), of the dtype of X
+            In nats. Rows more than 1e100 standard deviations away count as lying there.
+        """
+        rows = self._check_rows(X)
+        log_density = np.empty(len(rows), dtype=np.float64)
+        with self._evaluation(rows) as (visit, scorer, offset):
+            visit.evaluate(scorer, log_density=log_density)
+        log_density += offset
+        return _narrow(log_density, rows.dtype)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the mean log density of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        score : float
+            In nats per unit of weight.
+        """
+        log_density = self.score_samples(X).astype(np.float64)
+        weights = check_sample_weight(sample_weight, len(log_density))
+        return float(np.average(log_density, weights=weights))
+
+    def predict(self, X: ArrayLike) -> Labels:
+        """Assign each row to its most probable component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            Of equally probable components, the first.
+        """
+        rows = self._check_rows(X)
+        labels = np.empty(len(rows), dtype=np.int64)
+        with self._evaluation(rows) as (visit, scorer, _):
+            visit.evaluate(scorer, labels=labels)
+        return labels
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Compute each component's posterior probability for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components), of the dtype of X
+            Responsibilities; each row sums to one.
+        """
+        rows = self._check_rows(X)
+        resp = np.empty((len(rows), len(self.weights_)), dtype=rows.dtype)
+        with self._evaluation(rows) as (visit, scorer, _):
+            visit.evaluate(scorer, resp=resp)
+        return resp
+
+    def transform(self, X: ArrayLike) -> Floats:
+        """Represent rows by their posterior probabilities; see `predict_proba`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components), of the dtype of X
+        """
+        return self.predict_proba(X)
+
+    def sample(
+        self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
+    ) -> tuple[Floats, Labels]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int or RandomState instance, default=None
+            None goes on with a generator that the fit seeded from the estimator's own
+            ``random_state``: calls differ from each other, and a program run twice draws the
+            same rows.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            In random order.
+        y : ndarray of shape (n_samples,), int64
+            The component of each row.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
+                "sample."
+            )
+        rng = self._sampler if random_state is None else check_random_state(random_state)
+        share = np.asarray(self.weights_, dtype=np.float64)
+        labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
+        return _narrow(self._draw(labels, rng), self.means_.dtype), labels
+
+    def _log_likelihood(
+        self, X: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[float, float]:
+        """Return the weighted sum of log densities and the sum of weights."""
+        log_density = self.score_samples(X).astype(np.float64)
+        weights = check_sample_weight(sample_weight, len(log_density))
+        if weights is None:
+            return float(log_density.sum()), float(len(log_density))
+        return float(weights @ log_density), float(weights.sum())
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Bayesian information criterion (Schwarz 1978); lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+            The number of rows is the sum of weights.
+
+        Returns
+        -------
+        bic : float
+            ``-2 log L + n_parameters log n``.
+        """
+        log_likelihood, n = self._log_likelihood(X, sample_weight)
+        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike information criterion (Akaike 1974); lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        aic : float
+            ``-2 log L + 2 n_parameters``.
+        """
+        log_likelihood, _ = self._log_likelihood(X, sample_weight)
+        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood (Biernacki, Celeux & Govaert 2000); lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        icl : float
+            ``bic - 2 sum_n w_n log max_k resp_nk``: BIC and a penalty for rows that lie between
+            components.
+        """
+        certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
+        weights = check_sample_weight(sample_weight, len(certainty))
+        penalty = certainty.sum() if weights is None else weights @ certainty
+        return self.bic(X, sample_weight) - 2.0 * float(penalty)
+
+
+def _narrow(values: Floats, dtype: np.dtype[Any]) -> Floats:
+    return values.astype(dtype, copy=False)

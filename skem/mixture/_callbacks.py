@@ -1,0 +1,94 @@
+"""scikit-learn's callbacks, where this scikit-learn has them (1.9 and later)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing to mix in before scikit-learn 1.9."""
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
+    def with_callbacks(method: F) -> F:
+        """Return the method as it is."""
+        return method
+
+
+__all__ = ["CallbackSupportMixin", "Task", "root_task", "with_callbacks"]
+
+
+class Task:
+    """A fit, a restart or an iteration as callbacks see it; a no-op where there are none.
+
+    Parameters
+    ----------
+    estimator : estimator
+    context : sklearn.callback.CallbackContext or None
+    data : dict
+        ``X``, ``y`` and ``metadata`` that hooks may ask for.
+    """
+
+    def __init__(self, estimator: Any, context: Any, data: dict[str, Any]) -> None:
+        self.estimator = estimator
+        self.context = context
+        self.data = data
+
+    def begin(self) -> Task:
+        """Tell callbacks that the task begins."""
+        if self.context is not None:
+            self.context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        return self
+
+    def end(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+        """Tell callbacks that the task has ended; return whether one of them asks to stop.
+
+        Parameters
+        ----------
+        attributes : callable
+            Returns the fitted attributes so far, if a callback wants to score them.
+        """
+        if self.context is None:
+            return False
+        return bool(
+            self.context.call_on_fit_task_end(
+                estimator=self.estimator, reconstruction_attributes=attributes, **self.data
+            )
+        )
+
+    def subtask(
+        self, name: str, max_subtasks: int = 0, *, number: int | None = None
+    ) -> Task:
+        """Begin a task inside this one; numbered if its siblings run side by side."""
+        context = self.context
+        if context is not None:
+            context = context.subcontext(
+                task_name=name, task_id=number, max_subtasks=max_subtasks
+            )
+        return Task(self.estimator, context, self.data).begin()
+
+
+def root_task(
+    estimator: Any,
+    max_subtasks: int,
+    *,
+    sequential: bool,
+    X: Any,
+    y: Any,
+    metadata: dict[str, Any] | None,
+) -> Task:
+    """Begin the task of a whole fit."""
+    context = None
+    if hasattr(estimator, "_init_callback_context"):
+        context = estimator._init_callback_context(
+            max_subtasks=max_subtasks, sequential_subtasks=sequential
+        )
+    # `ScoringMonitor` scores only where there is a y. A density has none: stand in for it.
+    y = np.broadcast_to(np.float64(0), (len(X),)) if y is None else y
+    return Task(estimator, context, {"X": X, "y": y, "metadata": metadata}).begin()

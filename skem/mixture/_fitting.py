@@ -1,0 +1,355 @@
+"""What `fit` and `partial_fit` of a Gaussian mixture do, from checked rows to attributes."""
+
+from __future__ import annotations
+
+import copy
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from skem.engine import Table, Threads, TilePlan, count_threads
+from skem.families import GaussianFamily, GaussianStatistics
+from skem.inference import (
+    MixtureParameters,
+    PointRule,
+    Run,
+    Start,
+    Visit,
+    batch_em,
+    blend,
+    find_start,
+)
+from skem.mixture._callbacks import Task, root_task
+from skem.mixture._parameters import check_shape
+from skem.mixture._setup import (
+    Standard,
+    check_enough_rows,
+    fitted_parameters,
+    given_parameters,
+    make_family,
+    make_rule,
+    standardise,
+    to_table,
+    to_user,
+)
+
+if TYPE_CHECKING:
+    from skem.mixture._em import EMGaussianMixture
+
+__all__ = ["Outcome", "Stepwise", "fit", "step"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+# A component with a smaller weight than this has lost all its rows.
+_EMPTIED = 1e-12
+
+
+class Outcome(NamedTuple):
+    """Fitted attributes, and what the user should be warned of."""
+
+    attributes: dict[str, Any]
+    messages: list[str]
+
+
+class Stepwise(NamedTuple):
+    """Where stepwise EM stands.
+
+    Attributes
+    ----------
+    statistics : GaussianStatistics
+        Per unit of weight, in the units of `standard`.
+    standard : Standard
+    steps : int
+    weight : float
+        Total weight of the batches seen.
+    """
+
+    statistics: GaussianStatistics
+    standard: Standard
+    steps: int
+    weight: float
+
+
+class _Problem(NamedTuple):
+    """One estimator's task on one table."""
+
+    estimator: EMGaussianMixture
+    family: GaussianFamily
+    rule: PointRule
+    standard: Standard
+    table: Table
+    plan: TilePlan
+
+    @property
+    def offset(self) -> float:
+        """What turns a bound in the table's units into one in the user's."""
+        log_scale = np.log(self.standard.scale)
+        k = self.plan.n_components
+        jacobian = self.family.log_prior_jacobian(self.rule.prior, log_scale, k)
+        return -float(log_scale.sum()) - jacobian / self.table.total_weight
+
+
+def _pose(
+    estimator: EMGaussianMixture,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    standard: Standard | None = None,
+) -> _Problem:
+    family = make_family(estimator)
+    standard = standard or standardise(X, weights, family)
+    table = Table(X, weights, standard.origin, standard.scale)
+    n_pairs = len(family.pairs(X.shape[1])[0])
+    plan = TilePlan(*X.shape, estimator.n_components, n_pairs, estimator.block_size)
+    with Threads(1) as alone:
+        rule = make_rule(estimator, family, Visit(table, plan, alone))
+    return _Problem(estimator, family, rule, standard, table, plan)
+
+
+def fit(
+    estimator: EMGaussianMixture, X: NDArray[np.floating], y: object, weights: Array | None
+) -> Outcome:
+    """Fit from one or several starts and return the best."""
+    warm = estimator.warm_start and hasattr(estimator, "converged_")
+    n_init = 1 if warm else estimator.n_init
+    check_enough_rows(X, weights, estimator.n_components)
+    if not isinstance(estimator.init_params, str):
+        _check_responsibilities(estimator.init_params, len(X), estimator.n_components)
+    problem = _pose(estimator, X, weights)
+    metadata = None if weights is None else {"sample_weight": weights}
+    single = n_init == 1
+    root = root_task(
+        estimator,
+        estimator.max_iter if single else n_init,
+        sequential=single,
+        X=X,
+        y=y,
+        metadata=metadata,
+    )
+    rng = check_random_state(estimator.random_state)
+    # The first start is that of a single one: more starts never end lower.
+    generators = [copy.deepcopy(rng)]
+    generators += [np.random.RandomState(rng.randint(2**31 - 1)) for _ in range(n_init - 1)]
+    n_threads = count_threads(estimator.n_jobs)
+    share = max(1, n_threads // n_init)
+
+    def restart(number: int) -> Run:
+        task = root
+        if not single:
+            task = root.subtask("initialization", estimator.max_iter, number=number)
+        with Threads(share) as threads:
+            return _run(problem, threads, generators[number], number, task, single)
+
+    with Threads(1):
+        jobs = (joblib.delayed(restart)(number) for number in range(n_init))
+        runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
+    run = max(runs, key=lambda run: run.bound)
+    attributes = _attributes(problem, run.theta, rng)
+    offset = problem.offset
+    attributes |= {
+        "converged_": run.converged,
+        "n_iter_": run.n_iter,
+        "lower_bound_": run.bound + offset,
+        "lower_bounds_": [bound + offset for bound in run.bounds],
+        "_stepwise": None,
+    }
+    root.end(lambda: attributes)
+    messages = _diagnose(problem, run.theta)
+    if not run.converged and estimator.max_iter > 0:
+        messages.append(
+            f"EM did not converge in max_iter={estimator.max_iter} iterations: the bound still "
+            f"rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try other "
+            "init_params, or check for degenerate data."
+        )
+    return Outcome(attributes, messages)
+
+
+def _run(
+    problem: _Problem,
+    threads: Threads,
+    rng: np.random.RandomState,
+    number: int,
+    task: Task,
+    single: bool,
+) -> Run:
+    estimator = problem.estimator
+    visit = Visit(problem.table, problem.plan, threads)
+    progress = _Progress(estimator, number)
+    theta = _start(problem, visit, rng)
+
+    def after_iteration(n_iter: int, theta: MixtureParameters, bound: float, gain: float) -> bool:
+        progress.iteration(n_iter, gain)
+        iteration = task.subtask("em iteration")
+        return iteration.end(lambda: _attributes(problem, theta, rng))
+
+    run = batch_em(
+        visit,
+        problem.rule,
+        theta,
+        max_iter=estimator.max_iter,
+        tol=estimator.tol,
+        after_iteration=after_iteration,
+    )
+    progress.end(run.bound + problem.offset, run.converged)
+    if not single:
+        task.end(lambda: _attributes(problem, run.theta, rng))
+    return run
+
+
+def _start(
+    problem: _Problem, visit: Visit, rng: np.random.RandomState
+) -> MixtureParameters:
+    estimator, family, table = problem.estimator, problem.family, problem.table
+    k, standard = estimator.n_components, problem.standard
+    if estimator.warm_start and hasattr(estimator, "converged_"):
+        theta = fitted_parameters(estimator, family)
+        if theta.components.means.shape != (k, table.X.shape[1]):
+            raise ValueError(
+                "warm_start=True goes on from fitted means of shape "
+                f"{theta.components.means.shape}, but n_components={k} and the "
+                f"{table.X.shape[1]} features of X ask for {(k, table.X.shape[1])}: set "
+                "warm_start=False or fit a new estimator"
+            )
+        return to_table(family, theta, standard.origin, standard.scale)
+    given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
+    theta_or_none = None
+    if any(value is None for value in given):
+        method = estimator.init_params
+        if not isinstance(method, str):
+            method = np.asarray(method, dtype=np.float64)
+        start = Start(method, k, rng, standard.origin, standard.column_scale)
+        theta_or_none = find_start(visit, problem.rule, start)
+    return given_parameters(estimator, family, theta_or_none, table)
+
+
+def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> None:
+    resp = check_shape("init_params", resp, (n_rows, n_components))
+    if resp.min() < 0 or np.abs(resp.sum(axis=1) - 1).max() > 1e-6:
+        raise ValueError(
+            "The parameter 'init_params' should have non-negative rows that sum to one where it "
+            "is an array of responsibilities"
+        )
+
+
+def _attributes(
+    problem: _Problem, theta: MixtureParameters, rng: np.random.RandomState
+) -> dict[str, Any]:
+    standard, dtype = problem.standard, problem.table.X.dtype
+    user = to_user(problem.family, theta, standard.origin, standard.scale)
+    values = {
+        "weights_": user.weights,
+        "means_": user.components.means,
+        "covariances_": user.components.covariances,
+        "precisions_": problem.family.precisions(user.components.factors),
+        "precisions_cholesky_": user.components.factors,
+    }
+    with np.errstate(over="ignore"):
+        narrow = {name: value.astype(dtype) for name, value in values.items()}
+    for name, value in narrow.items():
+        if not np.isfinite(value).all():
+            raise ValueError(
+                f"{name} has values out of the range of {dtype}: rescale the columns of X or "
+                "increase reg_covar"
+            )
+    # `sample` goes on with a generator of its own.
+    return narrow | {"_sampler": copy.deepcopy(rng)}
+
+
+def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
+    messages = []
+    constant = np.flatnonzero(problem.standard.constant)
+    if len(constant):
+        messages.append(
+            f"Column(s) {constant.tolist()} of X are constant: their variance is "
+            f"reg_covar={problem.estimator.reg_covar:g} by decree, and densities depend on it. "
+            "Drop them."
+        )
+    emptied = np.flatnonzero(theta.weights <= _EMPTIED)
+    if len(emptied):
+        messages.append(
+            f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
+            "zero and their means and covariances are the last they had. Decrease n_components "
+            "or try other init_params."
+        )
+    collapsed = np.flatnonzero(problem.family.collapsed(theta.weights, theta.components))
+    if len(collapsed):
+        messages.append(
+            f"Component(s) {collapsed.tolist()} collapsed onto too few distinct rows: their "
+            f"covariances are held up by reg_covar={problem.estimator.reg_covar:g} alone, and the "
+            "likelihood owes much to them. Decrease n_components, increase reg_covar, or use a "
+            "simpler covariance_type."
+        )
+    return messages
+
+
+class _Progress:
+    """Prints what `verbose` asks for, in scikit-learn's words."""
+
+    def __init__(self, estimator: EMGaussianMixture, number: int) -> None:
+        self.verbose = int(estimator.verbose)
+        self.interval = estimator.verbose_interval
+        self.began = self.last = perf_counter()
+        if self.verbose:
+            print(f"Initialization {number}")
+
+    def iteration(self, n_iter: int, gain: float) -> None:
+        """Report one iteration, if it is its turn."""
+        if not self.verbose or n_iter % self.interval:
+            return
+        now = perf_counter()
+        detail = f"\t time lapse {now - self.last:.5f}s\t ll change {gain:.5f}"
+        print(f"  Iteration {n_iter}" + (detail if self.verbose > 1 else ""))
+        self.last = now
+
+    def end(self, bound: float, converged: bool) -> None:
+        """Report the end of a start."""
+        if self.verbose:
+            words = "converged" if converged else "did not converge"
+            time = f" time lapse {perf_counter() - self.began:.5f}s\t lower bound {bound:.5f}."
+            print(f"Initialization {words}." + (time if self.verbose > 1 else ""))
+
+
+def step(
+    estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array | None
+) -> Outcome:
+    """Take one step of stepwise EM."""
+    state: Stepwise | None = getattr(estimator, "_stepwise", None)
+    rng = check_random_state(estimator.random_state)
+    problem = _pose(estimator, X, weights, state.standard if state else None)
+    family, rule = problem.family, problem.rule
+    weight = problem.table.total_weight
+    with Threads(count_threads(estimator.n_jobs)) as threads:
+        visit = Visit(problem.table, problem.plan, threads)
+        if hasattr(estimator, "weights_"):
+            standard = problem.standard
+            theta = to_table(
+                family, fitted_parameters(estimator, family), standard.origin, standard.scale
+            )
+        else:
+            check_enough_rows(X, weights, estimator.n_components)
+            theta = _start(problem, visit, rng)
+        local = visit.expect(family, rule.scorer(theta))
+        assert local.statistics is not None
+        new = family.scale(local.statistics, 1.0 / weight)
+        if state is None and hasattr(estimator, "weights_"):
+            state = Stepwise(family.expected(theta.weights, theta.components), problem.standard, 0, 0.0)
+        steps = state.steps + 1 if state else 1
+        seen = state.weight + weight if state else weight
+        if state:
+            rate = (estimator.learning_offset + steps) ** -estimator.learning_decay
+            new = blend(family, state.statistics, new, rate)
+        theta = rule.update(family.scale(new, seen), theta)
+        final = visit.expect(family, rule.scorer(theta), bound_only=True)
+    bound = (final.log_normaliser + rule.regulariser(theta)) / weight + problem.offset
+    sampler = getattr(estimator, "_sampler", rng)
+    attributes = _attributes(problem, theta, sampler) | {
+        "converged_": False,
+        "n_iter_": steps,
+        "lower_bound_": bound,
+        "lower_bounds_": [*getattr(estimator, "lower_bounds_", []), bound],
+        "_stepwise": Stepwise(new, problem.standard, steps, seen),
+    }
+    return Outcome(attributes, _diagnose(problem, theta))

@@ -1,0 +1,135 @@
+"""Checks of parameters and inputs, with messages that give both what was given and what may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+
+__all__ = [
+    "Allowed",
+    "array",
+    "boolean",
+    "check_parameters",
+    "check_sample_weight",
+    "check_shape",
+    "integer",
+    "none",
+    "one_of",
+    "random_state",
+    "real",
+]
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class Allowed(NamedTuple):
+    """A test of a value, and in words what passes it."""
+
+    test: Callable[[Any], bool]
+    words: str
+
+
+def _is_number(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool | np.bool_)
+
+
+def integer(least: int) -> Allowed:
+    """Allow integers from ``least`` on."""
+    return Allowed(
+        lambda value: _is_number(value, Integral) and value >= least,
+        f"an int in the range [{least}, inf)",
+    )
+
+
+def real(least: float, most: float = np.inf, *, open_left: bool = False) -> Allowed:
+    """Allow finite real numbers from ``least`` to ``most``."""
+    left, right = "(" if open_left else "[", ")" if most == np.inf else "]"
+
+    def test(value: Any) -> bool:
+        if not _is_number(value, Real) or not np.isfinite(value):
+            return False
+        return bool((value > least if open_left else value >= least) and value <= most)
+
+    return Allowed(test, f"a float in the range {left}{least}, {most}{right}")
+
+
+def one_of(choices: Iterable[str]) -> Allowed:
+    """Allow some strings."""
+    names = sorted(choices)
+    words = "a str among {" + ", ".join(map(repr, names)) + "}"
+    return Allowed(lambda value: isinstance(value, str) and value in names, words)
+
+
+def _is_array(value: object) -> bool:
+    return hasattr(value, "__array__") or isinstance(value, list | tuple)
+
+
+none = Allowed(lambda value: value is None, "None")
+boolean = Allowed(lambda value: isinstance(value, bool | np.bool_), "a bool")
+array = Allowed(_is_array, "an array-like")
+random_state = Allowed(
+    lambda value: isinstance(value, np.random.RandomState)
+    or (_is_number(value, Integral) and 0 <= value < 2**32),
+    "an int in the range [0, 2**32 - 1], an instance of 'numpy.random.RandomState'",
+)
+
+
+def check_parameters(
+    owner: str, values: Mapping[str, Any], allowed: Mapping[str, tuple[Allowed, ...]]
+) -> None:
+    """Raise ValueError for the first parameter with a value that none of its tests passes."""
+    for name, choices in allowed.items():
+        value = values[name]
+        if not any(choice.test(value) for choice in choices):
+            words = [choice.words for choice in choices]
+            listed = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+            raise ValueError(
+                f"The {name!r} parameter of {owner} must be {listed}. Got {value!r} instead."
+            )
+
+
+def check_shape(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Return a parameter as a finite float64 array of a shape."""
+    result = np.array(value, dtype=np.float64)
+    if result.shape != shape:
+        raise ValueError(
+            f"The parameter {name!r} should have the shape of {shape}, but got {result.shape}"
+        )
+    if not np.isfinite(result).all():
+        raise ValueError(f"The parameter {name!r} must be finite, but has NaN or infinite values")
+    return result
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
+    """Return weights as a float64 array of shape (n_rows,), or None.
+
+    Raises
+    ------
+    ValueError
+        If they are negative, not finite, all zero, or not one for each row.
+    """
+    if sample_weight is None:
+        return None
+    if np.ndim(sample_weight) == 0:
+        sample_weight = np.full(n_rows, sample_weight)
+    weights: Array = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.ndim != 1:
+        raise ValueError(f"sample_weight must be 1D, but got an array of {weights.ndim} dimensions")
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must have one value for each of the {n_rows} rows of X, but got "
+            f"{len(weights)} values"
+        )
+    if weights.min() < 0:
+        row = int(np.argmin(weights))
+        raise ValueError(f"sample_weight must not be negative, but is {weights[row]} in row {row}")
+    if not 0 < weights.sum() < np.inf:
+        raise ValueError(f"sample_weight must have a positive, finite sum, but got {weights.sum()}")
+    return np.ascontiguousarray(weights)

@@ -1,0 +1,45 @@
+"""Fixtures for the tests of the command; without pandas none of them runs."""
+
+import pytest
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+pytest.importorskip("skops")
+
+from cli_tables import blobs  # noqa: E402
+
+from skem.cli import main  # noqa: E402
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    blobs().assign(name="nö", flag=True).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command; return its status, standard output and standard error."""
+
+    def call(*arguments):
+        status = main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refused(run, tmp_path):
+    """Check that the command refuses with one line, and leaves no file behind."""
+
+    def call(*arguments, says, status=2):
+        before = sorted(tmp_path.rglob("*"))
+        got, out, err = run(*arguments)
+        assert (got, out, err.count("\n")) == (status, "", 1), err
+        assert err.startswith("skem: error: ")
+        for text in [says] if isinstance(says, str) else says:
+            assert text in err
+        assert sorted(tmp_path.rglob("*")) == before
+
+    return call

@@ -1,0 +1,164 @@
+"""``skem cluster``: the table it writes and the summary it prints."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_tables import ADDED, blobs
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import multivariate_normal
+
+from skem import EMGaussianMixture, datasets
+
+FAITHFUL = Path(datasets.__file__).parent / "data" / "faithful.csv"
+
+
+@pytest.mark.core
+def test_summary_of_faithful(run):
+    status, out, err = run("cluster", FAITHFUL, "-k", "1:3")
+    assert (status, err) == (0, "")
+    assert "faithful.csv: 272 rows, 2 columns (standardised), full covariance" in out
+    # mclust, model VVV, two components: BIC = -2322.192 in its sign
+    assert re.search(r"2  2,322\.2  +\d+ +\d+\.\d\d  <- lowest", out)
+    assert re.search(r"2 clusters, chosen by BIC; converged after \d+ iterations; \S+ s in", out)
+    assert re.search(r"weight +0\.(356|644) +0\.(356|644)", out)
+    assert {"2.04", "4.29"} == set(re.findall(r"(\d\.\d\d) ±", out))
+    assert "First 10 of 272 rows" in out
+
+
+def test_default_range_and_seed_repeat(run, table):
+    first, second = (re.sub(r"\d+\.\d\d\b", "", run("cluster", table)[1]) for _ in range(2))
+    assert first == second
+    assert re.findall(r"^ +(\d)  +-?[\d,]+", first, re.M)[:9] == list("123456789")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("source", ["csv", "parquet"])
+def test_output_keeps_the_columns(run, tmp_path, source, suffix):
+    path, out = tmp_path / f"in.{source}", tmp_path / f"out.{suffix}"
+    frame = blobs().assign(name='a,"b"', day="2024-01-05")[["name", "y", "day", "x"]]
+    frame.to_csv(path, index=False) if source == "csv" else frame.to_parquet(path)
+    assert run("cluster", path, "-k", 2, "-o", out)[0] == 0
+    got = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
+    assert list(got.columns) == [*frame.columns, *ADDED]
+    pd.testing.assert_frame_equal(got[frame.columns], frame, rtol=1e-15, check_dtype=False)
+    assert got["cluster"].nunique() == 2
+    assert_array_equal(got["cluster"] == got["cluster"][0], np.arange(60) % 3 == 0)
+    assert got["probability"].between(0.99, 1).all()
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, out.name]
+
+
+def test_csv_text_is_untouched(run, tmp_path):
+    path, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    rows = [f"{i:03d},{i % 7}.50,NA,TRUE,1e{i % 3}" for i in range(20)]
+    path.write_text("\n".join(["id,x,note,ok,z", *rows]) + "\n")
+    assert run("cluster", path, "-k", 1, "--columns", "x,z", "-o", out)[0] == 0
+    lines = out.read_text().splitlines()
+    assert lines[0] == "id,x,note,ok,z," + ",".join(ADDED)
+    assert [",".join(line.split(",")[:5]) for line in lines[1:]] == rows
+
+
+def test_parquet_index_is_kept(run, tmp_path):
+    path, out = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    blobs().set_axis(pd.Index(range(100, 160), name="key")).to_parquet(path)
+    assert run("cluster", path, "-k", 1, "-o", out)[0] == 0
+    assert run("cluster", path, "-k", 1, "-o", out.with_suffix(".csv"))[0] == 0
+    assert pd.read_parquet(out).index.name == "key"
+    assert pd.read_csv(out.with_suffix(".csv"))["key"].tolist() == list(range(100, 160))
+
+
+def test_columns_left_out_are_named(run, tmp_path):
+    path = tmp_path / "t.csv"
+    frame = blobs().assign(flag=True, empty=np.nan, depth=["1.5"] * 16 + ["n/q"] + ["2"] * 43)
+    frame.to_csv(path)  # with the row index as a column without a name
+    status, out, err = run("cluster", path, "-k", 2)
+    assert status == 0
+    assert "2 columns" in out
+    assert err.count("\n") == 1
+    assert "the one without a name, 'flag', 'empty', 'depth' (row 17 holds 'n/q')" in err
+
+
+def test_log_density_is_in_the_tables_units(run, table, tmp_path):
+    X = blobs().to_numpy()
+    expected = multivariate_normal(X.mean(axis=0), np.cov(X.T, ddof=0)).logpdf(X)
+    for option in (["--no-scale"], []):
+        out = tmp_path / "out.csv"
+        assert run("cluster", table, "-k", 1, "-o", out, *option)[0] == 0
+        assert_allclose(pd.read_csv(out)["log_density"], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_means_and_deviations_are_in_the_tables_units(run, table, covariance_type, scaled):
+    options = [] if scaled else ["--no-scale"]
+    status, out, _ = run("cluster", table, "-k", 1, "--covariance-type", covariance_type, *options)
+    assert status == 0
+    assert f"{covariance_type} covariance" in out
+    assert ("standardised" in out) == scaled
+    X = blobs().to_numpy()
+    deviations = X.std(axis=0)
+    if covariance_type == "spherical" and not scaled:
+        deviations = np.full(2, np.sqrt((deviations**2).mean()))
+    for name, mean, deviation in zip("xy", X.mean(axis=0), deviations, strict=True):
+        got = re.search(rf"^  {name} +(\S+) ± (\S+)$", out, re.M).groups()
+        assert_allclose([float(text) for text in got], [mean, deviation], rtol=0.02)
+
+
+def test_integer_weights_equal_repeated_rows(run, tmp_path):
+    weights = np.arange(60) % 4
+    frame = blobs()
+    frame.assign(w=weights).to_csv(tmp_path / "w.csv", index=False)
+    frame.loc[np.repeat(frame.index, weights)].to_csv(tmp_path / "r.csv", index=False)
+    weighted = run("cluster", tmp_path / "w.csv", "-k", 1, "--weight-column", "w")[1]
+    repeated = run("cluster", tmp_path / "r.csv", "-k", 1)[1]
+    assert "60 rows, 2 columns (standardised), full covariance, weights from w" in weighted
+    pattern = r"^ +1  (\S+)  |^  [xy] +(.*±.*)$"
+    assert len(re.findall(pattern, weighted, re.M)) == 3
+    assert re.findall(pattern, weighted, re.M) == re.findall(pattern, repeated, re.M)
+
+
+def test_k_beyond_the_rows_is_left_out(run, refused, tmp_path):
+    path = tmp_path / "t.csv"
+    blobs(3).assign(w=[1, 1, 0]).to_csv(path, index=False)
+    status, out, _ = run("cluster", path, "--columns", "x")
+    assert status == 0
+    assert "k above 3 left out: there are no more rows" in out
+    assert "k above 2" in run("cluster", path, "-k", "1:3", "--weight-column", "w")[1]
+    refused("cluster", path, "-k", "4:9", says=[str(path), "3 rows, fewer than k = 4"])
+    refused("cluster", path, "-k", 3, "--weight-column", "w", says="2 rows of positive weight")
+
+
+def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypatch):
+    fit = EMGaussianMixture.fit
+
+    def fussy(self, X, y=None, sample_weight=None):
+        if self.n_components in failing:
+            raise ValueError("no luck\ntoday")
+        self.set_params(max_iter=100 if self.n_components == 1 else 1, tol=0.0)
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(EMGaussianMixture, "fit", fussy)
+    failing = {2}
+    status, out, err = run("cluster", table, "-k", "1:3", "--columns", "x,y")
+    assert (status, err) == (0, "")
+    assert re.search(r"^ +2  +failed +- ", out, re.M)
+    assert "k = 2: failed: no luck today" in out
+    assert "not converged" in out
+    assert "k = 3: " in out
+    failing = {1, 2, 3}
+    refused("cluster", table, "-k", "1:3", "--columns", "x", says="k = 1: no luck today")
+
+
+def test_constant_column_and_many_columns(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    path = tmp_path / "t.csv"
+    frame = blobs().assign(c=3.0, **{"a very long name, of the longest kind": blobs()["x"] * 1e-9})
+    frame.to_csv(path, index=False)
+    status, out, _ = run("cluster", path, "-k", 4, "--covariance-type", "diag")
+    assert status == 0
+    summary = out.partition("First 10")[0]
+    assert summary.count("  cluster ") > 1
+    assert max(map(len, summary.splitlines())) <= 80
+    assert "a very long name, of ..." in summary

@@ -1,0 +1,84 @@
+"""The command as a process: pipes, terminals and interrupts."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cli_tables import blobs
+
+import skem
+from skem.cli.messages import Progress
+
+ROOT = Path(skem.__file__).parents[1]
+
+
+def process(*arguments, code="from skem.cli import main; sys.exit(main())", **options):
+    """Start the command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import sys; {code}", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        **options,
+    )
+
+
+def test_version_and_help_are_quick_to_import(table):
+    code = "from skem.cli import main; print('pandas' in sys.modules); sys.exit(main())"
+    done = process("--version", code=code, stdout=subprocess.PIPE)
+    assert done.communicate()[0].split() == [b"False", b"skem", skem.__version__.encode()]
+    assert done.returncode == 0
+
+
+def test_broken_pipe_and_piped_progress(table, tmp_path):
+    out = tmp_path / "out.csv"
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with process("cluster", table, "-k", 2, "--columns", "x,y", "-o", out, **pipes) as job:
+        job.stdout.close()
+        assert job.stderr.read() == b""
+    assert job.returncode == 141
+    assert len(pd.read_csv(out)) == 60
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_interrupt_during_the_progress_bar(tmp_path):
+    path, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    blobs(20_000).to_csv(path, index=False)
+    leader, follower = os.openpty()
+    with process("cluster", path, "-k", "2:2000", "-o", out, stderr=follower) as job:
+        os.close(follower)
+        seen = b""
+        while b"fitting k = " not in seen:
+            seen += os.read(leader, 1024)
+        job.send_signal(signal.SIGINT)
+        while b"interrupted" not in seen:
+            seen += os.read(leader, 1024)
+    os.close(leader)
+    assert job.returncode == 130
+    assert b"[...." in seen
+    assert b"Traceback" not in seen
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_interrupt_while_writing(run, table, tmp_path, monkeypatch):
+    def interrupt(self, path, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", interrupt)
+    before = sorted(tmp_path.iterdir())
+    status, out, err = run("cluster", table, "-k", 1, "--columns", "x", "-o", tmp_path / "o.csv")
+    assert (status, out, err) == (130, "", "skem: interrupted\n")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_progress_is_drawn_on_a_terminal_only():
+    for terminal in (True, False):
+        stream = io.StringIO()
+        stream.isatty = lambda answer=terminal: answer
+        with Progress(4, stream) as progress:
+            progress.show(1, "fitting k = 2")
+        drawn = "\r\x1b[K[######..................] 1/4  fitting k = 2\r\x1b[K"
+        assert stream.getvalue() == (drawn if terminal else "")
