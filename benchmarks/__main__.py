@@ -70,15 +70,22 @@ def _measure(names, quick, path):
         module, title = report.SECTIONS[name]
         print(f"{title} ...", file=sys.stderr, flush=True)
         begin = time.perf_counter()
-        try:
-            result = module.run(quick)
-        except Exception as error:
-            traceback.print_exc()
-            result = {"failed": f"{type(error).__name__}: {str(error).splitlines()[-1]}"}
-        run["sections"][name] = result
-        print(f"  {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+        with machine.OtherPrograms() as others:
+            result = _run_section(module, quick)
+        seconds = time.perf_counter() - begin
+        run["sections"][name] = {**result, "seconds": seconds, "others_cores": others.cores}
+        print(f"  {seconds:.0f} s", file=sys.stderr, flush=True)
         path.write_text(json.dumps(run, indent=1) + "\n")
     return run
+
+
+def _run_section(module, quick):
+    """The measurement's result; if it raises, what it raised, so that the others still run."""
+    try:
+        return module.run(quick)
+    except Exception as error:
+        traceback.print_exc()
+        return {"failed": f"{type(error).__name__}: {(str(error).splitlines() or [''])[-1]}"}
 
 
 if __name__ == "__main__":

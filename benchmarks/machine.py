@@ -71,3 +71,23 @@ def matmul_gflops(threads, size=2048, repeats=5):
             np.matmul(a, b, out=out)
             best = min(best, time.perf_counter() - begin)
     return 2 * size**3 / best / 1e9
+
+
+class OtherPrograms:
+    """How many cores programs other than this one and its children kept busy, on average."""
+
+    def __enter__(self):
+        self._begin = self._read()
+        return self
+
+    def __exit__(self, *_):
+        busy, wall = (now - then for now, then in zip(self._read(), self._begin, strict=True))
+        self.cores = max(0.0, busy / wall)
+
+    @staticmethod
+    def _read():
+        """Seconds that others have used, seconds on the clock."""
+        words = Path("/proc/stat").read_text().split(maxsplit=9)
+        user, nice, system, _, _, irq, soft_irq, steal = map(int, words[1:9])
+        ticks = user + nice + system + irq + soft_irq + steal
+        return ticks / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4]), time.perf_counter()

@@ -22,7 +22,7 @@ from benchmarks.workload import progress
 MIB = 2**20
 D, K = 16, 20
 MANY, FEWER = 2_000_000, 500_000
-MAX_ITER = 5
+MAX_ITER = 3
 TABLE_BYTES = 4_000_000_000
 DISK_BYTES = 6_000_000_000
 CHUNK = 250_000  # rows

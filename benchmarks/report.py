@@ -6,6 +6,7 @@ from benchmarks import armadillo, coldstart, gridsearch, iteration, memory, thre
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+QUIET = 0.1  # cores that other programs may use while something is timed
 
 SECTIONS = {
     "iteration": (iteration, "One EM iteration against scikit-learn, 2 threads each"),
@@ -24,7 +25,7 @@ def markdown(run):
     for name, result in run["sections"].items():
         module, title = SECTIONS[name]
         body = f"Failed: {result['failed']}" if "failed" in result else module.markdown(result)
-        lines += ["", f"### {title}", "", body]
+        lines += ["", f"### {title}", "", body, "", _circumstances(result)]
     lines += [
         "",
         "### Goals",
@@ -38,6 +39,15 @@ def markdown(run):
             f"| {verdict['verdict']} |"
         )
     return "\n".join(lines)
+
+
+def _circumstances(result):
+    """How long a measurement took, and how much else was going on."""
+    others = result["others_cores"]
+    warning = ": too many for timing" if others > QUIET else ""
+    return (
+        f"({result['seconds']:.0f} s; other programs used {others:.2f} cores meanwhile{warning}.)"
+    )
 
 
 def misses(run):

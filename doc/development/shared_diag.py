@@ -14,6 +14,8 @@ from skem.families.scorers import CentredDiagonalScorer, LinearScorer
 class SharedDiagonalGaussian(GaussianFamily):
     """Variances of shape (D,)."""
 
+    is_shared = True  # one covariance for all components
+
     def n_parameters(self, n_components, n_features):
         return n_components * n_features + n_features
 
@@ -87,6 +89,9 @@ class SharedDiagonalGaussian(GaussianFamily):
 
     def mahalanobis(self, deviations, factors):
         return np.square(deviations * factors).sum(axis=1)
+
+    def precision_diagonal(self, factors, n_features):
+        return np.square(factors)
 
     def rescale(self, parameters, scale):
         means, covariances, factors = parameters

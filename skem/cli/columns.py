@@ -9,7 +9,7 @@ from pandas.api import types
 from skem.cli.files import Table
 from skem.cli.messages import CommandError, note, one_line
 
-__all__ = ["features", "note_left_out", "row_weights", "used_columns"]
+__all__ = ["features", "note_constant", "note_left_out", "row_weights", "used_columns"]
 
 
 def used_columns(table: Table, names: Sequence[str] | None, weight: str | None) -> list[str]:
@@ -76,6 +76,24 @@ def note_left_out(table: Table, columns: Sequence[str], weight: str | None) -> N
         remarks.append(remark)
     if remarks:
         note(f"{table.path}: columns left out, not numeric: {', '.join(remarks)}")
+
+
+def note_constant(table: Table, columns: Sequence[str], X: np.ndarray) -> None:
+    """Say which of the used columns have one value only.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    columns : sequence of str
+        The columns that are used.
+    X : ndarray of shape (n_rows, n_columns)
+        Their values.
+    """
+    constant = np.flatnonzero(X.min(axis=0) == X.max(axis=0))
+    if len(constant):
+        names = ", ".join(repr(columns[j]) for j in constant)
+        note(f"{table.path}: the same value in every row of {names}; better leave it out")
 
 
 def _is_numeric(series: pd.Series) -> bool:

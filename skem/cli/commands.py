@@ -3,7 +3,7 @@
 import os
 from argparse import Namespace
 
-from skem.cli.columns import features, note_left_out, row_weights, used_columns
+from skem.cli.columns import features, note_constant, note_left_out, row_weights, used_columns
 from skem.cli.files import Table, check_target, read_table, write_table
 from skem.cli.messages import CommandError, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
@@ -42,6 +42,7 @@ def cluster(arguments: Namespace) -> None:
         raise CommandError(f"{table.path}: {rows} {some}, fewer than k = {low} components")
     if arguments.columns is None:
         note_left_out(table, columns, weight)
+    note_constant(table, columns, X)
     found = search(
         X,
         columns,
@@ -83,7 +84,7 @@ def score(arguments: Namespace) -> None:
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
         scores = model.score(X)
-    except ValueError as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         raise CommandError(f"{table.path}: cannot be scored: {error}") from error
     _write(arguments, table, scores)
     print(score_summary(table, model, scores))

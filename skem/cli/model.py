@@ -171,24 +171,29 @@ def load_model(path: Path) -> Model:
 
 def _checked(content: Any, path: Path) -> Model:
     """Return the model in a loaded file, or refuse what is not exactly a model."""
-    error = CommandError(f"{path}: not a model that 'skem cluster --save' wrote")
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise error
-    pipeline, columns = content.get("pipeline"), content.get("columns")
-    if not isinstance(pipeline, Pipeline) or not isinstance(columns, list):
-        raise error
-    steps = {name: type(step) for name, step in pipeline.steps}
-    allowed = {"scale": StandardScaler, "mixture": EMGaussianMixture}
-    if list(steps) not in (["mixture"], ["scale", "mixture"]) or steps.items() - allowed.items():
-        raise error
-    model = Model(pipeline, tuple(columns))
+    try:
+        if content["format"] == FORMAT and _has_steps(content["pipeline"]):
+            model = Model(content["pipeline"], tuple(content["columns"]))
+            if _is_fitted(model):
+                return model
+    except (AttributeError, KeyError, TypeError):
+        pass
+    raise CommandError(f"{path}: not a model that 'skem cluster --save' wrote")
+
+
+def _has_steps(pipeline: Pipeline) -> bool:
+    steps = [(name, type(step)) for name, step in pipeline.steps]
+    mixture = [("mixture", EMGaussianMixture)]
+    return type(pipeline) is Pipeline and steps in (mixture, [("scale", StandardScaler), *mixture])
+
+
+def _is_fitted(model: Model) -> bool:
+    """Whether each array that scoring reads has the shape and the values it must have."""
     for owner, name, shape in _shapes(model):
-        array = getattr(owner, name, None)
-        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype.kind != "f":
-            raise error
-        if not np.isfinite(array).all():
-            raise error
-    return model
+        array = getattr(owner, name)
+        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+            return False
+    return bool((model.mixture.weights_ >= 0).all() and (model.scale > 0).all())
 
 
 def _shapes(model: Model) -> list[tuple[Any, str, tuple[int, ...]]]:
@@ -197,7 +202,7 @@ def _shapes(model: Model) -> list[tuple[Any, str, tuple[int, ...]]]:
     square = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
     shapes = [(model.mixture, "weights_", (k,)), (model.mixture, "means_", (k, d))]
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
-        shapes.append((model.mixture, name, square.get(model.mixture.covariance_type, ())))
+        shapes.append((model.mixture, name, square[model.mixture.covariance_type]))
     if model.standardised:
         shapes += [(model.pipeline["scale"], name, (d,)) for name in ("mean_", "scale_")]
     return shapes

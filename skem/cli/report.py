@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from skem.cli.files import Table
 from skem.cli.messages import one_line
@@ -84,20 +85,32 @@ def bic_table(fits: Sequence[Fit], best: Fit) -> str:
     texts = [f"{fit.bic:,.1f}" if not fit.failure else "failed" for fit in fits]
     width = max(len(text) for text in ["BIC", *texts])
     lines = [f"     k  {'BIC':>{width}}  iterations  seconds"]
-    remarks = []
+    remarks: dict[str, list[str]] = {}
     for fit, text in zip(fits, texts, strict=True):
         iterations = "-" if fit.failure else str(fit.mixture.n_iter_)
-        end = "  <- lowest" if fit is best and len(fits) > 1 else ""
-        if not fit.failure and not fit.mixture.converged_:
-            end = f"  not converged{end}"
+        end = _state(fit) + ("  <- chosen" if fit is best and len(fits) > 1 else "")
         lines.append(f"  {fit.k:4d}  {text:>{width}}  {iterations:>10}  {fit.seconds:7.2f}{end}")
-        said = [*fit.remarks, *([f"failed: {fit.failure}"] if fit.failure else [])]
-        remarks += [f"k = {fit.k}: {remark}" for remark in said]
-    for remark in remarks:
-        lines += textwrap.wrap(
-            remark, _columns() - 2, initial_indent="  ", subsequent_indent="    "
-        )
+        for remark in [*fit.remarks, *([f"failed: {fit.failure}"] if fit.failure else [])]:
+            remarks.setdefault(remark, []).append(str(fit.k))
+    said = [
+        f"{'every k' if len(ks) == len(fits) > 1 else 'k = ' + ', '.join(ks)}: {remark}"
+        for remark, ks in remarks.items()
+    ]
+    if any(fit.bic < best.bic for fit in fits):
+        said.append("A fit with a collapsed component is chosen only if there is no other.")
+    if best is fits[-1] and len(fits) > 1:
+        said.append("The largest k is chosen: a wider range may find a lower BIC.")
+    for line in said:
+        lines += textwrap.wrap(line, _columns() - 2, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
+
+
+def _state(fit: Fit) -> str:
+    if fit.failure:
+        return ""
+    return ("  collapsed" if fit.collapsed else "") + (
+        "" if fit.mixture.converged_ else "  not converged"
+    )
 
 
 def cluster_table(model: Model, scores: Scores) -> str:
@@ -186,6 +199,7 @@ def plus_minus(mean: float, deviation: float) -> str:
     if places > 5 or abs(mean) >= 1e7 or deviation >= 1e7:
         return f"{mean:.4g} ± {deviation:.2g}"
     places = max(places, 0)
+    mean = round(mean, places) + 0.0  # which is never -0.0
     return f"{mean:.{places}f} ± {deviation:.{places}f}"
 
 
@@ -206,13 +220,29 @@ def first_rows(table: Table, scores: Scores) -> str:
     """
     frame = table.frame.head(ROWS_SHOWN)
     frame = frame.assign(**{n: v[:ROWS_SHOWN] for n, v in scores._asdict().items()})
-    frame.columns = [one_line(name) for name in frame.columns]
-    shown, total = len(frame), len(table.frame)
-    heading = f"First {shown} of {_count(total, 'row')} (-o FILE writes them all):"
-    text = frame.to_string(
-        index=False, line_width=_columns(), max_colwidth=24, float_format="{:.6g}".format
-    )
-    return f"{heading}\n\n{textwrap.indent(text, '  ')}"
+    added = [_lines(frame, name) for name in scores._fields]
+    room = _columns() - sum(len(lines[0]) + 2 for lines in added) - len("  ...")
+    shown = []
+    for name in table.frame.columns:
+        lines = _lines(frame, name)
+        room -= len(lines[0]) + 2
+        if room < 0:
+            shown.append(["..."] * len(lines))
+            break
+        shown.append(lines)
+    total = len(table.frame)
+    heading = f"First {len(frame)} of {_count(total, 'row')} (-o FILE writes the whole table):"
+    rows = ["  " + "  ".join(row) for row in zip(*shown, *added, strict=True)]
+    return "\n".join([heading, "", *rows])
+
+
+def _lines(frame: pd.DataFrame, name: str) -> list[str]:
+    """Write one column, its name first, as lines of equal width."""
+    texts = [_short(name)]
+    for value in frame[name]:
+        texts.append(f"{value:.6g}" if isinstance(value, float) else _short(str(value)))
+    width = max(len(text) for text in texts)
+    return [f"{text:>{width}}" for text in texts]
 
 
 def _count(number: int, noun: str) -> str:

@@ -33,7 +33,7 @@ class Fit:
     seconds : float
         Time that the fit took.
     remarks : tuple of str
-        What the fit warned of.
+        What the fit warned of; a warning's advice, which follows a colon, is left out.
     failure : str
         Why there is no fit; empty if there is one.
     """
@@ -45,6 +45,11 @@ class Fit:
     remarks: tuple[str, ...] = ()
     failure: str = ""
 
+    @property
+    def collapsed(self) -> bool:
+        """Whether a component collapsed, so that the likelihood, and BIC, have no limit."""
+        return any("collapsed" in remark for remark in self.remarks)
+
 
 @dataclass(frozen=True)
 class Search:
@@ -55,7 +60,8 @@ class Search:
     fits : tuple of Fit
         One for each number of components, in increasing order.
     best : Fit
-        The fit with the lowest BIC.
+        The fit with the lowest BIC among those without a collapsed component, or among all if
+        there are none without.
     model : Model
         The best fit as a model.
     seconds : float
@@ -78,6 +84,9 @@ def search(
     **options: Any,
 ) -> Search:
     """Fit a mixture for each number of components and choose by BIC.
+
+    A fit with a collapsed component is chosen only if there is no other: its likelihood, and so
+    its BIC, depends on `reg_covar` alone (Fraley & Raftery 2007 leave such fits out as well).
 
     Parameters
     ----------
@@ -117,7 +126,7 @@ def search(
     fitted = [fit for fit in fits if not fit.failure]
     if not fitted:
         raise CommandError(f"no fit succeeded; k = {fits[0].k}: {fits[0].failure}")
-    best = min(fitted, key=lambda fit: fit.bic)
+    best = min(fitted, key=lambda fit: (fit.collapsed, fit.bic))
     steps = (
         [("mixture", best.mixture)]
         if scaler is None
@@ -153,5 +162,5 @@ def _fit(
             failure = one_line(error)
     if not failure and not np.isfinite(bic):
         failure = "its BIC is not finite"
-    remarks = tuple(dict.fromkeys(one_line(warning.message) for warning in caught))
+    remarks = tuple(one_line(warning.message).partition(": ")[0] for warning in caught)
     return Fit(mixture.n_components, mixture, bic, perf_counter() - start, remarks, failure)

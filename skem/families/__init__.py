@@ -2,9 +2,10 @@
 
 from skem.families.diag import DiagGaussian
 from skem.families.full import FullGaussian
-from skem.families.gaussian import (
-    GaussianFamily,
+from skem.families.gaussian import GaussianFamily
+from skem.families.parameters import (
     GaussianParameters,
+    GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
     SingularCovarianceError,
@@ -21,6 +22,7 @@ __all__ = [
     "FullGaussian",
     "GaussianFamily",
     "GaussianParameters",
+    "GaussianPosterior",
     "GaussianPrior",
     "GaussianStatistics",
     "Scorer",

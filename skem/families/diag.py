@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from skem.families.gaussian import (
+from skem.families.gaussian import GaussianFamily
+from skem.families.parameters import (
     Array,
-    GaussianFamily,
     GaussianParameters,
     GaussianPrior,
     SingularCovarianceError,
@@ -121,8 +121,8 @@ class DiagGaussian(GaussianFamily):
 
     def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
         narrow = parameters.covariances <= 2 * self.reg_covar
-        result: NDArray[np.bool_] = (narrow & (np.diagonal(total) > 100 * self.reg_covar)).any(1)
-        return result
+        held = narrow & (np.diagonal(total) > 100 * self.reg_covar)
+        return np.asarray(held.any(axis=1))
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         result: Array = covariances[:, :, None] * np.eye(n_features)

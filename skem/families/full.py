@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import multigammaln
 
-from skem.families.gaussian import (
+from skem.families.gaussian import GaussianFamily
+from skem.families.parameters import (
     Array,
-    GaussianFamily,
     GaussianParameters,
     GaussianPrior,
     SingularCovarianceError,
@@ -88,7 +88,7 @@ class FullGaussian(GaussianFamily):
         return factors @ np.swapaxes(factors, 1, 2)
 
     def from_precisions(self, precisions: Array) -> GaussianParameters:
-        covariances = np.linalg.inv(precisions)
+        covariances = np.asarray(np.linalg.inv(precisions), dtype=np.float64)
         covariances = 0.5 * (covariances + np.swapaxes(covariances, 1, 2))
         return GaussianParameters(np.empty((0, 0)), covariances, self.factorise(covariances))
 
@@ -127,7 +127,7 @@ class FullGaussian(GaussianFamily):
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         (packed,) = sums
         n_pairs, n_components = packed.shape
-        size = int(round((np.sqrt(8 * n_pairs + 1) - 1) / 2))
+        size = round((np.sqrt(8 * n_pairs + 1) - 1) / 2)
         left, right = np.triu_indices(size)
         moments = np.empty((n_components, size, size))
         moments[:, left, right] = packed.T

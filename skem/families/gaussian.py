@@ -13,11 +13,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families.parameters import (
+    Array,
+    GaussianParameters,
+    GaussianPosterior,
+    GaussianPrior,
+    GaussianStatistics,
+)
 from skem.families.scorers import (
     CentredDiagonalScorer,
     CentredScorer,
@@ -25,16 +32,8 @@ from skem.families.scorers import (
     Sums,
 )
 
-__all__ = [
-    "GaussianFamily",
-    "GaussianParameters",
-    "GaussianPosterior",
-    "GaussianPrior",
-    "GaussianStatistics",
-    "SingularCovarianceError",
-]
+__all__ = ["EMPTY", "LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
 
-Array: TypeAlias = NDArray[np.float64]
 LOG_2PI = float(np.log(2 * np.pi))
 
 # The packed forms lose digits in proportion to (distance from the origin / width)^2. Above this
@@ -42,89 +41,6 @@ LOG_2PI = float(np.log(2 * np.pi))
 MOST_CANCELLATION = 1e6
 # A component with a smaller share of the rows than this has none.
 EMPTY = 1e-14
-
-
-class SingularCovarianceError(ValueError):
-    """A covariance that has no Cholesky factor; `component` is None if it is shared."""
-
-    def __init__(self, component: int | None) -> None:
-        self.component = component
-        who = "The shared covariance" if component is None else f"The covariance of component {component}"
-        super().__init__(
-            f"{who} is singular: its rows do not spread in every direction. Increase reg_covar, "
-            "decrease n_components, drop constant or linearly dependent columns, or use a "
-            "simpler covariance_type."
-        )
-
-
-class GaussianStatistics(NamedTuple):
-    """Expected sufficient statistics, in the form whose sums lose no digits.
-
-    Attributes
-    ----------
-    weight : ndarray of shape (K,)
-        Summed responsibilities.
-    mean : ndarray of shape (K, D)
-    scatter : ndarray, cov
-        Summed weighted squares of the deviations from `mean`.
-    """
-
-    weight: Array
-    mean: Array
-    scatter: Array
-
-
-class GaussianPrior(NamedTuple):
-    """Conjugate prior: normal means given the covariance, inverse-Wishart covariances.
-
-    Attributes
-    ----------
-    mean : ndarray of shape (D,)
-    mean_precision : float
-        Pseudo-rows at `mean`; 0 for a flat prior on the means.
-    covariance : ndarray of the shape of one covariance
-        Scale of the inverse-Wishart (inverse-gamma) prior.
-    degrees_of_freedom : float or None
-        None for a flat prior on the covariances.
-    """
-
-    mean: Array
-    mean_precision: float
-    covariance: Array
-    degrees_of_freedom: float | None
-
-
-class GaussianPosterior(NamedTuple):
-    """Hyperparameters after the statistics are seen (Bishop 2006, 10.60 to 10.63).
-
-    Attributes
-    ----------
-    mean : ndarray of shape (K, D)
-    mean_precision : ndarray of shape (K,)
-    scatter : ndarray, cov
-    degrees_of_freedom : ndarray of shape (K,), or () for a shared covariance
-    """
-
-    mean: Array
-    mean_precision: Array
-    scatter: Array
-    degrees_of_freedom: Array
-
-
-class GaussianParameters(NamedTuple):
-    """Point parameters.
-
-    Attributes
-    ----------
-    means : ndarray of shape (K, D)
-    covariances : ndarray, cov
-    factors : ndarray, cov
-        C with precision = C C' (square roots of precisions for diag and spherical).
-    """
-
-    means: Array
-    covariances: Array
-    factors: Array
 
 
 @dataclass(frozen=True)
@@ -211,7 +127,7 @@ class GaussianFamily(ABC):
 
     @abstractmethod
     def covariance_exponent(self, n_features: int) -> float:
-        """a in the prior density of a covariance, det^-(nu + a)/2."""
+        """A in the prior density of a covariance, det^-(nu + a)/2."""
 
     @abstractmethod
     def mean_exponent(self, n_components: int, n_features: int) -> float:
@@ -380,7 +296,7 @@ class GaussianFamily(ABC):
 
     def log_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
         """Log prior density of the parameters, in nats; flat parts count as zero."""
-        n_components, n_features = parameters.means.shape
+        n_features = parameters.means.shape[1]
         result = 0.0
         if prior.mean_precision > 0:
             log_det = self.log_det_factors(parameters.factors, n_features)

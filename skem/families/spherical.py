@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.diag import log_inverse_gamma, precision_roots
-from skem.families.gaussian import Array, GaussianFamily, GaussianParameters, GaussianPrior
+from skem.families.gaussian import GaussianFamily
+from skem.families.parameters import Array, GaussianParameters, GaussianPrior
 from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
 
 __all__ = ["SphericalGaussian"]
@@ -80,7 +81,9 @@ class SphericalGaussian(GaussianFamily):
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
         means = np.ascontiguousarray(parameters.means)
         precisions = self.precisions(parameters.factors)
-        return CentredDiagonalScorer(means, np.repeat(precisions, means.shape[1]).reshape(means.shape), constants)
+        return CentredDiagonalScorer(
+            means, np.repeat(precisions, means.shape[1]).reshape(means.shape), constants
+        )
 
     def gather(self, second: Array) -> Array:
         result: Array = second.sum(axis=1)

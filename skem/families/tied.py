@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.full import log_inverse_wishart, narrowest, precision_factors
-from skem.families.gaussian import (
+from skem.families.gaussian import GaussianFamily
+from skem.families.parameters import (
     Array,
-    GaussianFamily,
     GaussianParameters,
     GaussianPrior,
     SingularCovarianceError,
@@ -116,5 +116,4 @@ class TiedGaussian(GaussianFamily):
         return np.tile(covariances, (n_components, 1, 1))
 
     def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
-        result: Array = np.linalg.solve(factors.T, noise.T).T
-        return result
+        return np.asarray(np.linalg.solve(factors.T, noise.T).T, dtype=np.float64)

@@ -138,7 +138,9 @@ class Visit:
 
         self._fold(visit, add=lambda total, result: None)
 
-    def _fold(self, visit: Callable[[int, Tile], Any], add: Callable[[Any, Any], Any] | None = None) -> Any:
+    def _fold(
+        self, visit: Callable[[int, Tile], Any], add: Callable[[Any, Any], Any] | None = None
+    ) -> Any:
         return self.threads.fold(
             visit,
             add or _add,

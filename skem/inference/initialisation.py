@@ -13,8 +13,8 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
 from skem.engine import Table, TilePlan
-from skem.families import SingularCovarianceError
-from skem.families.gaussian import MOST_CANCELLATION, GaussianParameters
+from skem.families import GaussianParameters, SingularCovarianceError
+from skem.families.gaussian import MOST_CANCELLATION
 from skem.inference.expectation import Visit
 from skem.inference.rules import MixtureParameters, PointRule
 
@@ -80,9 +80,7 @@ def find_start(visit: Visit, rule: PointRule, start: Start) -> MixtureParameters
     return _estimate(Visit(rows.table, plan, visit.threads), rule, rows, start.n_components)
 
 
-def _estimate(
-    visit: Visit, rule: PointRule, rows: _Rows, n_components: int
-) -> MixtureParameters:
+def _estimate(visit: Visit, rule: PointRule, rows: _Rows, n_components: int) -> MixtureParameters:
     family = rule.family
     n_features = visit.table.X.shape[1]
     blank = rule.blank(n_components, n_features)

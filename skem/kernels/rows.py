@@ -1,7 +1,5 @@
 """From rows of a table to a tile: standardised, feature by feature, ready for products."""
 
-import numpy as np
-
 from skem.kernels.jit import kernel
 
 # A row farther out than this many standard deviations is drawn back along its direction to

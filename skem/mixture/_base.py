@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ __all__ = ["BaseMixture"]
 
 Floats: TypeAlias = NDArray[np.floating]
 Labels: TypeAlias = NDArray[np.int64]
+Array: TypeAlias = NDArray[np.float64]
 
 
 class BaseMixture(
@@ -48,7 +49,11 @@ class BaseMixture(
     random_state: Any
 
     @abstractmethod
-    def _scorer(self) -> tuple[Scorer, Floats, Floats, float, int]:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Estimate the parameters from rows."""
+
+    @abstractmethod
+    def _scorer(self) -> tuple[Scorer, Array, Array, float, int]:
         """Return scorer, origin, scale, what to add to its log densities, and its pairs."""
 
     @abstractmethod
@@ -72,9 +77,44 @@ class BaseMixture(
     def _evaluation(self, X: Floats) -> Iterator[tuple[Visit, Scorer, float]]:
         scorer, origin, scale, offset, n_pairs = self._scorer()
         table = Table(X, None, origin, scale)
-        plan = TilePlan(*X.shape, len(self.weights_), n_pairs, self.block_size)
+        plan = TilePlan(len(X), X.shape[1], len(self.weights_), n_pairs, self.block_size)
         with Threads(count_threads(self.n_jobs)) as threads:
             yield Visit(table, plan, threads), scorer, offset
+
+    def fit_predict(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Labels:
+        """Fit, and assign each row to its most probable component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+            Those of ``fit(X).predict(X)``.
+        """
+        return self.fit(X, y, sample_weight=sample_weight).predict(X)
+
+    def fit_transform(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Floats:
+        """Fit, and return the rows' posterior probabilities.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components)
+        """
+        return self.fit(X, y, sample_weight=sample_weight).transform(X)
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Compute the log density of each row.
@@ -196,9 +236,7 @@ class BaseMixture(
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
         return _narrow(self._draw(labels, rng), self.means_.dtype), labels
 
-    def _log_likelihood(
-        self, X: ArrayLike, sample_weight: ArrayLike | None
-    ) -> tuple[float, float]:
+    def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""
         log_density = self.score_samples(X).astype(np.float64)
         weights = check_sample_weight(sample_weight, len(log_density))

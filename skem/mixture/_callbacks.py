@@ -62,15 +62,11 @@ class Task:
             )
         )
 
-    def subtask(
-        self, name: str, max_subtasks: int = 0, *, number: int | None = None
-    ) -> Task:
+    def subtask(self, name: str, max_subtasks: int = 0, *, number: int | None = None) -> Task:
         """Begin a task inside this one; numbered if its siblings run side by side."""
         context = self.context
         if context is not None:
-            context = context.subcontext(
-                task_name=name, task_id=number, max_subtasks=max_subtasks
-            )
+            context = context.subcontext(task_name=name, task_id=number, max_subtasks=max_subtasks)
         return Task(self.estimator, context, self.data).begin()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skem.families import GAUSSIAN_FAMILIES, Scorer
 from skem.inference import START_METHODS
 from skem.mixture import _fitting
-from skem.mixture._base import BaseMixture, Floats, Labels
+from skem.mixture._base import Array, BaseMixture, Floats, Labels
 from skem.mixture._callbacks import with_callbacks
 from skem.mixture._parameters import (
     Allowed,
@@ -38,7 +38,186 @@ _JOBS = Allowed(
 
 
 class EMGaussianMixture(BaseMixture):
-    """DOCSTRING"""
+    """Gaussian mixture fitted by expectation-maximisation.
+
+    Clusters rows and estimates their density. Takes the parameters of
+    `sklearn.mixture.GaussianMixture` with the same names, order, defaults and meaning, so that
+    changing the import is enough, and adds sample weights, MAP estimation under conjugate
+    priors, stepwise EM over batches, parallel restarts and threads.
+
+    Read more in the :ref:`user guide <em>`.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components K.
+
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Structure of the covariances (D features):
+
+        - 'full': each component has its own covariance matrix;
+        - 'tied': all components share one covariance matrix;
+        - 'diag': each component has its own variance for each feature;
+        - 'spherical': each component has one variance for all features.
+
+    tol : float, default=1e-3
+        The fit has converged when an iteration raises the bound by less than this, in nats per
+        unit of weight.
+
+    reg_covar : float, default=1e-6
+        Added to the variances, relative to the data's own: to the variance of feature j of each
+        component, ``reg_covar`` times the weighted variance of feature j over all rows is added
+        ('spherical': times the mean of those variances). A constant column counts as if its
+        variance were 1. scikit-learn adds the number itself, which is the same on standardised
+        rows and depends on the features' units otherwise.
+
+    max_iter : int, default=100
+        Largest number of EM iterations.
+
+    n_init : int, default=1
+        Number of starts; the fit with the highest bound is kept. They run in parallel threads,
+        with the same result for every `n_jobs`.
+
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or array-like of shape \
+(n_samples, n_components), default='kmeans'
+        How the first responsibilities are made:
+
+        - 'kmeans': by k-means on the features divided by their standard deviations, so that no
+          feature's unit rules the start; on a random sample of the rows where they are many
+          (more than 524 288 values, or 50 rows for each component if that is more);
+        - 'k-means++': rows chosen by k-means++, equally scaled, each wholly one component's;
+        - 'random': at random;
+        - 'random_from_data': rows chosen at random, each wholly one component's;
+        - an array: these responsibilities; its rows are non-negative and sum to one.
+
+    weights_init : array-like of shape (n_components,), default=None
+        Weights to start from, non-negative with sum one.
+
+    means_init : array-like of shape (n_components, n_features), default=None
+        Means to start from.
+
+    precisions_init : array-like, default=None
+        Precisions (inverse covariances) to start from, of the shape of ``precisions_``. What is
+        not given of weights, means and precisions follows from `init_params`.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the starts' random numbers and of `sample`'s.
+
+    warm_start : bool, default=False
+        Whether `fit` starts from what the last `fit` found. `n_init` is then ignored, and a
+        changed number of components or features is an error.
+
+    verbose : int, default=0
+        1 prints starts and iterations, 2 also times and gains.
+
+    verbose_interval : int, default=10
+        Number of iterations between two lines.
+
+    n_jobs : int, default=None
+        Number of threads. None stands for as many as the linear algebra library may use (all
+        cores, unless ``OMP_NUM_THREADS``, threadpoolctl or joblib's workers say otherwise), -1
+        for all cores. Every bit of the result is the same for each number.
+
+    weight_concentration_prior : float, default=None
+        Parameter of a symmetric Dirichlet prior on the weights, at least 1. None: flat.
+
+    mean_prior : array-like of shape (n_features,), default=None
+        Mean m0 of the normal prior on the means, ``N(m0, covariance / mean_precision_prior)``.
+        If only `mean_precision_prior` is given: the weighted mean of the rows.
+
+    mean_precision_prior : float, default=None
+        How many rows at `mean_prior` the prior counts for. If only `mean_prior` is given: 1.
+
+    covariance_prior : array-like, default=None
+        Scale of the inverse-Wishart ('diag', 'spherical': inverse-gamma) prior on each
+        covariance, of the shape of one component's covariance. If only
+        `degrees_of_freedom_prior` is given: the weighted covariance of all rows.
+
+    degrees_of_freedom_prior : float, default=None
+        Degrees of freedom of that prior, more than ``n_features - 1`` for matrices. If only
+        `covariance_prior` is given: ``n_features``.
+
+        With any prior given the fit is a MAP estimate, the joint mode over weights, means and
+        covariances (Fraley & Raftery 2007); a part without a prior stays flat.
+
+    learning_decay : float, default=0.7
+        Exponent of the rate of `partial_fit`, in (0.5, 1].
+
+    learning_offset : float, default=10.0
+        Slows the first steps of `partial_fit` down; non-negative.
+
+    block_size : int, default=None
+        Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
+        None: one group. Every bit of the result is the same for each number.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+        Weights of the components.
+
+    means_ : ndarray of shape (n_components, n_features)
+        Means.
+
+    covariances_ : ndarray
+        Covariances: (n_components, n_features, n_features) for 'full', (n_features, n_features)
+        for 'tied', (n_components, n_features) for 'diag', (n_components,) for 'spherical'.
+
+    precisions_ : ndarray
+        Inverses of the covariances, of the same shape.
+
+    precisions_cholesky_ : ndarray
+        Upper triangular C with precision C C' (square roots of the precisions for 'diag' and
+        'spherical'). With ``weights_`` and ``means_`` it is what rows are scored by.
+
+    converged_ : bool
+        Whether the best start converged.
+
+    n_iter_ : int
+        Its number of iterations.
+
+    lower_bound_ : float
+        Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
+        returned: ``score(X, sample_weight=w)``. Under MAP, plus the log prior divided by the
+        sum of the weights.
+
+    lower_bounds_ : list of float
+        The same after each iteration; it never falls.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen during `fit`, where all of them are strings.
+
+    See Also
+    --------
+    sklearn.mixture.GaussianMixture : The estimator whose place this one takes.
+
+    Notes
+    -----
+    A component that loses all its rows keeps its last mean and covariance with a weight of zero;
+    one that collapses onto too few distinct rows is held up by `reg_covar`. Both are named in a
+    `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
+
+    References
+    ----------
+    .. [1] Dempster, A. P., Laird, N. M. & Rubin, D. B. (1977). Maximum likelihood from
+       incomplete data via the EM algorithm. JRSS B 39, 1-38.
+    .. [2] Bishop, C. M. (2006). Pattern Recognition and Machine Learning, chapter 9. Springer.
+    .. [3] Fraley, C. & Raftery, A. E. (2007). Bayesian regularization for normal mixture
+       estimation and model-based clustering. Journal of Classification 24, 155-181.
+    .. [4] Cappé, O. & Moulines, E. (2009). On-line expectation-maximization algorithm for latent
+       data models. JRSS B 71, 593-613.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skem import EMGaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> mixture = EMGaussianMixture(n_components=2, covariance_type="tied", random_state=0).fit(X)
+    >>> mixture.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
         "n_components": (integer(1),),
@@ -118,9 +297,7 @@ class EMGaussianMixture(BaseMixture):
         self.block_size = block_size
 
     @with_callbacks
-    def fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> EMGaussianMixture:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Estimate the parameters from rows.
 
         Parameters
@@ -154,44 +331,9 @@ class EMGaussianMixture(BaseMixture):
             warnings.warn(message, ConvergenceWarning, stacklevel=3)
         return self
 
-    def fit_predict(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> Labels:
-        """Fit, and assign each row to its most probable component.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64
-            Those of ``fit(X).predict(X)``.
-        """
-        return self.fit(X, y, sample_weight=sample_weight).predict(X)
-
-    def fit_transform(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> Floats:
-        """Fit, and return the rows' posterior probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        resp : ndarray of shape (n_samples, n_components)
-        """
-        return self.fit(X, y, sample_weight=sample_weight).transform(X)
-
     def partial_fit(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> EMGaussianMixture:
+    ) -> Self:
         """Take one step of stepwise EM on a batch of rows (Cappé & Moulines 2009).
 
         The statistics per unit of weight become ``(1 - rate) old + rate new`` with
@@ -232,7 +374,7 @@ class EMGaussianMixture(BaseMixture):
 
     def _check_fit(
         self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> tuple[Floats, Floats | None]:
+    ) -> tuple[Floats, Array | None]:
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
         rows = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         return rows, check_sample_weight(sample_weight, len(rows))
@@ -241,7 +383,7 @@ class EMGaussianMixture(BaseMixture):
         for name, value in outcome.attributes.items():
             setattr(self, name, value)
 
-    def _scorer(self) -> tuple[Scorer, Floats, Floats, float, int]:
+    def _scorer(self) -> tuple[Scorer, Array, Array, float, int]:
         family = make_family(self)
         theta = fitted_parameters(self, family)
         n_features = theta.components.means.shape[1]

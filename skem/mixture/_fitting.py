@@ -103,7 +103,7 @@ def _pose(
     standard = standard or standardise(X, weights, family)
     table = Table(X, weights, standard.origin, standard.scale)
     n_pairs = len(family.pairs(X.shape[1])[0])
-    plan = TilePlan(*X.shape, estimator.n_components, n_pairs, estimator.block_size)
+    plan = TilePlan(len(X), X.shape[1], estimator.n_components, n_pairs, estimator.block_size)
     with Threads(1) as alone:
         rule = make_rule(estimator, family, Visit(table, plan, alone))
     return _Problem(estimator, family, rule, standard, table, plan)
@@ -199,9 +199,7 @@ def _run(
     return run
 
 
-def _start(
-    problem: _Problem, visit: Visit, rng: np.random.RandomState
-) -> MixtureParameters:
+def _start(problem: _Problem, visit: Visit, rng: np.random.RandomState) -> MixtureParameters:
     estimator, family, table = problem.estimator, problem.family, problem.table
     k, standard = estimator.n_components, problem.standard
     if estimator.warm_start and hasattr(estimator, "converged_"):
@@ -312,9 +310,7 @@ class _Progress:
             print(f"Initialization {words}." + (time if self.verbose > 1 else ""))
 
 
-def step(
-    estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array | None
-) -> Outcome:
+def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array | None) -> Outcome:
     """Take one step of stepwise EM."""
     state: Stepwise | None = getattr(estimator, "_stepwise", None)
     rng = check_random_state(estimator.random_state)
@@ -335,7 +331,9 @@ def step(
         assert local.statistics is not None
         new = family.scale(local.statistics, 1.0 / weight)
         if state is None and hasattr(estimator, "weights_"):
-            state = Stepwise(family.expected(theta.weights, theta.components), problem.standard, 0, 0.0)
+            state = Stepwise(
+                family.expected(theta.weights, theta.components), problem.standard, 0, 0.0
+            )
         steps = state.steps + 1 if state else 1
         seen = state.weight + weight if state else weight
         if state:

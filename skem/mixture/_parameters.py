@@ -73,8 +73,10 @@ none = Allowed(lambda value: value is None, "None")
 boolean = Allowed(lambda value: isinstance(value, bool | np.bool_), "a bool")
 array = Allowed(_is_array, "an array-like")
 random_state = Allowed(
-    lambda value: isinstance(value, np.random.RandomState)
-    or (_is_number(value, Integral) and 0 <= value < 2**32),
+    lambda value: (
+        isinstance(value, np.random.RandomState)
+        or (_is_number(value, Integral) and 0 <= value < 2**32)
+    ),
     "an int in the range [0, 2**32 - 1], an instance of 'numpy.random.RandomState'",
 )
 
@@ -115,7 +117,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array |
     """
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
+    if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
     weights: Array = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
@@ -131,5 +133,8 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array |
         row = int(np.argmin(weights))
         raise ValueError(f"sample_weight must not be negative, but is {weights[row]} in row {row}")
     if not 0 < weights.sum() < np.inf:
-        raise ValueError(f"sample_weight must have a positive, finite sum, but got {weights.sum()}")
+        raise ValueError(
+            "sample_weight must have a positive, finite sum: the weights must not all be zero. "
+            f"Got a sum of {weights.sum()}"
+        )
     return np.ascontiguousarray(weights)

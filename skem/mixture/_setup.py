@@ -62,9 +62,7 @@ class Standard(NamedTuple):
     constant: NDArray[np.bool_]
 
 
-def standardise(
-    X: NDArray[np.floating], weights: Array | None, family: GaussianFamily
-) -> Standard:
+def standardise(X: NDArray[np.floating], weights: Array | None, family: GaussianFamily) -> Standard:
     """Measure the columns.
 
     Raises
@@ -120,9 +118,7 @@ def to_user(
 ) -> MixtureParameters:
     """Bring parameters in a table's units to the user's."""
     components = family.rescale(theta.components, scale)
-    return MixtureParameters(
-        theta.weights, components._replace(means=components.means + origin)
-    )
+    return MixtureParameters(theta.weights, components._replace(means=components.means + origin))
 
 
 def fitted_parameters(estimator: EMGaussianMixture, family: GaussianFamily) -> MixtureParameters:
@@ -209,9 +205,7 @@ def _check_positive(name: str, matrices: Array, family: GaussianFamily) -> None:
         raise ValueError(f"The parameter {name!r} should be {words}")
 
 
-def make_rule(
-    estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit
-) -> PointRule:
+def make_rule(estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit) -> PointRule:
     """Make the rule that the prior parameters ask for, in the table's units."""
     concentration = estimator.weight_concentration_prior
     weights = CategoricalWeights(1.0 if concentration is None else float(concentration))

@@ -21,7 +21,7 @@ def test_summary_of_faithful(run):
     assert (status, err) == (0, "")
     assert "faithful.csv: 272 rows, 2 columns (standardised), full covariance" in out
     # mclust, model VVV, two components: BIC = -2322.192 in its sign
-    assert re.search(r"2  2,322\.2  +\d+ +\d+\.\d\d  <- lowest", out)
+    assert re.search(r"2  2,322\.2  +\d+ +\d+\.\d\d  <- chosen", out)
     assert re.search(r"2 clusters, chosen by BIC; converged after \d+ iterations; \S+ s in", out)
     assert re.search(r"weight +0\.(356|644) +0\.(356|644)", out)
     assert {"2.04", "4.29"} == set(re.findall(r"(\d\.\d\d) ±", out))
@@ -103,7 +103,7 @@ def test_means_and_deviations_are_in_the_tables_units(run, table, covariance_typ
         deviations = np.full(2, np.sqrt((deviations**2).mean()))
     for name, mean, deviation in zip("xy", X.mean(axis=0), deviations, strict=True):
         got = re.search(rf"^  {name} +(\S+) ± (\S+)$", out, re.M).groups()
-        assert_allclose([float(text) for text in got], [mean, deviation], rtol=0.02)
+        assert_allclose([float(text) for text in got], [mean, deviation], atol=0.02 * deviation)
 
 
 def test_integer_weights_equal_repeated_rows(run, tmp_path):
@@ -151,14 +151,58 @@ def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypat
     refused("cluster", table, "-k", "1:3", "--columns", "x", says="k = 1: no luck today")
 
 
+def test_collapsed_fit_is_left_aside(run, table):
+    frame = blobs().assign(step=np.arange(60) % 3 // 2)  # two values: a component can hold one
+    frame.to_csv(table, index=False)
+    status, out, err = run("cluster", table, "-k", "1:4")
+    assert (status, err) == (0, "")
+    chosen = int(re.search(r"^ +(\d) .*<- chosen", out, re.M)[1])
+    bic = [
+        float(text.replace(",", "")) for text in re.findall(r"^ +\d  +(-?[\d,]+\.\d) ", out, re.M)
+    ]
+    collapsed = [int(text) for text in re.findall(r"^ +(\d) .*  collapsed", out, re.M)]
+    assert collapsed
+    assert chosen not in collapsed
+    assert min(bic) < bic[chosen - 1]
+    assert "chosen only if there is no other" in out
+    assert f"k = {collapsed[0]}: Component(s) [" in out
+    k = str(collapsed[0])
+    assert f"{k} clusters; converged" in run("cluster", table, "-k", k)[1]
+
+
+def test_largest_k_chosen_is_remarked(run, table):
+    out = run("cluster", table, "-k", "1:2")[1]
+    assert "The largest k is chosen: a wider range may find a lower BIC." in out
+    assert "The largest k" not in run("cluster", table, "-k", "1:3")[1]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((54.46, 5.83), "54.5 ± 5.8"),
+        ((1234.5, 101.0), "1234 ± 101"),
+        ((-0.0001, 0.05), "0.000 ± 0.050"),
+        ((2e-9, 1.5e-10), "2e-09 ± 1.5e-10"),
+        ((1.23456e9, 2e3), "1.235e+09 ± 2e+03"),
+        ((3.0, 0.0), "3.000 ± 0.000"),
+    ],
+)
+def test_plus_minus(numbers, text):
+    from skem.cli.report import plus_minus
+
+    assert plus_minus(*numbers) == text
+
+
 def test_constant_column_and_many_columns(run, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "52")
     path = tmp_path / "t.csv"
     frame = blobs().assign(c=3.0, **{"a very long name, of the longest kind": blobs()["x"] * 1e-9})
     frame.to_csv(path, index=False)
-    status, out, _ = run("cluster", path, "-k", 4, "--covariance-type", "diag")
+    status, out, err = run("cluster", path, "-k", 4, "--covariance-type", "diag")
     assert status == 0
-    summary = out.partition("First 10")[0]
-    assert summary.count("  cluster ") > 1
-    assert max(map(len, summary.splitlines())) <= 80
+    assert err == f"skem: note: {path}: the same value in every row of 'c'; better leave it out\n"
+    summary, _, rows = out.partition("First 10")
+    assert summary.count("  cluster ") == 4  # one band for each cluster
     assert "a very long name, of ..." in summary
+    assert "..." in rows.splitlines()[2].split()
+    assert max(map(len, out.splitlines())) <= 80
