@@ -30,21 +30,20 @@ MODULES = ("numpy", "sklearn", "sklearn.mixture", "skem")
 
 
 def run(quick):
-    """Medians over fresh processes; imports take turns."""
-    repeats = 3 if quick else 5
+    """Medians over fresh processes, the things measured taking turns."""
+    repeats = 3 if quick else 7
     imports = {module: [] for module in MODULES}
+    cold, warm = [], []
     for _ in range(repeats + 1):
         for module, seconds in imports.items():
             seconds.append(child.measure_code(IMPORT.format(module=module)))
-    # The first round only brings the files into the page cache.
-    result = {module: statistics.median(seconds[1:]) for module, seconds in imports.items()}
-    cold, warm = [], []
-    for _ in range(repeats):
         with tempfile.TemporaryDirectory() as directory:
             cold.append(child.measure_code(FIRST_FIT, NUMBA_CACHE_DIR=directory))
             warm.append(child.measure_code(FIRST_FIT, NUMBA_CACHE_DIR=directory))
-    result["cold"] = _medians(cold)
-    result["warm"] = _medians(warm)
+    # The first round only brings the files into the page cache.
+    result = {module: statistics.median(seconds[1:]) for module, seconds in imports.items()}
+    result["cold"] = _medians(cold[1:])
+    result["warm"] = _medians(warm[1:])
     progress(f"{result}")
     return result
 

@@ -90,9 +90,10 @@ def note_constant(table: Table, columns: Sequence[str], X: np.ndarray) -> None:
     X : ndarray of shape (n_rows, n_columns)
         Their values.
     """
-    constant = np.flatnonzero(X.min(axis=0) == X.max(axis=0))
-    if len(constant):
-        names = ", ".join(repr(columns[j]) for j in constant)
+    pairs = zip(columns, X.min(axis=0) == X.max(axis=0), strict=True)
+    constant = [repr(name) for name, same in pairs if same]
+    if constant:
+        names = ", ".join(constant)
         note(f"{table.path}: the same value in every row of {names}; better leave it out")
 
 

@@ -17,7 +17,7 @@ from skem.cli.messages import CommandError, one_line, require
 __all__ = [
     "ADDED",
     "Table",
-    "check_suffix",
+    "check_source",
     "check_target",
     "read_table",
     "replacing",
@@ -79,9 +79,7 @@ def read_table(path: Path) -> Table:
         If the file is missing, unreadable, malformed or empty, if two columns share a name, or
         if one already has a name that the command would add.
     """
-    check_suffix(path, SUFFIXES)
-    if not path.is_file():
-        raise CommandError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
+    check_source(path)
     try:
         frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
     except (OSError, ValueError, csv.Error) as error:  # pandas' and Arrow's errors among them
@@ -155,6 +153,26 @@ def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
     """Refuse a file name that does not end in one of `suffixes`."""
     if path.suffix.lower() not in suffixes:
         raise CommandError(f"{path}: the name must end in {' or '.join(suffixes)}")
+
+
+def check_source(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
+    """Make sure that a path names a regular file with one of the allowed endings.
+
+    Parameters
+    ----------
+    path : Path
+        The file to read.
+    suffixes : sequence of str, default=(".csv", ".parquet")
+        The allowed endings of its name.
+
+    Raises
+    ------
+    CommandError
+        If it does not.
+    """
+    check_suffix(path, suffixes)
+    if not path.is_file():
+        raise CommandError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
 
 
 def check_target(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:

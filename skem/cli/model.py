@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skem import EMGaussianMixture
 from skem._version import __version__
-from skem.cli.files import check_suffix, replacing
+from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
@@ -102,9 +102,15 @@ class Model:
         Scores
             The columns to add. The density is that of the standardised rows divided by the
             product of the scales (change of variables), so that it belongs to the table's units.
+
+        Raises
+        ------
+        ValueError
+            If a row is too far out to be standardised.
         """
-        probability = self.pipeline.predict_proba(X)
-        log_density = self.pipeline.score_samples(X) - np.log(self.scale).sum()
+        with np.errstate(over="ignore"):  # what overflows is infinite, and the mixture says so
+            probability = self.pipeline.predict_proba(X)
+            log_density = self.pipeline.score_samples(X) - np.log(self.scale).sum()
         return Scores(probability.argmax(axis=1), probability.max(axis=1), log_density)
 
 
@@ -152,9 +158,7 @@ def load_model(path: Path) -> Model:
         If the file is missing, damaged, holds another type, or is not a model of this command.
     """
     skops = require("skops.io")
-    check_suffix(path, SUFFIX)
-    if not path.is_file():
-        raise CommandError(f"{path}: no such file")
+    check_source(path, SUFFIX)
     trusted = {f"{cls.__module__}.{cls.__qualname__}" for cls in (EMGaussianMixture,)}
     with warnings.catch_warnings(record=True) as caught:
         try:

@@ -136,7 +136,7 @@ def cluster_table(model: Model, scores: Scores) -> str:
     for j in range(k):
         values = zip(model.means[j], model.deviations[j], strict=True)
         texts = [plus_minus(mean, deviation) for mean, deviation in values]
-        cells.append([str(j), f"{model.mixture.weights_[j]:.3f}", str(rows[j]), *texts])
+        cells.append([str(j), f"{model.mixture.weights_[j]:.3f}", f"{rows[j]:,}", *texts])
     first = max(len(name) for name in names)
     width = max(len(text) for column in cells for text in column)
     band = max(1, (_columns() - first - 2) // (width + 3))
@@ -195,7 +195,8 @@ def plus_minus(mean: float, deviation: float) -> str:
     str
         Such as ``54.5 ± 5.9``: the deviation has two significant digits.
     """
-    places = 1 - math.floor(math.log10(deviation)) if deviation > 0 else 3
+    rounded = float(f"{deviation:.1e}")
+    places = 1 - math.floor(math.log10(rounded)) if rounded > 0 else 3
     if places > 5 or abs(mean) >= 1e7 or deviation >= 1e7:
         return f"{mean:.4g} ± {deviation:.2g}"
     places = max(places, 0)

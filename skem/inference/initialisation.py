@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
 from skem.engine import Table, TilePlan
@@ -131,6 +130,8 @@ def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k:
 
 
 def _kmeans(table: Table, start: Start) -> _Rows:
+    from sklearn.cluster import KMeans  # late: the import takes longer than a small fit
+
     sample, scaled, weights = _sample(table, start)
     model = KMeans(start.n_components, n_init=1, random_state=start.rng)
     with warnings.catch_warnings():
@@ -142,6 +143,8 @@ def _kmeans(table: Table, start: Start) -> _Rows:
 
 
 def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
+    from sklearn.cluster import kmeans_plusplus  # late: see _kmeans
+
     sample, scaled, weights = _sample(table, start)
     _, rows = kmeans_plusplus(
         scaled, start.n_components, sample_weight=weights, random_state=start.rng

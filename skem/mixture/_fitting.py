@@ -259,7 +259,10 @@ def _attributes(
 def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
     messages = []
     constant = np.flatnonzero(problem.standard.constant)
-    if len(constant):
+    # One variance for all features is reg_covar's only if no feature varies.
+    if len(constant) and not (
+        problem.family.one_variance and len(constant) < problem.plan.n_features
+    ):
         messages.append(
             f"Column(s) {constant.tolist()} of X are constant: their variance is "
             f"reg_covar={problem.estimator.reg_covar:g} by decree, and densities depend on it. "

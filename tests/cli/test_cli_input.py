@@ -134,3 +134,27 @@ def test_missing_dependency(refused, table, tmp_path, monkeypatch, module):
         monkeypatch.setitem(sys.modules, name, None)
     options = ["-o", tmp_path / "o.parquet"] if module != "skops" else ["--save", "m.skops"]
     refused("cluster", table, *options, says=f'needs {module}: pip install "skem[tabular]"')
+
+
+def test_table_that_changes_meanwhile(refused, table, tmp_path, monkeypatch):
+    fit = EMGaussianMixture.fit
+
+    def truncate(self, X, y=None, sample_weight=None):
+        table.write_text("x,y,name,flag\n1,2,a,True\n")
+        return fit(self, X, y, sample_weight)
+
+    monkeypatch.setattr(EMGaussianMixture, "fit", truncate)
+    options = ["-k", 1, "--columns", "x,y", "-o", tmp_path / "out.csv"]
+    refused("cluster", table, *options, says="table.csv: the file has changed since it was read")
+
+
+def test_out_of_memory_and_infinite_bic(refused, table, monkeypatch):
+    monkeypatch.setattr(EMGaussianMixture, "bic", lambda self, X, sample_weight: float("inf"))
+    options = ["-k", 1, "--columns", "x,y"]
+    refused("cluster", table, *options, says="no fit succeeded; k = 1: its BIC is not finite")
+
+    def exhaust(self, X, y=None, sample_weight=None):
+        raise MemoryError
+
+    monkeypatch.setattr(EMGaussianMixture, "fit", exhaust)
+    refused("cluster", table, *options, says="error: out of memory")

@@ -33,6 +33,17 @@ def test_version_needs_only_the_parser():
     assert job.returncode == 0
 
 
+def test_module_runs_and_full_disk_is_no_traceback(table):
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    run_module = "import runpy; runpy.run_module('skem.cli', run_name='__main__')"
+    with open("/dev/full", "w") as full:
+        options = {"code": run_module, "stdout": full, "stderr": subprocess.PIPE}
+        job = process("cluster", table, "-k", 1, "--columns", "x,y", **options)
+        err = job.communicate()[1].decode()
+    assert (job.returncode, err) == (2, "skem: error: [Errno 28] No space left on device\n")
+
+
 def test_broken_pipe_and_piped_progress(table, tmp_path):
     out = tmp_path / "out.csv"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

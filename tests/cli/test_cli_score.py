@@ -8,8 +8,9 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import skops.io as skops
-from cli_tables import ADDED
+from cli_tables import ADDED, blobs
 from numpy.testing import assert_array_equal
 
 
@@ -36,6 +37,22 @@ def test_score_repeats_what_cluster_wrote(run, saved, table, tmp_path, suffix):
     assert f"new.csv: 50 rows, 2 clusters, mean log density {wanted.log_density.mean():.4g}" in text
     counts = got["cluster"].value_counts()
     assert re.findall(r"^ +[01]  .*?(\d+)$", text, re.M)[:2] == [str(counts[0]), str(counts[1])]
+
+
+def test_score_refuses_rows_beyond_the_numbers(run, refused, table, tmp_path):
+    model, new = tmp_path / "m.skops", tmp_path / "new.csv"
+    (blobs() * 1e-6).to_csv(table, index=False)
+    assert run("cluster", table, "-k", 1, "--save", model)[0] == 0
+    new.write_text("x,y\n1e308,1\n")
+    refused("score", new, "--model", model, says="new.csv: cannot be scored: Input X contains inf")
+
+
+def test_model_of_another_version_is_noted(run, saved, table):
+    model, _ = saved
+    tampered(model, lambda text: text.replace(sklearn.__version__, "0.99"))
+    status, _, err = run("score", table, "--model", model)
+    assert status == 0
+    assert re.search(r"^skem: note: \S+model.skops: .*StandardScaler from version 0.99", err, re.M)
 
 
 def test_score_refuses_bad_rows(refused, saved, tmp_path):

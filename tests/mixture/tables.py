@@ -1,0 +1,113 @@
+"""Tables, starts and comparisons that the tests of the estimator share."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from skem import EMGaussianMixture
+
+TYPES = ("full", "tied", "diag", "spherical")
+PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
+
+every_type = pytest.mark.parametrize("covariance_type", TYPES)
+
+
+def blobs(n=150, d=3, k=3, *, apart=4.0, seed=0):
+    """Return rows of k overlapping, correlated, unequal clusters in random order, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(k, size=n)
+    centres = apart * rng.normal(size=(k, d))
+    factors = np.eye(d) + 0.3 * rng.normal(size=(k, d, d))
+    noise = np.einsum("nij,nj->ni", factors[labels], rng.normal(size=(n, d)))
+    return centres[labels] + noise, labels
+
+
+def soft_start(n, k, seed=0):
+    """Return random responsibilities that differ between rows and components."""
+    return np.random.default_rng(seed).dirichlet(np.ones(k), size=n)
+
+
+def one_hot(labels, k):
+    return np.eye(k)[np.asarray(labels)]
+
+
+def fit(X, n_components=3, *, sample_weight=None, **parameters):
+    """Fit, whether it converges or not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return EMGaussianMixture(n_components, **parameters).fit(X, sample_weight=sample_weight)
+
+
+def dense_covariances(mixture):
+    """Return the covariances as full matrices (K, D, D)."""
+    k, d = mixture.means_.shape
+    covariances = np.asarray(mixture.covariances_, dtype=np.float64)
+    return {
+        "full": lambda: covariances,
+        "tied": lambda: np.tile(covariances, (k, 1, 1)),
+        "diag": lambda: covariances[:, :, None] * np.eye(d),
+        "spherical": lambda: covariances[:, None, None] * np.eye(d),
+    }[mixture.covariance_type]()
+
+
+def outputs(mixture, X) -> dict[str, Any]:
+    """Return all that a fitted mixture says of rows."""
+    return {
+        "score_samples": mixture.score_samples(X),
+        "predict_proba": mixture.predict_proba(X),
+        "predict": mixture.predict(X),
+        "score": mixture.score(X),
+        "bic": mixture.bic(X),
+        "aic": mixture.aic(X),
+        "icl": mixture.icl(X),
+    }
+
+
+def assert_close(actual, expected, *, rtol=1e-10, atol=1e-10, names=PARAMETERS):
+    """Compare fitted attributes."""
+    for name in names:
+        np.testing.assert_allclose(
+            getattr(actual, name), getattr(expected, name), rtol=rtol, atol=atol, err_msg=name
+        )
+
+
+def assert_same_bits(actual, expected, X=None):
+    """Compare fitted attributes, and outputs if there are rows, bit by bit."""
+    for name in (*PARAMETERS, "lower_bound_", "lower_bounds_", "n_iter_", "converged_"):
+        np.testing.assert_array_equal(
+            getattr(actual, name), getattr(expected, name), err_msg=name, strict=True
+        )
+    if X is not None:
+        assert_same_outputs(actual, X, expected, X)
+
+
+def assert_same_outputs(actual, X, expected, Y):
+    got, wanted = outputs(actual, X), outputs(expected, Y)
+    for name in got:
+        np.testing.assert_array_equal(got[name], wanted[name], err_msg=name, strict=True)
+
+
+def assert_sound(mixture, X, sample_weight=None):
+    """Check that nothing is NaN or infinite, and that probabilities are probabilities."""
+    k = mixture.n_components
+    for name in (*PARAMETERS, "lower_bound_", "lower_bounds_"):
+        assert np.isfinite(getattr(mixture, name)).all(), name
+    assert mixture.weights_.shape == (k,)
+    assert (mixture.weights_ >= 0).all()
+    np.testing.assert_allclose(mixture.weights_.sum(), 1.0, rtol=1e-6)
+    np.testing.assert_array_less(0, np.linalg.eigvalsh(dense_covariances(mixture)))
+    assert len(mixture.lower_bounds_) == mixture.n_iter_
+    assert (np.diff(mixture.lower_bounds_) >= 0).all()
+    for name, value in outputs(mixture, X).items():
+        assert np.isfinite(value).all(), name
+    resp = mixture.predict_proba(X)
+    assert resp.shape == (len(X), k)
+    assert ((resp >= 0) & (resp <= 1 + 1e-6)).all()
+    np.testing.assert_allclose(resp.sum(axis=1), 1.0, rtol=1e-6)
+    assert set(mixture.predict(X)) <= set(range(k))
+    rows, labels = mixture.sample(20)
+    assert np.isfinite(rows).all()
+    assert (mixture.weights_[labels] > 0).all()

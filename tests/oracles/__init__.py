@@ -1,0 +1,1 @@
+"""Slow, obvious reference code: scipy.stats, explicit loops, closed forms, exact arithmetic."""

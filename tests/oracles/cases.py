@@ -1,0 +1,123 @@
+"""The families, and random rows, parameters, priors and plans to try them on."""
+
+import numpy as np
+
+from skem.engine import Table, Threads, Tile, TilePlan
+from skem.families import GAUSSIAN_FAMILIES, GaussianParameters, GaussianPrior
+from skem.inference import MixtureParameters, Visit
+
+# (has a prior on the means, has a prior on the covariances)
+PRIORS = {"ml": (False, False), "mean": (True, False), "cov": (False, True), "both": (True, True)}
+
+
+def make_family(kind, reg_covar=0.0):
+    return GAUSSIAN_FAMILIES[kind](reg_covar)
+
+
+def random_covariances(kind, n_components, n_features, rng, width=1.0):
+    """Covariances in a structure's shape, well conditioned, about ``width^2`` large."""
+    if kind in ("full", "tied"):
+        count = n_components if kind == "full" else 1
+        A = rng.standard_normal((count, n_features, n_features))
+        result = A @ np.swapaxes(A, 1, 2) / n_features + 0.3 * np.eye(n_features)
+        result = result if kind == "full" else result[0]
+    else:
+        shape = (n_components, n_features) if kind == "diag" else n_components
+        result = rng.uniform(0.3, 2.0, shape)
+    return result * width**2
+
+
+def random_parameters(kind, n_components, n_features, rng, width=1.0, spread=1.5):
+    family = make_family(kind)
+    means = spread * rng.standard_normal((n_components, n_features))
+    covariances = random_covariances(kind, n_components, n_features, rng, width)
+    return GaussianParameters(means, covariances, family.factorise(covariances))
+
+
+def random_theta(kind, n_components, n_features, rng, **options):
+    weights = rng.dirichlet(np.full(n_components, 5.0))
+    return MixtureParameters(
+        weights, random_parameters(kind, n_components, n_features, rng, **options)
+    )
+
+
+def random_prior(kind, which, n_features, rng):
+    """One of the four combinations that `PRIORS` names."""
+    on_means, on_covariances = PRIORS[which]
+    prior = make_family(kind).flat_prior(n_features)
+    if on_means:
+        prior = prior._replace(mean=rng.standard_normal(n_features), mean_precision=0.7)
+    if on_covariances:
+        covariance = random_covariances(kind, 1, n_features, rng)
+        prior = prior._replace(covariance=covariance, degrees_of_freedom=n_features + 1.3)
+    assert isinstance(prior, GaussianPrior)
+    return prior
+
+
+def random_resp(n_rows, n_components, rng):
+    """Responsibilities times uneven weights."""
+    resp = rng.dirichlet(np.full(n_components, 0.7), size=n_rows)
+    return resp * rng.uniform(0.2, 3.0, n_rows)[:, None]
+
+
+def blobs(n_rows, n_features, rng, n_clusters=3, spread=2.0):
+    """Rows of overlapping clusters of unequal width."""
+    centres = spread * rng.standard_normal((n_clusters, n_features))
+    widths = rng.uniform(0.5, 1.3, (n_clusters, n_features))
+    labels = rng.integers(n_clusters, size=n_rows)
+    return centres[labels] + widths[labels] * rng.standard_normal((n_rows, n_features))
+
+
+def small_plan(n_rows, n_features, n_components, n_pairs, cut=None, block_size=None):
+    """A plan; ``cut`` (tile rows, tiles in a group, chunks) makes its pieces small."""
+    plan = TilePlan(n_rows, n_features, n_components, n_pairs, block_size)
+    if cut is not None:
+        tile_rows, tiles, chunks = cut
+        object.__setattr__(plan, "tile_rows", tile_rows)
+        object.__setattr__(plan, "group_rows", tile_rows * tiles)
+        object.__setattr__(plan, "chunks", chunks)
+    return plan
+
+
+def make_table(X, weights=None, origin=None, scale=None):
+    n_features = X.shape[1]
+    origin = np.zeros(n_features) if origin is None else np.asarray(origin, dtype=np.float64)
+    scale = np.ones(n_features) if scale is None else np.asarray(scale, dtype=np.float64)
+    return Table(X, weights, origin, scale)
+
+
+def make_visit(table, family, n_components, threads=None, cut=None, block_size=None):
+    n_rows, n_features = table.X.shape
+    n_pairs = len(family.pairs(n_features)[0])
+    plan = small_plan(n_rows, n_features, n_components, n_pairs, cut, block_size)
+    return Visit(table, plan, Threads(1) if threads is None else threads)
+
+
+def filled_tile(X, n_components, n_pairs, cut=None):
+    """A tile that holds all rows of X as they are, each of weight one."""
+    n_rows, n_features = X.shape
+    plan = small_plan(n_rows, n_features, n_components, n_pairs, cut or (n_rows, 1, (16, 3)))
+    tile = Tile(plan)
+    make_table(X).load(0, n_rows, tile)
+    return tile
+
+
+def scores_of(scorer, X, n_components, n_pairs):
+    """A scorer's scores of all rows of X, shape (n, K)."""
+    tile = filled_tile(X, n_components, n_pairs)
+    scorer.score(tile)
+    return tile.scores[:, : len(X)].T.copy()
+
+
+def sums_of(scorer, X, resp, n_pairs):
+    """A scorer's sums over all rows of X for given weighted responsibilities."""
+    tile = filled_tile(X, resp.shape[1], n_pairs)
+    tile.resp[: len(X)] = resp
+    sums = scorer.zeros()
+    scorer.accumulate(tile, sums)
+    return sums
+
+
+def statistics_of(family, scorer, X, resp):
+    n_pairs = len(family.pairs(X.shape[1])[0])
+    return family.statistics(scorer, sums_of(scorer, X, resp, n_pairs))
