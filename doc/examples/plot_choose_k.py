@@ -2,15 +2,15 @@
 How many components?
 ====================
 
-The likelihood rises with every component, so it can't choose their number. BIC and ICL charge for
-parameters; held-out rows need no charge. Three ways to choose, on the Old Faithful table.
+The likelihood rises with every component, so it can't choose their number. BIC, ICL and AIC
+charge for parameters; held-out rows need no charge. Ways to choose, on the Old Faithful table.
 """
 
 # %%
-# BIC and ICL by hand
-# -------------------
+# BIC, ICL and AIC by hand
+# ------------------------
 # Smaller is better. ICL also charges for rows that are divided between components, so it favours
-# fewer, well separated ones.
+# fewer, well separated ones. AIC charges less than both, and asks for more components.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +21,7 @@ from skem.datasets import load_faithful
 from skem.display import MixtureDisplay
 
 X = load_faithful(as_frame=True).data
-numbers = np.arange(1, 8)
+numbers = list(range(1, 8))
 fits = [EMGaussianMixture(k, n_init=5, random_state=0).fit(X) for k in numbers]
 criteria = {
     "BIC": [mixture.bic(X) for mixture in fits],
@@ -35,7 +35,7 @@ for name, values in criteria.items():
     label = f"{name}: smallest at {numbers[best]}"
     (line,) = ax.plot(numbers, values, marker=".", label=label)
     ax.plot(numbers[best], values[best], "o", c=line.get_color(), mfc="none", ms=12)
-ax.set(xlabel="components", ylabel="criterion (nats, twice)", xticks=numbers)
+ax.set(xlabel="components", ylabel="criterion (2 x nats)", xticks=numbers)
 ax.legend()
 plt.show()
 

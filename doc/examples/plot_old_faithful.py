@@ -54,7 +54,7 @@ figure, axes = plt.subplots(2, 2, figsize=(9, 8), sharex=True, sharey=True)
 for ax, covariance_type in zip(axes.flat, types, strict=True):
     one = EMGaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(Z)
     MixtureDisplay.from_estimator(one, Z, ax=ax)
-    ax.set_title(f"{covariance_type}: BIC {one.bic(Z):.1f}")
+    ax.set(title=f"{covariance_type}: BIC {one.bic(Z):.1f}", aspect="equal")
     ax.label_outer()
 figure.tight_layout()
 plt.show()

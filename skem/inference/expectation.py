@@ -112,6 +112,8 @@ class Visit:
     ) -> None:
         """Fill arrays over all rows with what a scorer says of them; the table has no weights.
 
+        Either labels, which need no normalising, or any of the other two.
+
         Parameters
         ----------
         scorer : Scorer
@@ -127,8 +129,7 @@ class Visit:
                 if labels is not None:
                     scorer.score(tile)
                     kernels.normalise.best_component(tile.scores, n, labels[start:stop])
-                    if log_density is None and resp is None:
-                        continue
+                    continue
                 _normalise(scorer, tile)
                 if log_density is not None:
                     log_density[start:stop] = tile.log_normaliser[:n]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ Responsibilities: TypeAlias = Callable[[int, int], Array]
 # rows than that the start would hardly be another.
 _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
+
+# Warning filters belong to the process: starts in several threads change them one at a time.
+_FILTERS = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def _kmeans(table: Table, start: Start) -> _Rows:
 
     sample, scaled, weights = _sample(table, start)
     model = KMeans(start.n_components, n_init=1, random_state=start.rng)
-    with warnings.catch_warnings():
+    with _FILTERS, warnings.catch_warnings():
         # Fewer distinct rows than clusters: the fit names the components that stay empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = model.fit(scaled, sample_weight=weights).labels_

@@ -64,6 +64,11 @@ class BaseMixture(
     def n_parameters(self) -> int:
         """Count the model's free parameters."""
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     @property
     def _n_features_out(self) -> int:
         return int(self.weights_.shape[0])

@@ -131,8 +131,9 @@ def fit(
     )
     rng = check_random_state(estimator.random_state)
     # The first start is that of a single one: more starts never end lower.
-    generators = [copy.deepcopy(rng)]
-    generators += [np.random.RandomState(rng.randint(2**31 - 1)) for _ in range(n_init - 1)]
+    seeds = copy.deepcopy(rng)
+    generators = [rng]
+    generators += [np.random.RandomState(seeds.randint(2**31 - 1)) for _ in range(n_init - 1)]
     n_threads = count_threads(estimator.n_jobs)
     share = max(1, n_threads // n_init)
 
@@ -147,7 +148,7 @@ def fit(
         jobs = (joblib.delayed(restart)(number) for number in range(n_init))
         runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
     run = max(runs, key=lambda run: run.bound)
-    attributes = _attributes(problem, run.theta, rng)
+    attributes = _attributes(problem, run.theta)
     offset = problem.offset
     attributes |= {
         "converged_": run.converged,
@@ -155,10 +156,11 @@ def fit(
         "lower_bound_": run.bound + offset,
         "lower_bounds_": [bound + offset for bound in run.bounds],
         "_stepwise": None,
+        "_sampler": np.random.RandomState(rng.randint(2**31 - 1)),
     }
     root.end(lambda: attributes)
     messages = _diagnose(problem, run.theta)
-    if not run.converged and estimator.max_iter > 0:
+    if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"EM did not converge in max_iter={estimator.max_iter} iterations: the bound still "
             f"rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try other "
@@ -183,7 +185,7 @@ def _run(
     def after_iteration(n_iter: int, theta: MixtureParameters, bound: float, gain: float) -> bool:
         progress.iteration(n_iter, gain)
         iteration = task.subtask("em iteration")
-        return iteration.end(lambda: _attributes(problem, theta, rng))
+        return iteration.end(lambda: _attributes(problem, theta))
 
     run = batch_em(
         visit,
@@ -195,7 +197,7 @@ def _run(
     )
     progress.end(run.bound + problem.offset, run.converged)
     if not single:
-        task.end(lambda: _attributes(problem, run.theta, rng))
+        task.end(lambda: _attributes(problem, run.theta))
     return run
 
 
@@ -203,15 +205,7 @@ def _start(problem: _Problem, visit: Visit, rng: np.random.RandomState) -> Mixtu
     estimator, family, table = problem.estimator, problem.family, problem.table
     k, standard = estimator.n_components, problem.standard
     if estimator.warm_start and hasattr(estimator, "converged_"):
-        theta = fitted_parameters(estimator, family)
-        if theta.components.means.shape != (k, table.X.shape[1]):
-            raise ValueError(
-                "warm_start=True goes on from fitted means of shape "
-                f"{theta.components.means.shape}, but n_components={k} and the "
-                f"{table.X.shape[1]} features of X ask for {(k, table.X.shape[1])}: set "
-                "warm_start=False or fit a new estimator"
-            )
-        return to_table(family, theta, standard.origin, standard.scale)
+        return _go_on(problem)
     given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
     theta_or_none = None
     if any(value is None for value in given):
@@ -223,6 +217,21 @@ def _start(problem: _Problem, visit: Visit, rng: np.random.RandomState) -> Mixtu
     return given_parameters(estimator, family, theta_or_none, table)
 
 
+def _go_on(problem: _Problem) -> MixtureParameters:
+    """Start from what was fitted before."""
+    estimator, standard = problem.estimator, problem.standard
+    theta = fitted_parameters(estimator, problem.family)
+    fitted = theta.components.means.shape
+    asked = (estimator.n_components, problem.plan.n_features)
+    if fitted != asked:
+        raise ValueError(
+            f"The fitted means have the shape {fitted}, but n_components and the features of X "
+            f"ask for {asked}: a fit that goes on (warm_start=True, partial_fit) can't change "
+            "them. Fit a new estimator, or set warm_start=False"
+        )
+    return to_table(problem.family, theta, standard.origin, standard.scale)
+
+
 def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> None:
     resp = check_shape("init_params", resp, (n_rows, n_components))
     if resp.min() < 0 or np.abs(resp.sum(axis=1) - 1).max() > 1e-6:
@@ -232,9 +241,7 @@ def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> None:
         )
 
 
-def _attributes(
-    problem: _Problem, theta: MixtureParameters, rng: np.random.RandomState
-) -> dict[str, Any]:
+def _attributes(problem: _Problem, theta: MixtureParameters) -> dict[str, Any]:
     standard, dtype = problem.standard, problem.table.X.dtype
     user = to_user(problem.family, theta, standard.origin, standard.scale)
     values = {
@@ -252,8 +259,7 @@ def _attributes(
                 f"{name} has values out of the range of {dtype}: rescale the columns of X or "
                 "increase reg_covar"
             )
-    # `sample` goes on with a generator of its own.
-    return narrow | {"_sampler": copy.deepcopy(rng)}
+    return narrow
 
 
 def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
@@ -323,10 +329,7 @@ def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array |
     with Threads(count_threads(estimator.n_jobs)) as threads:
         visit = Visit(problem.table, problem.plan, threads)
         if hasattr(estimator, "weights_"):
-            standard = problem.standard
-            theta = to_table(
-                family, fitted_parameters(estimator, family), standard.origin, standard.scale
-            )
+            theta = _go_on(problem)
         else:
             check_enough_rows(X, weights, estimator.n_components)
             theta = _start(problem, visit, rng)
@@ -345,12 +348,13 @@ def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array |
         theta = rule.update(family.scale(new, seen), theta)
         final = visit.expect(family, rule.scorer(theta), bound_only=True)
     bound = (final.log_normaliser + rule.regulariser(theta)) / weight + problem.offset
-    sampler = getattr(estimator, "_sampler", rng)
-    attributes = _attributes(problem, theta, sampler) | {
+    attributes = _attributes(problem, theta) | {
         "converged_": False,
         "n_iter_": steps,
         "lower_bound_": bound,
         "lower_bounds_": [*getattr(estimator, "lower_bounds_", []), bound],
         "_stepwise": Stepwise(new, problem.standard, steps, seen),
     }
+    if not hasattr(estimator, "_sampler"):
+        attributes["_sampler"] = np.random.RandomState(rng.randint(2**31 - 1))
     return Outcome(attributes, _diagnose(problem, theta))

@@ -132,14 +132,21 @@ def fitted_parameters(estimator: EMGaussianMixture, family: GaussianFamily) -> M
     means = np.asarray(estimator.means_, dtype=np.float64)
     covariances = np.asarray(estimator.covariances_, dtype=np.float64)
     n_components, n_features = means.shape
-    expected = family.identity(n_components, n_features).shape
-    if covariances.shape != expected:
-        raise ValueError(
-            f"covariance_type={estimator.covariance_type!r} has covariances of shape {expected}, "
-            f"but the fitted ones have {covariances.shape}: fit again"
-        )
     factors = np.asarray(estimator.precisions_cholesky_, dtype=np.float64)
     weights = np.asarray(estimator.weights_, dtype=np.float64)
+    shape = family.identity(n_components, n_features).shape
+    values = {
+        "weights_": (weights, (n_components,)),
+        "covariances_": (covariances, shape),
+        "precisions_cholesky_": (factors, shape),
+    }
+    for name, (value, expected) in values.items():
+        if value.shape != expected:
+            raise ValueError(
+                f"With means_ of shape {means.shape} and covariance_type="
+                f"{estimator.covariance_type!r}, {name} should have the shape {expected}, but has "
+                f"{value.shape}: fit again after changing covariance_type"
+            )
     return MixtureParameters(weights, GaussianParameters(means, covariances, factors))
 
 

@@ -1,0 +1,96 @@
+"""A table read in any layout gives the same bits, and copies nothing as a whole."""
+
+import numpy as np
+import pytest
+from oracles import cases
+
+from skem.engine import Table, Tile
+
+LAYOUTS = ["C", "F", "read-only", "memmap", "sliced", "reversed", "transposed"]
+
+
+def rows(dtype=np.float64):
+    return np.random.default_rng(0).normal(5.0, 3.0, (41, 3)).astype(dtype)
+
+
+def laid_out(X, layout, folder):
+    if layout == "F":
+        return np.asfortranarray(X)
+    if layout == "read-only":
+        X = X.copy()
+        X.flags.writeable = False
+        return X
+    if layout == "memmap":
+        path = folder / "rows.npy"
+        np.save(path, X)
+        return np.load(path, mmap_mode="r")
+    if layout == "sliced":
+        return np.repeat(np.repeat(X, 2, axis=0), 2, axis=1)[::2, ::2]
+    if layout == "reversed":
+        return X[::-1].copy()[::-1]
+    if layout == "transposed":
+        return X.T.copy().T
+    return X.copy()
+
+
+def load(table, start, stop):
+    tile = Tile(cases.small_plan(*table.X.shape, 2, 10, (64, 1, (8, 4))))
+    table.load(start, stop, tile)
+    return tile.values[:, : tile.n_rows].copy(), tile.weights[: tile.n_rows].copy()
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(layout, dtype, tmp_path):
+    X = rows(dtype)
+    origin, scale = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
+    weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(np.float64)
+    for w in (None, weights):
+        wanted = load(Table(X, w, origin, scale), 4, 37)
+        got = load(Table(laid_out(X, layout, tmp_path), w, origin, scale), 4, 37)
+        for a, b in zip(wanted, got, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.core
+def test_load_standardises():
+    X, origin, scale = rows(), np.array([5.0, 1.0, -3.0]), np.array([3.0, 0.5, 2.0])
+    values, weights = load(Table(X, None, origin, scale), 4, 37)
+    Z = (X[4:37] - origin) / scale
+    np.testing.assert_allclose(values[:3].T, Z, rtol=1e-14)
+    np.testing.assert_array_equal(values[3], 1.0)
+    np.testing.assert_allclose(values[4], np.square(Z).sum(axis=1), rtol=1e-13)
+    np.testing.assert_array_equal(weights, 1.0)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("zeros", [0.0, 0.5, 0.95, 1.0])
+def test_kept_says_what_load_keeps(zeros):
+    X, rng = rows(), np.random.default_rng(2)
+    weights = rng.uniform(0.5, 2.0, len(X)) * (rng.uniform(size=len(X)) >= zeros)
+    table = cases.make_table(X, weights)
+    for start, stop in [(0, 41), (3, 20), (40, 41)]:
+        values, kept_weights = load(table, start, stop)
+        kept = table.kept(start, stop)
+        np.testing.assert_array_equal(values[:3].T, X[kept])
+        np.testing.assert_array_equal(kept_weights, weights[kept])
+
+
+def test_without_weights_every_row_is_kept():
+    table = cases.make_table(rows())
+    assert table.kept(3, 9) == slice(3, 9)
+
+
+def test_total_weight():
+    X = rows()
+    assert cases.make_table(X).total_weight == 41.0
+    weights = np.linspace(0, 1, 41)
+    assert cases.make_table(X, weights).total_weight == pytest.approx(20.5, rel=1e-15)
+
+
+def test_rows_are_not_changed():
+    X = rows()
+    before = X.copy()
+    load(cases.make_table(X, origin=X.mean(axis=0)), 0, 41)
+    np.testing.assert_array_equal(X, before)

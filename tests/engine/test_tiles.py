@@ -1,0 +1,105 @@
+"""How rows are cut: every row once, whatever block_size, and arrays that are large enough."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skem.engine import Tile, TilePlan
+from skem.families import GAUSSIAN_FAMILIES
+
+SHAPES = {
+    "n_rows": st.integers(1, 300_000),
+    "n_features": st.integers(1, 300),
+    "n_components": st.integers(1, 3000),
+    "n_pairs": st.integers(1, 50_000),
+}
+
+
+@pytest.mark.core
+@settings(max_examples=100, deadline=None)
+@given(**SHAPES, block_size=st.none() | st.integers(1, 400_000))
+def test_tiles_cover_every_row_once(block_size, **shapes):
+    plan = TilePlan(**shapes, block_size=block_size)
+    last = 0
+    for group in range(plan.n_groups):
+        tiles = plan.tiles(group)
+        assert tiles
+        for start, stop in tiles:
+            assert start == last
+            assert 0 < stop - start <= plan.tile_rows
+            last = stop
+    assert last == shapes["n_rows"]
+
+
+@pytest.mark.core
+@settings(max_examples=100, deadline=None)
+@given(**SHAPES, block_size=st.integers(1, 400_000))
+def test_cut_does_not_depend_on_block_size(block_size, **shapes):
+    plain, blocks = TilePlan(**shapes), TilePlan(**shapes, block_size=block_size)
+    assert plain.chunks == blocks.chunks
+    assert [plain.tiles(g) for g in range(plain.n_groups)] == [
+        blocks.tiles(g) for g in range(blocks.n_groups)
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(**SHAPES, block_size=st.integers(1, 400_000))
+def test_block_size_is_rounded_up_to_whole_groups(block_size, **shapes):
+    plan = TilePlan(**shapes, block_size=block_size)
+    assert plan.groups_at_once >= 1
+    assert plan.groups_at_once * plan.group_rows >= block_size
+    assert (plan.groups_at_once - 1) * plan.group_rows < block_size
+    assert TilePlan(**shapes).groups_at_once == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(**SHAPES)
+def test_chunks(**shapes):
+    rows, chunk = TilePlan(**shapes).chunks
+    assert 1 <= rows
+    assert 1 <= chunk <= shapes["n_pairs"]
+    assert TilePlan(**shapes).tile_rows % rows == 0
+
+
+@pytest.mark.parametrize("kind", GAUSSIAN_FAMILIES)
+@settings(max_examples=30, deadline=None)
+@given(n_features=st.integers(1, 40), n_components=st.integers(1, 200))
+def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components):
+    n_pairs = len(GAUSSIAN_FAMILIES[kind](0.0).pairs(n_features)[0])
+    plan = TilePlan(5000, n_features, n_components, n_pairs)
+    rows, chunk = plan.chunks
+    needed = [
+        rows * chunk + n_components * max(rows, chunk),  # linear
+        (2 * n_features + n_components) * rows,  # projected scores
+        2 * n_features * rows + n_features**2,  # shared second moment
+        2 * n_features * plan.tile_rows + n_features**2,  # centred
+    ]
+    assert len(Tile(plan).scratch) >= max(needed)
+
+
+def test_shapes_of_a_tile():
+    plan = TilePlan(1000, 3, 4, 10)
+    tile = Tile(plan)
+    assert tile.n_rows == 0
+    assert tile.values.shape[0] == 5
+    assert tile.values.shape[1] >= plan.tile_rows
+    assert tile.scores.shape[0] == 4
+    assert tile.scores.shape[1] >= plan.tile_rows
+    assert tile.resp.shape == (plan.tile_rows, 4)
+    for line in (tile.weights, tile.log_normaliser, tile.factor, tile.mantissa, tile.exponent):
+        assert len(line) >= plan.tile_rows
+    assert tile.exponent.dtype == np.int64
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n_rows=st.integers(1, 10**8),
+    n_features=st.integers(1, 100),
+    n_components=st.integers(1, 100),
+)
+def test_a_tile_is_small_whatever_the_number_of_rows(n_rows, n_features, n_components):
+    n_pairs = (n_features + 1) * (n_features + 2) // 2
+    tile = Tile(TilePlan(n_rows, n_features, n_components, n_pairs))
+    size = sum(array.nbytes for array in vars(tile).values() if isinstance(array, np.ndarray))
+    assert size < 4e6
