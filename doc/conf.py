@@ -26,6 +26,7 @@ html_title = f"skem {release}"
 html_static_path = ["_static"]
 html_css_files = ["skem.css"]
 html_show_sourcelink = False
+toc_object_entries_show_parents = "hide"
 html_sidebars = {"installation": [], "changelog": []}
 html_theme_options = {
     "show_prev_next": False,

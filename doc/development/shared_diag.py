@@ -3,8 +3,8 @@
 import numpy as np
 
 from skem.families.diag import log_inverse_gamma
-from skem.families.gaussian import (
-    GaussianFamily,
+from skem.families.gaussian import GaussianFamily
+from skem.families.parameters import (
     GaussianParameters,
     SingularCovarianceError,
 )
@@ -29,10 +29,8 @@ class SharedDiagonalGaussian(GaussianFamily):
         return np.r_[lines, lines, ones[:1]], np.r_[lines, ones, ones[:1]]
 
     def packed_scorer(self, parameters, constants):
-        means, precisions = (
-            parameters.means,
-            self.precisions(parameters.factors),
-        )
+        means = parameters.means
+        precisions = self.precisions(parameters.factors)
         left, right = self.pairs(means.shape[1])
         squares = np.tile(-0.5 * precisions, (len(means), 1))
         blank = np.zeros((len(means), 1))

@@ -1,6 +1,8 @@
 """Models: what a fit leaves behind, how it scores rows, and how it is saved and loaded."""
 
+import json
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,19 @@ __all__ = ["Model", "Scores", "load_model", "save_model"]
 
 FORMAT = "skem cluster 1"
 SUFFIX = (".skops",)
+
+# All that `save_model` writes: the types, and skops' ways to build them.
+TYPES = {
+    f"{kind.__module__}.{kind.__qualname__}"
+    for kind in (
+        *(EMGaussianMixture, Pipeline, StandardScaler, np.random.RandomState, np.ndarray),
+        *(np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
+    )
+}
+LOADERS = {
+    *("ObjectNode", "RandomStateNode", "NdArrayNode", "DictNode", "ListNode", "TupleNode"),
+    *("JsonNode", "TypeNode", "CachedNode"),
+}
 
 
 class Scores(NamedTuple):
@@ -138,9 +153,9 @@ def save_model(model: Model, path: Path) -> None:
 def load_model(path: Path) -> Model:
     """Read a model that `save_model` wrote.
 
-    Nothing is built before skops has listed the types in the file: beyond those that skops
-    trusts by itself (scikit-learn's, NumPy's, Python's containers), only `EMGaussianMixture` is
-    accepted. What comes out must then have the form of a model.
+    Nothing is built before every type in the file is known to be one that `save_model` writes;
+    skops trusts by itself many more, which are refused here. What comes out must then have the
+    form of a model.
 
     Parameters
     ----------
@@ -159,18 +174,36 @@ def load_model(path: Path) -> Model:
     """
     skops = require("skops.io")
     check_source(path, SUFFIX)
-    trusted = {f"{cls.__module__}.{cls.__qualname__}" for cls in (EMGaussianMixture,)}
     with warnings.catch_warnings(record=True) as caught:
         try:
-            refused = sorted(set(skops.get_untrusted_types(file=path)) - trusted)
-            content = None if refused else skops.load(path, trusted=sorted(trusted))
+            refused = sorted({*_foreign(path), *skops.get_untrusted_types(file=path)} - TYPES)
+            content = None if refused else skops.load(path, trusted=sorted(TYPES))
         except Exception as error:  # a damaged file can fail anywhere in zip, JSON or NumPy
             raise CommandError(f"{path}: not a readable skops file: {one_line(error)}") from error
     if refused:
-        raise CommandError(f"{path}: refused, it holds types that are not trusted: {refused}")
+        raise CommandError(f"{path}: refused: a model does not hold {', '.join(refused)}")
     for text in dict.fromkeys(one_line(warning.message) for warning in caught):
         note(f"{path}: {text}")
     return _checked(content, path)
+
+
+def _foreign(path: Path) -> set[str]:
+    """Name what skops would build from a file and `save_model` never writes."""
+    with zipfile.ZipFile(path) as archive:
+        nodes = [json.loads(archive.read("schema.json"))]
+    foreign = set()
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, list):
+            nodes += node
+        elif isinstance(node, dict):
+            nodes += node.values()
+            name = f"{node.get('__module__')}.{node.get('__class__')}"
+            if "__loader__" in node and node["__loader__"] not in LOADERS:
+                foreign.add(f"{name} ({node['__loader__']})")
+            elif "__loader__" in node and name not in TYPES:
+                foreign.add(name)
+    return foreign
 
 
 def _checked(content: Any, path: Path) -> Model:

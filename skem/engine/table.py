@@ -96,11 +96,13 @@ def column_moments(X: NDArray[np.floating], weights: Array | None) -> tuple[Arra
             np.maximum(largest, reach, out=largest)
         mean = start + sums / total
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-        squares = np.zeros(n_features)
+        deviations, squares = np.zeros(n_features), np.zeros(n_features)
         for a, b in blocks:
             rows, w = _plain(X[a:b]), _weights(weights, a, b)
-            kernels.rows.column_squares(rows, w, mean, scale, squares)
-        deviation = scale * np.sqrt(squares / total)
+            kernels.rows.column_deviations(rows, w, mean, scale, deviations, squares)
+        # The mean is rounded: what is left of the deviations corrects for it.
+        variance = squares / total - np.square(deviations / total)
+        deviation = scale * np.sqrt(np.maximum(variance, 0.0))
     deviation[largest == 0] = 0.0
     deviation[~np.isfinite(deviation) | ~np.isfinite(mean)] = np.inf
     return mean, deviation

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import joblib
+import threadpoolctl
 from threadpoolctl import ThreadpoolController
 
 __all__ = ["Threads", "count_threads", "one_library_thread"]
@@ -40,6 +41,18 @@ def _library_threads() -> int:
     return max(blas, default=1)
 
 
+def _take_control() -> None:
+    """Let the calling thread set limits, whichever thread set the last ones.
+
+    From threadpoolctl 3.8 on only one thread at a time may, and the others' calls do nothing;
+    but our first caller may well be another thread than our last.
+    """
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    clear = getattr(controller, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
 @contextmanager
 def one_library_thread() -> Iterator[None]:
     """Hold BLAS and OpenMP to one thread while any caller is inside.
@@ -50,7 +63,9 @@ def one_library_thread() -> Iterator[None]:
     with _Quiet.lock:
         if _Quiet.callers == 0:
             _Quiet.allowed = _library_threads()
+            _take_control()
             _Quiet.limiter = _controller().limit(limits=1)
+            _take_control()
         _Quiet.callers += 1
     try:
         yield
@@ -58,7 +73,9 @@ def one_library_thread() -> Iterator[None]:
         with _Quiet.lock:
             _Quiet.callers -= 1
             if _Quiet.callers == 0:
+                _take_control()
                 _Quiet.limiter.restore_original_limits()
+                _take_control()
 
 
 def count_threads(n_jobs: int | None) -> int:
@@ -90,8 +107,6 @@ class Threads:
 
     def __enter__(self) -> Threads:
         self._stack.enter_context(one_library_thread())
-        if self.n_threads > 1:
-            self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads - 1))
         return self
 
     def __exit__(
@@ -102,6 +117,12 @@ class Threads:
     ) -> None:
         self._pool = None
         self._stack.close()
+
+    def _helpers(self) -> ThreadPoolExecutor:
+        """Start the other threads when there is first something to share."""
+        if self._pool is None:
+            self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads - 1))
+        return self._pool
 
     def fold(
         self,
@@ -131,6 +152,14 @@ class Threads:
         total: list[Any] = []
 
         def work() -> None:
+            try:
+                take_turns()
+            except BaseException:
+                # After an error nobody takes another turn.
+                turns.clear()
+                raise
+
+        def take_turns() -> None:
             arrays = space()
             while turns:
                 try:
@@ -151,12 +180,8 @@ class Threads:
 
         done = [0]
         helpers = min(self.n_threads, len(turns)) - 1
-        futures = [self._pool.submit(work) for _ in range(helpers)] if self._pool else []
-        try:
-            work()
-        finally:
-            # After an error nobody takes another turn.
-            turns.clear()
+        futures = [self._helpers().submit(work) for _ in range(helpers)]
+        work()
         for future in futures:
             future.result()
         return total[0]

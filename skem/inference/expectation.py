@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -48,6 +49,7 @@ class Visit:
     table: Table
     plan: TilePlan
     threads: Threads
+    _own: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
     def expect(self, family: GaussianFamily, scorer: Scorer, *, bound_only: bool = False) -> Local:
         """Make one E-step over all rows."""
@@ -99,7 +101,7 @@ class Visit:
 
         # One thread: the responsibilities may come from a stream of random numbers.
         with Threads(1) as alone:
-            sums, _ = alone.fold(visit, _add, self.plan.n_groups, lambda: Tile(self.plan))
+            sums, _ = alone.fold(visit, _add, self.plan.n_groups, self._tile)
         return family.statistics(scorer, sums)
 
     def evaluate(
@@ -139,6 +141,13 @@ class Visit:
 
         self._fold(visit, add=lambda total, result: None)
 
+    def _tile(self) -> Tile:
+        """Return the calling thread's tile, which serves all passes: fresh memory is slow."""
+        if not hasattr(self._own, "tile"):
+            self._own.tile = Tile(self.plan)
+        tile: Tile = self._own.tile
+        return tile
+
     def _fold(
         self, visit: Callable[[int, Tile], Any], add: Callable[[Any, Any], Any] | None = None
     ) -> Any:
@@ -146,7 +155,7 @@ class Visit:
             visit,
             add or _add,
             self.plan.n_groups,
-            lambda: Tile(self.plan),
+            self._tile,
             self.plan.groups_at_once,
         )
 

@@ -83,9 +83,11 @@ def draw_back(values, i):
         largest = max(largest, abs(values[j, i]))
     norm = 0.0
     for j in range(n_features):
-        values[j, i] *= FARTHEST / largest
+        values[j, i] /= largest
         norm += values[j, i] * values[j, i]
-    values[n_features + 1, i] = norm
+    for j in range(n_features):
+        values[j, i] *= FARTHEST / norm**0.5
+    values[n_features + 1, i] = FARTHEST * FARTHEST
 
 
 @kernel
@@ -98,10 +100,11 @@ def column_sums(X, weights, start, sums):
 
 
 @kernel
-def column_squares(X, weights, centre, scale, sums):
-    """Add ``sum_n w_n ((x_n - centre) / scale)^2`` to ``sums`` (n_features,)."""
+def column_deviations(X, weights, centre, scale, sums, squares):
+    """Add weighted sums of ``(x_n - centre) / scale`` and of its squares (n_features,)."""
     for i in range(X.shape[0]):
         if weights[i] > 0.0:
             for j in range(X.shape[1]):
                 deviation = (X[i, j] - centre[j]) / scale[j]
-                sums[j] += weights[i] * deviation * deviation
+                sums[j] += weights[i] * deviation
+                squares[j] += weights[i] * deviation * deviation

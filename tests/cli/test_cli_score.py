@@ -1,6 +1,5 @@
 """``skem score``, and what a model file must be before it is loaded."""
 
-import json
 import pickle
 import re
 import zipfile
@@ -89,14 +88,16 @@ def tampered(model, change):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda text: text.replace("EMGaussianMixture", "Evil"), "types that are not trusted"),
-        (lambda text: text.replace("StandardScaler", "MinMaxScaler"), "not a model that"),
-        (lambda text: text.replace("skem cluster 1", "skem cluster 9"), "not a model that"),
-        (lambda text: text[:-200], "not a readable skops file"),
+        (lambda text: text.replace("EMGaussianMixture", "Evil"), r"refused.* skem\.mixture\S+Evil"),
+        (lambda text: text.replace("StandardScaler", "MinMaxScaler"), r"refused.*_data.MinMaxSca"),
         (
-            lambda text: json.dumps({**json.loads(text), "__loader__": "FunctionNode"}),
-            "refused|not",
+            lambda text: text.replace('"NdArrayNode"', '"FunctionNode"'),
+            r"refused.*\(FunctionNode\)",
         ),
+        (lambda text: text.replace("skem cluster 1", "skem cluster 9"), "not a model that 'skem"),
+        (lambda text: text.replace('\\"mixture', '\\"scale'), "not a model that 'skem"),
+        (lambda text: text[:-200], "not a readable skops file"),
+        (lambda text: "[" * 100_000, "not a readable skops file"),
     ],
 )
 def test_tampered_model_is_refused(run, saved, table, change, says):
@@ -104,7 +105,7 @@ def test_tampered_model_is_refused(run, saved, table, change, says):
     tampered(model, change)
     status, out, err = run("score", table, "--model", model)
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert re.search(rf"model.skops: .*({says})", err)
+    assert re.search(rf"model.skops: {says}", err)
 
 
 def test_other_models_are_refused(refused, saved, table, tmp_path):
@@ -115,7 +116,7 @@ def test_other_models_are_refused(refused, saved, table, tmp_path):
     skops.dump(content, other)
     refused("score", table, "--model", other, says="other.skops: not a model that 'skem cluster")
     skops.dump({**content, "extra": np.testing.assert_allclose}, other)
-    refused("score", table, "--model", other, says="other.skops: refused, it holds types that")
+    refused("score", table, "--model", other, says="refused: a model does not hold numpy.testing")
     skops.dump(content["pipeline"], other)
     refused("score", table, "--model", other, says="other.skops: not a model that")
     other.write_bytes(pickle.dumps(content["columns"]))

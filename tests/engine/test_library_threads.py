@@ -1,17 +1,34 @@
 """BLAS held to one thread while any caller is inside, and given back afterwards."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import joblib
 import numpy as np
 import pytest
+import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skem.engine import Threads, count_threads
 from skem.engine.threads import one_library_thread
 
 LIMITS = [1, 2, 3]
+
+
+@pytest.fixture(autouse=True)
+def _restored():
+    """Leave the limits as they were, whatever the test does to them."""
+    allowed = {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+    yield
+    controller = threadpoolctl.ThreadpoolController()
+    release = getattr(threadpoolctl.OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    for library in controller.lib_controllers:
+        library.set_num_threads(allowed.get(library.filepath, library.num_threads))
+    if release is not None:
+        release(force=True)
 
 
 def blas_threads():
@@ -60,22 +77,66 @@ def test_callers_that_leave_in_the_order_they_came():
         assert blas_threads() == before
 
 
-def test_concurrent_callers():
-    def work(n_turns):
-        for _ in range(n_turns):
-            with Threads(2) as threads:
-                seen.append(threads.fold(lambda t, s: blas_threads(), set.union, 2, list))
+def in_thread(function):
+    """Call a function in a new thread and return what it returns."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result(timeout=30)
 
-    with threadpool_limits(2):
-        before, seen = blas_threads(), []
-        callers = [threading.Thread(target=work, args=(5,)) for _ in range(4)]
-        for caller in callers:
-            caller.start()
-        for caller in callers:
-            caller.join()
-        assert len(seen) == 20
-        assert all(found == {1} for found in seen)
-        assert blas_threads() == before
+
+def quiet_threads():
+    with one_library_thread():
+        return blas_threads()
+
+
+@pytest.mark.core
+def test_a_caller_in_another_thread():
+    # threadpoolctl 3.8 lets only the thread that came first set OpenBLAS's limit.
+    before = blas_threads()
+    assert quiet_threads() == {1}
+    assert in_thread(quiet_threads) == {1}
+    assert quiet_threads() == {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.core
+def test_the_last_to_leave_lifts_what_another_thread_set():
+    before = blas_threads()
+    first_is_in, second_is_in, first_is_out, done = (threading.Event() for _ in range(4))
+
+    def first():
+        with one_library_thread():
+            first_is_in.set()
+            assert second_is_in.wait(10)
+        first_is_out.set()
+        assert done.wait(10)  # alive while the other one leaves
+
+    def second():
+        assert first_is_in.wait(10)
+        with one_library_thread():
+            second_is_in.set()
+            assert first_is_out.wait(10)
+            inside = blas_threads()
+        after = blas_threads()
+        done.set()
+        return inside, after
+
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(first)
+        assert pool.submit(second).result(timeout=30) == ({1}, before)
+        running.result(timeout=30)
+    assert blas_threads() == before
+
+
+def test_concurrent_callers():
+    def work(caller):
+        with Threads(2) as threads:
+            return threads.fold(lambda task, space: blas_threads(), set.union, 2, list)
+
+    before = blas_threads()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(20))) == [{1}] * 20
+    assert blas_threads() == before
+    assert count_threads(None) == max(before)
 
 
 @pytest.mark.parametrize("limit", LIMITS)

@@ -121,9 +121,11 @@ def test_column_sums_and_squares(dtype):
     start, scale = rng.standard_normal(3), rng.uniform(0.5, 2.0, 3)
     sums, squares = np.full(3, 10.0), np.full(3, 20.0)
     kernels.rows.column_sums(X, weights, start, sums)
-    kernels.rows.column_squares(X, weights, start, scale, squares)
+    scaled_sums = np.full(3, 30.0)
+    kernels.rows.column_deviations(X, weights, start, scale, scaled_sums, squares)
     deviations = X.astype(np.float64) - start
     np.testing.assert_allclose(sums, 10 + weights @ deviations, rtol=1e-13)
+    np.testing.assert_allclose(scaled_sums, 30 + weights @ (deviations / scale), rtol=1e-13)
     np.testing.assert_allclose(squares, 20 + weights @ (deviations / scale) ** 2, rtol=1e-13)
 
 
