@@ -56,10 +56,9 @@ def log_inverse_wishart(log_det_factor: Array, factors: Array, prior: GaussianPr
 def narrowest(covariances: Array, total: Array, floor: float) -> NDArray[np.bool_]:
     """Say which of a stack of covariances are at the floor where ``total`` is not."""
     values, vectors = np.linalg.eigh(covariances)
-    direction = vectors[..., 0]
-    spread = np.einsum("...i,ij,...j->...", direction, total, direction)
-    result: NDArray[np.bool_] = (values[..., 0] <= 2 * floor) & (spread > 100 * floor)
-    return result
+    spread = np.einsum("...ik,ij,...jk->...k", vectors, total, vectors)
+    held = (values <= 2 * floor) & (spread > 100 * floor)
+    return np.asarray(held.any(axis=-1))
 
 
 class FullGaussian(GaussianFamily):

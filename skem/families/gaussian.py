@@ -239,8 +239,9 @@ class GaussianFamily(ABC):
     def posterior(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
         """Conjugate update of the hyperparameters.
 
-        A flat prior is written as the improper one whose mode is the maximum-likelihood
-        estimate.
+        The mode's divisor counts the observations and, for each part of the prior that is not
+        flat, the exponents that it adds; so the mode under a flat prior is the
+        maximum-likelihood estimate, however small the weights are.
         """
         n_components, n_features = stats.mean.shape
         kappa = prior.mean_precision
@@ -248,17 +249,15 @@ class GaussianFamily(ABC):
         safe = np.maximum(mean_precision, np.finfo(np.float64).tiny)
         mean = (kappa * prior.mean + stats.weight[:, None] * stats.mean) / safe[:, None]
         shrunk = self.scatter_of(stats.mean - prior.mean, kappa * stats.weight / safe)
-        nu = prior.degrees_of_freedom
-        if nu is None:
-            nu = -self.covariance_exponent(n_features)
-        if kappa == 0:
-            nu = nu - self.mean_exponent(n_components, n_features)
-        return GaussianPosterior(
-            mean,
-            mean_precision,
-            prior.covariance + stats.scatter + shrunk,
-            nu + self.count(stats.weight, n_features),
-        )
+        nu, added = 0.0, 0.0
+        if prior.degrees_of_freedom is not None:
+            nu = prior.degrees_of_freedom
+            added = nu + self.covariance_exponent(n_features)
+        if kappa > 0:
+            added += self.mean_exponent(n_components, n_features)
+        count = self.count(stats.weight, n_features)
+        scatter = prior.covariance + stats.scatter + shrunk
+        return GaussianPosterior(mean, mean_precision, scatter, nu + count, added + count)
 
     def mode(
         self, posterior: GaussianPosterior, total: float, previous: GaussianParameters
@@ -281,16 +280,12 @@ class GaussianFamily(ABC):
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
         means = np.where(known[:, None], posterior.mean, previous.means)
-        count = (
-            posterior.degrees_of_freedom
-            + self.covariance_exponent(n_features)
-            + self.mean_exponent(n_components, n_features)
-        )
-        known = count > EMPTY * total
+        divisor = posterior.divisor
+        known = divisor > EMPTY * total
         shape = known.shape + (1,) * (posterior.scatter.ndim - known.ndim)
         known = known.reshape(shape)
         ridge = self.reg_covar * self.identity(n_components, n_features)
-        covariances = posterior.scatter / np.where(known, count.reshape(shape), 1.0) + ridge
+        covariances = posterior.scatter / np.where(known, divisor.reshape(shape), 1.0) + ridge
         covariances = np.where(known, covariances, previous.covariances)
         return GaussianParameters(means, covariances, self.factorise(covariances))
 

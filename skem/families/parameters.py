@@ -86,12 +86,16 @@ class GaussianPosterior(NamedTuple):
     mean_precision : ndarray of shape (K,)
     scatter : ndarray, cov
     degrees_of_freedom : ndarray of shape (K,), or () for a shared covariance
+        Those of the prior (a flat one has none) and one for each observation.
+    divisor : ndarray of the same shape
+        What `scatter` is divided by at the joint mode over means and covariances.
     """
 
     mean: Array
     mean_precision: Array
     scatter: Array
     degrees_of_freedom: Array
+    divisor: Array
 
 
 class GaussianParameters(NamedTuple):

@@ -85,7 +85,8 @@ class TiedGaussian(GaussianFamily):
         return float(spread * np.square(parameters.factors).sum())
 
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
-        factors = np.tile(parameters.factors.T, (len(parameters.means), 1, 1))
+        # A tile of one copy keeps its argument's order.
+        factors = np.tile(np.ascontiguousarray(parameters.factors.T), (len(parameters.means), 1, 1))
         return CentredScorer(np.ascontiguousarray(parameters.means), factors, constants)
 
     def gather(self, second: Array) -> Array:

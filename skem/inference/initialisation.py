@@ -107,7 +107,16 @@ def _estimate(visit: Visit, rule: PointRule, rows: _Rows, n_components: int) -> 
 
 
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
-    """Draw the rows for a distance-based start; return them also in units of their spread."""
+    """Draw the rows for a distance-based start.
+
+    Returns
+    -------
+    sample : Table
+    scaled : ndarray of shape (n_rows, n_features)
+        Its rows in units of their spread.
+    shares : ndarray of shape (n_rows,) or None
+        Its weights, divided by their mean.
+    """
     n_rows, n_features = table.X.shape
     index = np.arange(n_rows) if table.weights is None else np.flatnonzero(table.weights > 0)
     most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
@@ -115,8 +124,10 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
         index = np.sort(index[start.rng.choice(len(index), most, replace=False)])
     X = np.ascontiguousarray(table.X[index])
     weights = None if table.weights is None else table.weights[index]
+    # k-means compares weights with absolute numbers.
+    shares = None if weights is None else weights / weights.mean()
     scaled = (X.astype(np.float64) - start.column_mean) / start.column_scale
-    return Table(X, weights, table.origin, table.scale), scaled, weights
+    return Table(X, weights, table.origin, table.scale), scaled, shares
 
 
 def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:
@@ -136,12 +147,12 @@ def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k:
 def _kmeans(table: Table, start: Start) -> _Rows:
     from sklearn.cluster import KMeans  # late: the import takes longer than a small fit
 
-    sample, scaled, weights = _sample(table, start)
+    sample, scaled, shares = _sample(table, start)
     model = KMeans(start.n_components, n_init=1, random_state=start.rng)
     with _FILTERS, warnings.catch_warnings():
         # Fewer distinct rows than clusters: the fit names the components that stay empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        labels = model.fit(scaled, sample_weight=weights).labels_
+        labels = model.fit(scaled, sample_weight=shares).labels_
     rows = np.arange(len(labels))
     return _one_hot(sample, rows, labels.astype(np.intp), start.n_components)
 
@@ -149,9 +160,9 @@ def _kmeans(table: Table, start: Start) -> _Rows:
 def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
     from sklearn.cluster import kmeans_plusplus  # late: see _kmeans
 
-    sample, scaled, weights = _sample(table, start)
+    sample, scaled, shares = _sample(table, start)
     _, rows = kmeans_plusplus(
-        scaled, start.n_components, sample_weight=weights, random_state=start.rng
+        scaled, start.n_components, sample_weight=shares, random_state=start.rng
     )
     return _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
 

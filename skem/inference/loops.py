@@ -11,6 +11,10 @@ from skem.inference.rules import MixtureParameters, PointRule
 
 __all__ = ["Run", "batch_em", "blend"]
 
+# A bound lower than the highest so far by no more than this share of it has not fallen: sums of
+# as many logarithms are no more exact.
+_ROUNDING = 1e-10
+
 
 class Run(NamedTuple):
     """One run of a loop.
@@ -49,8 +53,9 @@ def batch_em(
     and parameters are those of scikit-learn. One more visit, without statistics, then gives the
     bound of the parameters that are returned.
 
-    The M-step raises the bound, except that `reg_covar` is no part of it and may cost a little
-    near the optimum. An iteration that does not raise it is undone, and ends the loop.
+    The M-step raises the bound, except that `reg_covar` is no part of it and may lower it where
+    components are narrow. Such an iteration, if it costs more than rounding, is undone and ends
+    the loop. Only the first is always taken: the start need not have heard of `reg_covar`.
 
     Parameters
     ----------
@@ -75,17 +80,18 @@ def batch_em(
         return local, (local.log_normaliser + rule.regulariser(theta)) / weight
 
     local, bound = expect(theta, bound_only=max_iter == 0)
-    gain = float("inf")
+    gain, highest = float("inf"), float("-inf")
     bounds: list[float] = []
     converged = False
     for n_iter in range(1, max_iter + 1):
         assert local.statistics is not None
-        converged = gain < tol
+        converged = abs(gain) < tol
         proposal = rule.update(local.statistics, theta)
         proposed, new_bound = expect(proposal, converged or n_iter == max_iter)
         gain = new_bound - bound
-        if gain >= 0:
+        if new_bound >= highest - _ROUNDING * abs(highest):
             theta, local, bound = proposal, proposed, new_bound
+            highest = max(highest, bound)
         else:
             converged = True
         bounds.append(bound)

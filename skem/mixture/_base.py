@@ -22,7 +22,7 @@ from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import Scorer
 from skem.inference import Visit
 from skem.mixture._callbacks import CallbackSupportMixin
-from skem.mixture._parameters import check_sample_weight
+from skem.mixture._parameters import check_sample_weight, float_dtypes
 
 __all__ = ["BaseMixture"]
 
@@ -75,7 +75,7 @@ class BaseMixture(
 
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
         return rows
 
     @contextmanager

@@ -21,6 +21,7 @@ from skem.mixture._parameters import (
     boolean,
     check_parameters,
     check_sample_weight,
+    float_dtypes,
     integer,
     none,
     one_of,
@@ -376,7 +377,7 @@ class EMGaussianMixture(BaseMixture):
         self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
     ) -> tuple[Floats, Array | None]:
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        rows = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        rows = validate_data(self, X, reset=reset, dtype=float_dtypes(X))
         return rows, check_sample_weight(sample_weight, len(rows))
 
     def _publish(self, outcome: _fitting.Outcome) -> None:
@@ -387,7 +388,9 @@ class EMGaussianMixture(BaseMixture):
         family = make_family(self)
         theta = fitted_parameters(self, family)
         n_features = theta.components.means.shape[1]
-        origin = np.average(theta.components.means, axis=0, weights=theta.weights)
+        # About one of the means: where all agree, the origin is theirs to the last bit.
+        means = theta.components.means
+        origin = means[0] + np.average(means - means[0], axis=0, weights=theta.weights)
         scale = family.typical_scale(theta.weights, theta.components.factors, n_features)
         inner = to_table(family, theta, origin, scale)
         with np.errstate(divide="ignore"):

@@ -269,8 +269,9 @@ def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
     if len(constant) and not (
         problem.family.one_variance and len(constant) < problem.plan.n_features
     ):
+        names = getattr(problem.estimator, "feature_names_in_", np.arange(problem.plan.n_features))
         messages.append(
-            f"Column(s) {constant.tolist()} of X are constant: their variance is "
+            f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
             f"reg_covar={problem.estimator.reg_covar:g} by decree, and densities depend on it. "
             "Drop them."
         )

@@ -17,6 +17,7 @@ __all__ = [
     "check_parameters",
     "check_sample_weight",
     "check_shape",
+    "float_dtypes",
     "integer",
     "none",
     "one_of",
@@ -105,6 +106,17 @@ def check_shape(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
     if not np.isfinite(result).all():
         raise ValueError(f"The parameter {name!r} must be finite, but has NaN or infinite values")
     return result
+
+
+def float_dtypes(X: object) -> list[type[np.floating]]:
+    """Dtypes in which rows are kept; others become the first of them.
+
+    scikit-learn reads the dtypes of pandas frames but not those of polars frames.
+    """
+    dtypes = getattr(X, "dtypes", None)
+    if isinstance(dtypes, list) and dtypes and all(str(dtype) == "Float32" for dtype in dtypes):
+        return [np.float32]
+    return [np.float64, np.float32]
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:

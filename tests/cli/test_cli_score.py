@@ -92,7 +92,7 @@ def tampered(model, change):
         (lambda text: text.replace("StandardScaler", "MinMaxScaler"), r"refused.*_data.MinMaxSca"),
         (
             lambda text: text.replace('"NdArrayNode"', '"FunctionNode"'),
-            r"refused.*\(FunctionNode\)",
+            r"refused.*FunctionNode",
         ),
         (lambda text: text.replace("skem cluster 1", "skem cluster 9"), "not a model that 'skem"),
         (lambda text: text.replace('\\"mixture', '\\"scale'), "not a model that 'skem"),

@@ -19,6 +19,7 @@ def test_bunch():
     assert Path(faithful.filename).read_text().startswith('"eruptions"')
 
 
+@pytest.mark.core
 def test_values():
     """The first and last rows, and the moments that R prints for its ``faithful``."""
     data = load_faithful().data

@@ -185,7 +185,8 @@ def test_a_fit_ends_at_a_maximum(covariance_type, name):
 def test_the_bound_never_falls(covariance_type, name):
     X, _ = blobs(n=100, d=D, apart=1.0, seed=5)
     prior = prior_of(name, covariance_type)
-    for reg_covar in (0.0, 1e-6):
+    # By rounding alone; a ridge, which is no part of the bound, may take a little more.
+    for reg_covar, rounding in ((0.0, 1e-13), (1e-6, 1e-10)):
         mixture = fit(
             X,
             covariance_type=covariance_type,
@@ -198,7 +199,7 @@ def test_the_bound_never_falls(covariance_type, name):
         bounds = np.array(mixture.lower_bounds_)
         assert len(bounds) == mixture.n_iter_ > 5
         assert bounds[-1] == mixture.lower_bound_
-        assert (np.diff(bounds) >= 0).all()
+        assert (np.diff(bounds) >= -rounding * np.abs(bounds[1:])).all()
         assert bounds[-1] - bounds[0] > 1e-4
 
 
@@ -315,16 +316,18 @@ def test_bad_priors_are_named_with_both_values(parameters, words):
 def test_converged_or_a_warning(covariance_type):
     X, _ = blobs(apart=1.0)
     start = soft_start(len(X), 3)
-    mixture = EMGaussianMixture(3, covariance_type=covariance_type, init_params=start, max_iter=2)
+    mixture = EMGaussianMixture(
+        3, covariance_type=covariance_type, init_params=start, max_iter=2, tol=1e-6
+    )
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
         mixture.fit(X)
     assert not mixture.converged_
     assert mixture.n_iter_ == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        mixture.set_params(max_iter=500).fit(X)
+        mixture.set_params(max_iter=2000).fit(X)
     assert mixture.converged_
-    assert 2 < mixture.n_iter_ < 500
+    assert 2 < mixture.n_iter_ < 2000
     # The last gain that was looked at is below tol, the ones before it are not.
     gains = np.diff(mixture.lower_bounds_)
     assert gains[-2] < mixture.tol

@@ -1,0 +1,227 @@
+"""Visits against an E-step written as explicit loops, however rows are cut and shared out."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import cases, gaussian
+from scipy.special import softmax
+
+from skem.engine import Threads
+from skem.inference import PointRule
+from skem.families import CategoricalWeights
+
+families = pytest.mark.parametrize("kind", gaussian.KINDS)
+# (rows of a tile, tiles of a group, (rows, pairs) at a time); None: the engine's own.
+CUTS = [None, (100, 1, (100, 100)), (16, 1, (8, 3)), (7, 3, (3, 2)), (1, 1, (1, 1))]
+K, D, N = 3, 2, 45
+
+
+def case(kind, seed=0, weighted="weights", n_rows=N):
+    """A table standardised on the fly, parameters in its units, and the same without it."""
+    rng = np.random.default_rng(seed)
+    X = cases.blobs(n_rows, D, rng)
+    weights = None
+    if weighted == "weights":
+        weights = rng.uniform(0.1, 3.0, n_rows)
+    elif weighted == "zeros":
+        weights = rng.uniform(0.1, 3.0, n_rows) * (rng.uniform(size=n_rows) < 0.3)
+        weights[n_rows // 2] = 1.0
+    origin = rng.standard_normal(D)
+    scale = np.full(D, 1.7) if kind == "spherical" else rng.uniform(0.5, 2.0, D)
+    theta = cases.random_theta(kind, K, D, rng)
+    return cases.make_table(X, weights, origin, scale), theta
+
+
+def flat_rule(family):
+    return PointRule(CategoricalWeights(), family, family.flat_prior(D))
+
+
+def expect(kind, table, theta, n_threads=1, cut=None, block_size=None, **options):
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta)
+    with Threads(n_threads) as threads:
+        visit = cases.make_visit(table, family, K, threads, cut, block_size)
+        return visit.expect(family, scorer, **options)
+
+
+def oracle(kind, table, theta):
+    Z = (table.X - table.origin) / table.scale
+    weights = np.ones(len(Z)) if table.weights is None else table.weights
+    means, covariances, _ = theta.components
+    resp, normaliser, total = gaussian.e_step(kind, Z, weights, theta.weights, means, covariances)
+    return gaussian.statistics(kind, Z, resp), total, resp, normaliser
+
+
+@pytest.mark.core
+@families
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("weighted", ["none", "weights", "zeros"])
+def test_expect(kind, cut, weighted):
+    table, theta = case(kind, weighted=weighted)
+    local = expect(kind, table, theta, cut=cut)
+    wanted, total, _, _ = oracle(kind, table, theta)
+    np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+    for part, reference in zip(local.statistics, wanted, strict=True):
+        np.testing.assert_allclose(part, reference, rtol=1e-10, atol=1e-11)
+
+
+@families
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), tile=st.integers(1, 50), tiles=st.integers(1, 4))
+def test_expect_at_random(kind, seed, tile, tiles):
+    table, theta = case(kind, seed, n_rows=25)
+    local = expect(kind, table, theta, cut=(tile, tiles, (max(1, tile // 2), 2)))
+    wanted, total, _, _ = oracle(kind, table, theta)
+    np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-11)
+    for part, reference in zip(local.statistics, wanted, strict=True):
+        np.testing.assert_allclose(part, reference, rtol=1e-9, atol=1e-10)
+
+
+def bits(local):
+    return [part.tobytes() for part in local.statistics] + [local.log_normaliser.hex()]
+
+
+@pytest.mark.core
+@families
+@pytest.mark.parametrize("cut", [(7, 2, (3, 2)), (5, 1, (5, 9))])
+def test_same_bits_for_threads_and_blocks(kind, cut):
+    table, theta = case(kind, weighted="zeros")
+    one = bits(expect(kind, table, theta, cut=cut))
+    for n_threads in (1, 2, 3, 4):
+        for block_size in (None, 1, 20, 1000):
+            assert bits(expect(kind, table, theta, n_threads, cut, block_size)) == one
+
+
+@pytest.mark.core
+@families
+@pytest.mark.parametrize("layout", ["F", "read-only", "memmap"])
+def test_same_bits_for_layouts(kind, layout, tmp_path):
+    table, theta = case(kind)
+    X = table.X
+    if layout == "F":
+        other = np.asfortranarray(X)
+    elif layout == "read-only":
+        other = X.copy()
+        other.flags.writeable = False
+    else:
+        np.save(tmp_path / "x.npy", X)
+        other = np.load(tmp_path / "x.npy", mmap_mode="r")
+    again = cases.make_table(other, table.weights, table.origin, table.scale)
+    assert bits(expect(kind, again, theta)) == bits(expect(kind, table, theta))
+
+
+@families
+def test_float32_rows_are_summed_in_float64(kind):
+    table, theta = case(kind)
+    single = table.X.astype(np.float32)
+    narrow = cases.make_table(single, table.weights, table.origin, table.scale)
+    wide = cases.make_table(single.astype(np.float64), table.weights, table.origin, table.scale)
+    a, b = expect(kind, narrow, theta), expect(kind, wide, theta)
+    for left, right in zip(a.statistics, b.statistics, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-13, atol=1e-13)
+    assert a.statistics.scatter.dtype == np.float64
+
+
+@pytest.mark.core
+@families
+def test_bound_only(kind):
+    table, theta = case(kind)
+    with_statistics = expect(kind, table, theta, cut=(7, 2, (3, 2)))
+    without = expect(kind, table, theta, cut=(7, 2, (3, 2)), bound_only=True)
+    assert without.statistics is None
+    assert without.log_normaliser == with_statistics.log_normaliser
+
+
+@families
+def test_integer_weights_are_repeated_rows(kind):
+    table, theta = case(kind)
+    counts = np.random.default_rng(0).integers(0, 4, N)
+    weighted = cases.make_table(table.X, counts.astype(float), table.origin, table.scale)
+    repeated = cases.make_table(np.repeat(table.X, counts, axis=0), None, table.origin, table.scale)
+    a, b = expect(kind, weighted, theta), expect(kind, repeated, theta)
+    np.testing.assert_allclose(a.log_normaliser, b.log_normaliser, rtol=1e-12)
+    for left, right in zip(a.statistics, b.statistics, strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-11, atol=1e-12)
+
+
+@families
+def test_a_component_of_no_weight_gets_no_rows(kind):
+    table, theta = case(kind)
+    theta = theta._replace(weights=np.array([0.5, 0.0, 0.5]))
+    local = expect(kind, table, theta)
+    assert local.statistics.weight[1] == 0.0
+    assert all(np.isfinite(part).all() for part in local.statistics)
+    wanted, total, _, _ = oracle(kind, table, theta)
+    np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+    np.testing.assert_allclose(local.statistics.weight, wanted[0], rtol=1e-11)
+
+
+@families
+def test_rows_far_out_leave_finite_sums(kind):
+    table, theta = case(kind, weighted="none")
+    table.X[[3, 7]] = [[1e250, -1e250], [1e308, 0.0]]
+    with np.errstate(over="ignore"):  # numpy warns of it with the JIT off
+        local = expect(kind, table, theta)
+    assert np.isfinite(local.log_normaliser)
+    assert all(np.isfinite(part).all() for part in local.statistics)
+
+
+@pytest.mark.core
+@families
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_evaluate(kind, cut, n_threads):
+    table, theta = case(kind, weighted="none")
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta)
+    log_density, resp = np.full(N, np.nan), np.full((N, K), np.nan)
+    labels, only_labels = np.full(N, -1), np.full(N, -1)
+    with Threads(n_threads) as threads:
+        visit = cases.make_visit(table, family, K, threads, cut)
+        visit.evaluate(scorer, log_density=log_density, resp=resp, labels=labels)
+        visit.evaluate(scorer, labels=only_labels)
+    _, _, wanted, normaliser = oracle(kind, table, theta)
+    np.testing.assert_allclose(log_density, normaliser, rtol=1e-11)
+    np.testing.assert_allclose(resp, wanted, rtol=1e-9, atol=1e-14)
+    np.testing.assert_array_equal(labels, wanted.argmax(axis=1))
+    np.testing.assert_array_equal(only_labels, labels)
+
+
+@families
+def test_evaluate_fills_what_is_asked_for_in_its_dtype(kind):
+    table, theta = case(kind, weighted="none")
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta)
+    one, both = np.empty(N, dtype=np.float32), np.empty((N, K), dtype=np.float32)
+    with Threads(2) as threads:
+        visit = cases.make_visit(table, family, K, threads, (7, 1, (3, 2)))
+        visit.evaluate(scorer, log_density=one)
+        visit.evaluate(scorer, resp=both)
+    _, _, wanted, normaliser = oracle(kind, table, theta)
+    np.testing.assert_allclose(one, normaliser, rtol=1e-6)
+    np.testing.assert_allclose(both, wanted, rtol=1e-5, atol=1e-7)
+
+
+@families
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("weighted", ["none", "weights", "zeros"])
+def test_summarise(kind, cut, weighted):
+    table, _ = case(kind, weighted=weighted)
+    family = cases.make_family(kind)
+    given_resp = softmax(np.random.default_rng(1).standard_normal((N, K)), axis=1)
+    asked = []
+
+    def responsibilities(start, stop):
+        asked.append((start, stop))
+        return given_resp[start:stop]
+
+    visit = cases.make_visit(table, family, K, cut=cut)
+    got = visit.summarise(family, family.summer(K, D), responsibilities)
+    assert [start for start, _ in asked] == [0] + [stop for _, stop in asked[:-1]]
+    assert asked[-1][1] == N
+    Z = (table.X - table.origin) / table.scale
+    weights = np.ones(N) if table.weights is None else table.weights
+    wanted = gaussian.statistics(kind, Z, weights[:, None] * given_resp)
+    for part, reference in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(part, reference, rtol=1e-10, atol=1e-11)
