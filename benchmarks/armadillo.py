@@ -97,10 +97,10 @@ def _compare(X, shape, covariance_type, path, quick):
         )
     )
     last = workload.FIRST + workload.span_of_iterations(fast, slow, quick)
-    ours, theirs = [], []
-    for _ in range(workload.rounds(quick)):
-        ours.append(time_skem(last))
-        theirs.append(_time_armadillo(covariance_type, path, shape, last))
+    pairs, others = workload.quiet_rounds(
+        lambda: (time_skem(last), _time_armadillo(covariance_type, path, shape, last)), quick
+    )
+    ours, theirs = zip(*pairs, strict=True)
     skem_seconds = statistics.median(one.seconds for one in ours)
     armadillo_seconds = statistics.median(one[0] for one in theirs)
     return {
@@ -112,6 +112,7 @@ def _compare(X, shape, covariance_type, path, quick):
         "iterations": last - workload.FIRST,
         "bound_difference": float(ours[-1].fitted.score(X)) - theirs[-1][1],
         "armadillo_version": theirs[-1][2],
+        "others_cores": others,
         "skem_rounds": [one.seconds for one in ours],
         "armadillo_rounds": [one[0] for one in theirs],
     }
@@ -126,6 +127,7 @@ def markdown(result):
     for row in result["rows"]:
         difference = row["bound_difference"]
         same = "same bound" if abs(difference) <= SAME_BOUND else f"bounds differ: {difference:.1e}"
+        same = "; ".join([same, *workload.disturbance(row)])
         lines.append(
             f"| {row['shape']} | {row['covariance_type']} | {1e3 * row['armadillo_seconds']:.2f} "
             f"| {1e3 * row['skem_seconds']:.2f} | {row['ratio']:.1f} | {same} |"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
+QUIET = 0.15  # cores that other programs may use while something is timed
 PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "joblib", "threadpoolctl")
 
 
@@ -91,3 +92,13 @@ class OtherPrograms:
         user, nice, system, _, _, irq, soft_irq, steal = map(int, words[1:9])
         ticks = user + nice + system + irq + soft_irq + steal
         return ticks / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4]), time.perf_counter()
+
+
+def wait_until_quiet(patience):
+    """Return once other programs have been quiet for half a second, or after `patience` seconds."""
+    end = time.perf_counter() + patience
+    while time.perf_counter() < end:
+        with OtherPrograms() as others:
+            time.sleep(0.5)
+        if others.cores <= QUIET:
+            return

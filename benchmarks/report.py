@@ -6,7 +6,6 @@ from benchmarks import armadillo, coldstart, gridsearch, iteration, memory, thre
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-QUIET = 0.1  # cores that other programs may use while something is timed
 
 SECTIONS = {
     "iteration": (iteration, "One EM iteration against scikit-learn, 2 threads each"),
@@ -44,10 +43,7 @@ def markdown(run):
 def _circumstances(result):
     """How long a measurement took, and how much else was going on."""
     others = result["others_cores"]
-    warning = ": too many for timing" if others > QUIET else ""
-    return (
-        f"({result['seconds']:.0f} s; other programs used {others:.2f} cores meanwhile{warning}.)"
-    )
+    return f"({result['seconds']:.0f} s; other programs used {others:.2f} cores meanwhile.)"
 
 
 def misses(run):

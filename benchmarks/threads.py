@@ -33,7 +33,7 @@ def _compare(X, shape, covariance_type, quick):
     probe = workload.FIRST + 4
     two, one = time(2, probe), time(1, probe)
     last = workload.FIRST + workload.span_of_iterations(two, one, quick)
-    pairs = [(time(1, last), time(2, last)) for _ in range(workload.rounds(quick))]
+    pairs, others = workload.quiet_rounds(lambda: (time(1, last), time(2, last)), quick)
     one, two = (statistics.median(column) for column in zip(*pairs, strict=True))
     return {
         "shape": str(shape),
@@ -41,17 +41,19 @@ def _compare(X, shape, covariance_type, quick):
         "one_thread_seconds": one,
         "two_threads_seconds": two,
         "speedup": one / two,
+        "others_cores": others,
         "rounds": pairs,
     }
 
 
 def markdown(result):
     """One line for each shape and covariance type."""
-    lines = ["| n x D x K | covariance | 1 thread, ms | 2 threads, ms | speed-up |"]
-    lines.append("|---|---|---:|---:|---:|")
+    lines = ["| n x D x K | covariance | 1 thread, ms | 2 threads, ms | speed-up | |"]
+    lines.append("|---|---|---:|---:|---:|---|")
     for row in result["rows"]:
         lines.append(
             f"| {row['shape']} | {row['covariance_type']} | {1e3 * row['one_thread_seconds']:.2f} "
-            f"| {1e3 * row['two_threads_seconds']:.2f} | {row['speedup']:.2f} |"
+            f"| {1e3 * row['two_threads_seconds']:.2f} | {row['speedup']:.2f} "
+            f"| {'; '.join(workload.disturbance(row))} |"
         )
     return "\n".join(lines)

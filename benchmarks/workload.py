@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import machine
+
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 THREADS = 2
 FIRST = 2  # iterations of the shorter of the two fits whose difference is timed
@@ -144,9 +146,30 @@ def span_of_iterations(fastest, slowest, quick):
     return max(least, min(wanted, affordable, 60))
 
 
-def rounds(quick):
-    """How often each measurement is repeated, the programs taking turns."""
-    return 3 if quick else 7
+def quiet_rounds(measure, quick):
+    """Call `measure` until enough calls were hardly disturbed by other programs.
+
+    Returns the answers of the least disturbed calls, and how many cores other programs used
+    during the worst of those. Gives up after twice as many calls as are wanted.
+    """
+    wanted, patience = (3, 3.0) if quick else (7, 20.0)
+    calls = []
+    while len(calls) < 2 * wanted:
+        with machine.OtherPrograms() as others:
+            answer = measure()
+        calls.append((others.cores, answer))
+        if sum(cores <= machine.QUIET for cores, _ in calls) == wanted:
+            break
+        if others.cores > machine.QUIET:
+            machine.wait_until_quiet(patience)
+    least_disturbed = sorted(calls, key=lambda call: call[0])[:wanted]
+    return [answer for _, answer in least_disturbed], least_disturbed[-1][0]
+
+
+def disturbance(row):
+    """A remark if other programs were busy while a row was measured, as a list."""
+    others = row["others_cores"]
+    return [f"other programs used {others:.1f} cores"] if others > machine.QUIET else []
 
 
 def progress(text):

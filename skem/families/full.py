@@ -24,6 +24,13 @@ def precision_factors(covariances: Array) -> Array:
         lower = np.linalg.cholesky(covariances)
     except np.linalg.LinAlgError:
         raise SingularCovarianceError(_first_singular(covariances)) from None
+    # A pivot that is rounding is a zero that came out positive.
+    pivots = np.square(np.diagonal(lower, axis1=1, axis2=2))
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    rounding = 8 * covariances.shape[1] * np.finfo(np.float64).eps
+    singular = (pivots <= rounding * variances).any(axis=1)
+    if singular.any():
+        raise SingularCovarianceError(int(np.argmax(singular)))
     # The inverse of a lower triangular matrix is one; what rounding leaves above is dropped.
     return np.swapaxes(np.tril(np.linalg.inv(lower)), 1, 2).copy()
 

@@ -196,9 +196,18 @@ class GaussianFamily(ABC):
             GaussianParameters(np.zeros(shape), unit, unit), np.zeros(n_components)
         )
 
+    def summer_about(self, means: Array) -> Scorer:
+        """Make a scorer that is good for summing statistics about given points (K, D) only."""
+        unit = self.identity(*means.shape)
+        return self.centred_scorer(GaussianParameters(means, unit, unit), np.zeros(len(means)))
+
+    def is_centred(self, scorer: Scorer) -> bool:
+        """Say whether a scorer sums moments about the components' own means."""
+        return isinstance(scorer, CentredScorer | CentredDiagonalScorer)
+
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
-        if isinstance(scorer, CentredScorer | CentredDiagonalScorer):
+        if isinstance(scorer, CentredScorer | CentredDiagonalScorer):  # narrows the type
             weight, first, second = sums
             centre, second = scorer.centres, self.gather(second)
         else:

@@ -39,6 +39,10 @@ class SingularCovarianceError(ValueError):
             "simpler covariance_type."
         )
 
+    def __reduce__(self) -> tuple[type[SingularCovarianceError], tuple[int | None]]:
+        # Pickled by what it was made from, not by its message: workers send it back.
+        return type(self), (self.component,)
+
 
 class GaussianStatistics(NamedTuple):
     """Expected sufficient statistics, in the form whose sums lose no digits.

@@ -51,11 +51,30 @@ class Visit:
     threads: Threads
     _own: threading.local = field(default_factory=threading.local, init=False, repr=False)
 
-    def expect(self, family: GaussianFamily, scorer: Scorer, *, bound_only: bool = False) -> Local:
-        """Make one E-step over all rows."""
+    def expect(
+        self,
+        family: GaussianFamily,
+        scorer: Scorer,
+        *,
+        summer: Scorer | None = None,
+        bound_only: bool = False,
+    ) -> Local:
+        """Make one E-step over all rows.
+
+        Parameters
+        ----------
+        family : GaussianFamily
+        scorer : Scorer
+            Scores the rows.
+        summer : Scorer, default=None
+            Sums their statistics. None: the scorer.
+        bound_only : bool, default=False
+            Whether to leave the statistics out.
+        """
+        summer = summer or scorer
 
         def visit(group: int, tile: Tile) -> Any:
-            sums = () if bound_only else scorer.zeros()
+            sums = () if bound_only else summer.zeros()
             log_normaliser = 0.0
             for start, stop in self.plan.tiles(group):
                 self.table.load(start, stop, tile)
@@ -64,11 +83,11 @@ class Visit:
                     kernels.normalise.responsibilities(
                         tile.scores, tile.n_rows, tile.factor, tile.resp
                     )
-                    scorer.accumulate(tile, sums)
+                    summer.accumulate(tile, sums)
             return sums, log_normaliser
 
         sums, log_normaliser = self._fold(visit)
-        return Local(None if bound_only else family.statistics(scorer, sums), log_normaliser)
+        return Local(None if bound_only else family.statistics(summer, sums), log_normaliser)
 
     def summarise(
         self,

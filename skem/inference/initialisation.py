@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from skem.engine import Table, TilePlan
-from skem.families import GaussianParameters, SingularCovarianceError
-from skem.families.gaussian import MOST_CANCELLATION
+from skem.families import GaussianStatistics, Scorer
 from skem.inference.expectation import Visit
 from skem.inference.rules import MixtureParameters, PointRule
 
@@ -86,24 +85,12 @@ def find_start(visit: Visit, rule: PointRule, start: Start) -> MixtureParameters
 def _estimate(visit: Visit, rule: PointRule, rows: _Rows, n_components: int) -> MixtureParameters:
     family = rule.family
     n_features = visit.table.X.shape[1]
-    blank = rule.blank(n_components, n_features)
-    stats = visit.summarise(
-        family, family.summer(n_components, n_features), rows.responsibilities()
-    )
-    try:
-        theta = rule.update(stats, blank)
-        if family.cancellation(theta.components) <= MOST_CANCELLATION:
-            return theta
-    except SingularCovarianceError:
-        pass
-    # Components that narrow, and that far from the origin: their moments are summed once more,
-    # about their means.
-    unit = blank.components.covariances
-    centred = family.centred_scorer(
-        GaussianParameters(stats.mean, unit, unit), np.zeros(n_components)
-    )
-    stats = visit.summarise(family, centred, rows.responsibilities())
-    return rule.update(stats, blank)
+
+    def sum_by(scorer: Scorer) -> GaussianStatistics:
+        return visit.summarise(family, scorer, rows.responsibilities())
+
+    stats = sum_by(family.summer(n_components, n_features))
+    return rule.update_summing(stats, rule.blank(n_components, n_features), sum_by)
 
 
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from skem.families import GaussianFamily, GaussianStatistics
+from skem.families import GaussianFamily, GaussianStatistics, Scorer
 from skem.inference.expectation import Local, Visit
 from skem.inference.rules import MixtureParameters, PointRule
 
@@ -86,7 +86,7 @@ def batch_em(
     for n_iter in range(1, max_iter + 1):
         assert local.statistics is not None
         converged = abs(gain) < tol
-        proposal = rule.update(local.statistics, theta)
+        proposal = _maximise(visit, rule, theta, local.statistics)
         proposed, new_bound = expect(proposal, converged or n_iter == max_iter)
         gain = new_bound - bound
         if new_bound >= highest - _ROUNDING * abs(highest):
@@ -98,6 +98,22 @@ def batch_em(
         if after_iteration(n_iter, theta, bound, gain) or converged:
             break
     return Run(theta, bound, bounds, converged, len(bounds))
+
+
+def _maximise(
+    visit: Visit, rule: PointRule, theta: MixtureParameters, stats: GaussianStatistics
+) -> MixtureParameters:
+    """Make the M-step, after one more visit where the E-step's sums lost digits."""
+    scorer = rule.scorer(theta)
+    if rule.family.is_centred(scorer):
+        return rule.update(stats, theta)
+
+    def sum_by(summer: Scorer) -> GaussianStatistics:
+        again = visit.expect(rule.family, scorer, summer=summer).statistics
+        assert again is not None
+        return again
+
+    return rule.update_summing(stats, theta, sum_by)
 
 
 def blend(

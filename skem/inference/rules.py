@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -15,7 +16,9 @@ from skem.families import (
     GaussianPrior,
     GaussianStatistics,
     Scorer,
+    SingularCovarianceError,
 )
+from skem.families.gaussian import MOST_CANCELLATION
 
 __all__ = ["MixtureParameters", "PointRule"]
 
@@ -61,6 +64,36 @@ class PointRule:
         total = float(stats.weight.sum())
         components = self.family.mode(posterior, total, previous.components)
         return MixtureParameters(self.weights.mode(stats.weight), components)
+
+    def update_summing(
+        self,
+        stats: GaussianStatistics,
+        previous: MixtureParameters,
+        sum_again: Callable[[Scorer], GaussianStatistics],
+    ) -> MixtureParameters:
+        """Return the M-step's parameters for statistics that were summed about the origin.
+
+        Where the new components are so narrow, and so far from the origin, that those sums lost
+        digits, the statistics are summed once more, about the new means.
+
+        Parameters
+        ----------
+        stats : GaussianStatistics
+        previous : MixtureParameters
+        sum_again : callable
+            Sums the same statistics by another scorer.
+
+        Raises
+        ------
+        SingularCovarianceError
+        """
+        try:
+            theta = self.update(stats, previous)
+            if self.family.cancellation(theta.components) <= MOST_CANCELLATION:
+                return theta
+        except SingularCovarianceError:
+            pass
+        return self.update(sum_again(self.family.summer_about(stats.mean)), previous)
 
     def regulariser(self, theta: MixtureParameters) -> float:
         """Log prior density of the parameters, in nats."""

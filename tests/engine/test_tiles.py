@@ -57,7 +57,7 @@ def test_block_size_is_rounded_up_to_whole_groups(block_size, **shapes):
 @given(**SHAPES)
 def test_chunks(**shapes):
     rows, chunk = TilePlan(**shapes).chunks
-    assert 1 <= rows
+    assert rows >= 1
     assert 1 <= chunk <= shapes["n_pairs"]
     assert TilePlan(**shapes).tile_rows % rows == 0
 

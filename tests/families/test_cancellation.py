@@ -91,9 +91,7 @@ def test_one_step_of_em(kind, ratio):
     # Weights, means and covariances of a whole iteration, rows standardised on the way.
     family, parameters, _, X, labels = narrow(kind, ratio, seed=2)
     origin, scale = X.mean(axis=0), np.full(D, X.std())
-    components = family.rescale(
-        parameters._replace(means=parameters.means - origin), 1.0 / scale
-    )
+    components = family.rescale(parameters._replace(means=parameters.means - origin), 1.0 / scale)
     theta = MixtureParameters(np.full(K, 0.5), components)
     table = cases.make_table(X, None, origin, scale)
     visit = cases.make_visit(table, family, K, cut=(16, 1, (8, 3)))

@@ -63,7 +63,9 @@ def test_posterior_in_two_steps(kind):
     family, prior, _, X, resp = case(kind, "both")
     resp = resp[:, :1]
     summer = family.summer(1, D)
-    first, second = (cases.statistics_of(family, summer, X[s], resp[s]) for s in (slice(12), slice(12, 30)))
+    first, second = (
+        cases.statistics_of(family, summer, X[s], resp[s]) for s in (slice(12), slice(12, 30))
+    )
     after = family.posterior(prior, first)
     again = prior._replace(
         mean=after.mean[0],
@@ -71,7 +73,10 @@ def test_posterior_in_two_steps(kind):
         covariance=after.scatter,
         degrees_of_freedom=after.degrees_of_freedom[0],
     )
-    in_two, at_once = family.posterior(again, second), family.posterior(prior, family.add(first, second))
+    in_two, at_once = (
+        family.posterior(again, second),
+        family.posterior(prior, family.add(first, second)),
+    )
     for a, b in zip(in_two, at_once, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
@@ -132,7 +137,10 @@ def test_log_prior_jacobian_by_a_change_of_units(kind, which, n_components, n_fe
 @pytest.mark.parametrize("kind", ["diag", "spherical"])
 def test_inverse_gamma_integrates_to_one(kind):
     # One variance of one component, on a fine grid of its logarithm.
-    family, prior = cases.make_family(kind), cases.random_prior(kind, "cov", 1, np.random.default_rng(0))
+    family, prior = (
+        cases.make_family(kind),
+        cases.random_prior(kind, "cov", 1, np.random.default_rng(0)),
+    )
     grid = np.linspace(-12, 25, 4000)
     density = []
     for variance in np.exp(grid):

@@ -119,7 +119,9 @@ def test_summer_sums_about_the_origin(kind):
     weight, first, second = family.unpack(sums)
     np.testing.assert_allclose(weight, resp.sum(axis=0), rtol=1e-13)
     np.testing.assert_allclose(first, resp.T @ X, rtol=1e-12, atol=1e-13)
-    squares = [sum(r * np.outer(x, x) for r, x in zip(resp[:, k], X, strict=True)) for k in range(3)]
+    squares = [
+        sum(r * np.outer(x, x) for r, x in zip(resp[:, k], X, strict=True)) for k in range(3)
+    ]
     if kind == "tied":
         wanted = np.sum(squares, axis=0)
     else:

@@ -1,5 +1,7 @@
 """Statistics form a monoid: they add up, scale, and don't care how rows are cut."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -94,7 +96,7 @@ def test_split_blocks_are_the_whole(kind, seed, cut):
     scorer = family.summer(K, D)
     total = family.statistics(scorer, scorer.zeros())
     edges = sorted({0, *cut, len(X)})
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         total = family.add(total, statistics(kind, X[a:b], resp[a:b]))
     assert_equal(total, gaussian.statistics(kind, X, resp))
 
@@ -155,7 +157,9 @@ def test_addition_loses_no_digits_far_from_the_origin(kind, seed, shift):
     near = family.add(a, b)
     np.testing.assert_allclose(far.mean - shift, near.mean, atol=8 * np.spacing(shift))
     apart = np.abs(near.mean).max() + np.abs(near.scatter).max()
-    np.testing.assert_allclose(far.scatter, near.scatter, rtol=1e-11, atol=64 * np.spacing(shift) * apart)
+    np.testing.assert_allclose(
+        far.scatter, near.scatter, rtol=1e-11, atol=64 * np.spacing(shift) * apart
+    )
 
 
 @families

@@ -34,7 +34,9 @@ def test_factors(kind, n_components, n_features, seed):
     factors = parameters.factors
     assert factors.shape == parameters.covariances.shape
     precisions = gaussian.matrices(kind, family.precisions(factors), n_components, n_features)
-    diagonal = np.broadcast_to(family.precision_diagonal(factors, n_features), parameters.means.shape)
+    diagonal = np.broadcast_to(
+        family.precision_diagonal(factors, n_features), parameters.means.shape
+    )
     log_det = np.broadcast_to(family.log_det_factors(factors, n_features), n_components)
     for k, matrix in enumerate(matrices):
         inverse = np.linalg.inv(matrix)
@@ -64,7 +66,10 @@ def test_mahalanobis(kind, n_components, n_features, seed):
 @shapes
 def test_scatter_of(kind, n_components, n_features, seed):
     rng, family, _, _ = case(kind, n_components, n_features, seed)
-    deviations, weight = rng.standard_normal((n_components, n_features)), rng.uniform(size=n_components)
+    deviations, weight = (
+        rng.standard_normal((n_components, n_features)),
+        rng.uniform(size=n_components),
+    )
     squares = [w * np.outer(d, d) for w, d in zip(weight, deviations, strict=True)]
     got = family.scatter_of(deviations, weight)
     assert got.shape == family.identity(n_components, n_features).shape
@@ -97,7 +102,9 @@ def test_rescale(kind, n_components, n_features, seed):
     wanted = matrices * np.outer(scale, scale)
     got = gaussian.matrices(kind, scaled.covariances, n_components, n_features)
     np.testing.assert_allclose(got, wanted, rtol=1e-14)
-    np.testing.assert_allclose(scaled.factors, family.factorise(scaled.covariances), rtol=1e-9, atol=1e-300)
+    np.testing.assert_allclose(
+        scaled.factors, family.factorise(scaled.covariances), rtol=1e-9, atol=1e-300
+    )
     again = family.rescale(scaled, 1.0 / scale)
     for part, before in zip(again, parameters, strict=True):
         np.testing.assert_allclose(part, before, rtol=1e-14)

@@ -1,17 +1,18 @@
 """The loop: the bound never falls, the stop rule, and what an iteration that falls leads to."""
 
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from oracles import cases, gaussian
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
-from skem.families import CategoricalWeights
+from skem.families import CategoricalWeights, SingularCovarianceError
 from skem.inference import MixtureParameters, PointRule, batch_em
 
 families = pytest.mark.parametrize("kind", gaussian.KINDS)
@@ -89,8 +90,12 @@ def test_raw_iterates_never_fall(kind, which, weighted):
 )
 def test_raw_iterates_never_fall_at_random(kind, seed, which, factor):
     visit, rule, theta = setting(kind, which, seed, n_rows=40, weighted=True)
-    visit.table.weights[:] *= factor
-    _, bounds = raw_iterates(visit, rule, theta, 15)
+    if which == "ml":
+        visit.table.weights[:] *= factor
+    try:
+        _, bounds = raw_iterates(visit, rule, theta, 15)
+    except SingularCovarianceError:
+        reject()  # without reg_covar the likelihood has no maximum: some runs find that out
     assert (-np.diff(bounds)).max() <= ROUNDING * np.abs(bounds).max()
 
 
@@ -126,7 +131,7 @@ def predicted_stop(bounds, max_iter, tol):
     """Number of iterations, and whether that is convergence, by the documented rule."""
     gain = np.inf
     for n_iter in range(1, max_iter + 1):
-        if gain < tol:
+        if abs(gain) < tol:
             return n_iter, True
         gain = bounds[n_iter] - bounds[n_iter - 1]
     return max_iter, False
@@ -162,10 +167,8 @@ def test_iterations_are_those_of_scikit_learn(kind, max_iter):
         precisions_init=rule.family.precisions(theta.components.factors),
         random_state=0,
     )
-    if max_iter < 60:
-        with pytest.warns(ConvergenceWarning):
-            reference.fit(visit.table.X)
-    else:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         reference.fit(visit.table.X)
     assert (result.n_iter, result.converged) == (reference.n_iter_, reference.converged_)
     np.testing.assert_allclose(result.theta.weights, reference.weights_, rtol=1e-10)
@@ -222,17 +225,61 @@ class Spoiled(PointRule):
 
 @pytest.mark.core
 @families
-@pytest.mark.parametrize("when", [1, 2, 5])
+@pytest.mark.parametrize("when", [2, 5])
 def test_an_iteration_that_falls_is_undone(kind, when):
     visit, rule, theta = setting(kind, seed=1)
     thetas, bounds = raw_iterates(visit, rule, theta, when)
     spoiled = Spoiled(rule.weights, rule.family, rule.prior, when)
     result = run(visit, spoiled, theta, tol=1e-12)
+    assert result.converged
     np.testing.assert_array_equal(flattened(result.theta), flattened(thetas[when - 1]))
     assert result.bound == bounds[when - 1]
     assert result.n_iter == len(result.bounds) == when
     assert result.bounds[-1] == result.bound
     assert (np.diff([bounds[0], *result.bounds]) >= 0).all()
+
+
+def test_the_first_iteration_is_taken_whatever_it_costs():
+    # A start may lie beyond what reg_covar allows.
+    visit, rule, theta = setting("full", seed=1)
+    spoiled = Spoiled(rule.weights, rule.family, rule.prior, 1, factor=5.0)
+    start = bound_at(visit, rule, theta)[0]
+    result = run(visit, spoiled, theta, tol=1e-3)
+    assert result.bounds[0] < start
+    assert result.n_iter > 2
+    assert (np.diff(result.bounds) >= 0).all()
+
+
+@dataclass(frozen=True)
+class NotANumber(PointRule):
+    """A rule whose log prior is not a number at the ``when``-th parameters."""
+
+    when: int = 3
+    calls: list = field(default_factory=list)
+
+    def regulariser(self, theta):
+        self.calls.append(1)
+        return np.nan if len(self.calls) == self.when else super().regulariser(theta)
+
+
+def test_an_iteration_to_no_number_is_undone():
+    visit, rule, theta = setting("full", seed=1)
+    thetas, bounds = raw_iterates(visit, rule, theta, 1)
+    result = run(visit, NotANumber(rule.weights, rule.family, rule.prior), theta, tol=1e-12)
+    assert result.bound == bounds[1]
+    assert result.n_iter == 2
+    np.testing.assert_array_equal(flattened(result.theta), flattened(thetas[1]))
+
+
+def test_the_first_iteration_is_taken_whatever_it_costs():
+    # A start may lie beyond what reg_covar allows.
+    visit, rule, theta = setting("full", seed=1)
+    spoiled = Spoiled(rule.weights, rule.family, rule.prior, 1, factor=5.0)
+    start = bound_at(visit, rule, theta)[0]
+    result = run(visit, spoiled, theta, tol=1e-3)
+    assert result.bounds[0] < start
+    assert result.n_iter > 2
+    assert (np.diff(result.bounds) >= 0).all()
 
 
 def test_an_iteration_to_no_number_is_undone():
@@ -251,7 +298,6 @@ def test_bounds_never_fall_under_reg_covar(kind, reg_covar):
     for seed in range(3):
         visit, rule, theta = setting(kind, seed=seed, reg_covar=reg_covar)
         result = run(visit, rule, theta, max_iter=300, tol=0.0)
-        start = bound_at(visit, rule, theta)[0]
-        assert (np.diff([start, *result.bounds]) >= 0).all()
+        assert (-np.diff(result.bounds)).max(initial=0.0) <= ROUNDING * np.abs(result.bounds).max()
         assert result.bound == result.bounds[-1]
         np.testing.assert_allclose(result.bound, bound_at(visit, rule, result.theta)[0], rtol=1e-13)

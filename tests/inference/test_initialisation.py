@@ -86,7 +86,10 @@ def test_kmeans_plus_plus(kind, weighted):
     used = np.arange(N) if rows.weights is None else np.flatnonzero(rows.weights)
     sample_weight = None if rows.weights is None else rows.weights[used]
     _, chosen = kmeans_plusplus(
-        standardised(rows)[used], K, sample_weight=sample_weight, random_state=np.random.RandomState(3)
+        standardised(rows)[used],
+        K,
+        sample_weight=sample_weight,
+        random_state=np.random.RandomState(3),
     )
     resp = np.zeros((N, K))
     resp[used[chosen], np.arange(K)] = 1.0
@@ -129,7 +132,9 @@ def test_random(kind, weighted):
 @methods
 def test_a_seed_decides_and_the_generator_moves_on(kind, method):
     rows = table()
-    first, again, other = (find(kind, method, rows, seed, n_threads=t) for seed, t in ((1, 1), (1, 3), (2, 1)))
+    first, again, other = (
+        find(kind, method, rows, seed, n_threads=t) for seed, t in ((1, 1), (1, 3), (2, 1))
+    )
     for a, b in zip(first.components, again.components, strict=True):
         np.testing.assert_array_equal(a, b)
     if method != "kmeans":
@@ -150,7 +155,21 @@ def test_the_unit_of_a_feature_does_not_matter(kind, method):
     plain, scaled = table(), table(scale=(1000.0, 1e-3))
     a, b = find(kind, method, plain), find(kind, method, scaled)
     np.testing.assert_allclose(a.components.means, b.components.means, rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(a.components.covariances, b.components.covariances, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        a.components.covariances, b.components.covariances, rtol=1e-8, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("kind", ["full", "diag"])
+@methods
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_the_unit_of_the_weights_does_not_matter(kind, method, factor):
+    rows = table(weighted=True)
+    scaled = cases.make_table(rows.X, factor * rows.weights, rows.origin, rows.scale)
+    assert_start(
+        find(kind, method, scaled),
+        (lambda t: (t.weights, *t.components[:2]))(find(kind, method, rows)),
+    )
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -174,9 +193,11 @@ def test_large_tables_are_sampled_for_distances(monkeypatch, weighted):
     np.testing.assert_allclose(standardised(rows)[chosen], X, atol=1e-12)
     assert (np.diff(chosen) > 0).all()  # different rows, in the table's order
     if weighted:
-        np.testing.assert_array_equal(sample_weight, rows.weights[chosen])
-        assert (sample_weight > 0).all()
-    weights = np.ones(20) if rows.weights is None else sample_weight
+        assert (rows.weights[chosen] > 0).all()
+        np.testing.assert_allclose(
+            sample_weight / sample_weight[0], rows.weights[chosen] / rows.weights[chosen[0]]
+        )
+    weights = np.ones(20) if rows.weights is None else rows.weights[chosen]
     assert theta.weights.sum() == pytest.approx(1.0)
     mean = theta.weights @ theta.components.means
     np.testing.assert_allclose(mean, np.average(X, axis=0, weights=weights), atol=1e-10)

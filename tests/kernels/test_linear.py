@@ -25,7 +25,10 @@ def scratch_for(chunks):
 
 def products(values, left, right, n_rows):
     return np.array(
-        [[values[a, i] * values[b, i] for a, b in zip(left, right, strict=True)] for i in range(n_rows)]
+        [
+            [values[a, i] * values[b, i] for a, b in zip(left, right, strict=True)]
+            for i in range(n_rows)
+        ]
     )
 
 
@@ -64,9 +67,7 @@ def test_linear_sums_are_added(chunks, n_pairs, n_rows):
     resp = rng.uniform(size=(N_ROWS, N_COMPONENTS))
     before = rng.standard_normal((n_pairs, N_COMPONENTS))
     sums = before.copy()
-    kernels.linear.linear_sums(
-        values, n_rows, left, right, resp, chunks, scratch_for(chunks), sums
-    )
+    kernels.linear.linear_sums(values, n_rows, left, right, resp, chunks, scratch_for(chunks), sums)
     wanted = before + products(values, left, right, n_rows).T @ resp[:n_rows]
     np.testing.assert_allclose(sums, wanted, rtol=1e-13, atol=1e-13)
 

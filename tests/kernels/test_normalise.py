@@ -52,7 +52,16 @@ def test_exp_around_multiples_of_half_log_two():
 
 @pytest.mark.core
 def test_exp_cut():
-    x = [np.nextafter(CUT, 0), np.nextafter(CUT, -np.inf), -709.0, -744.4, -745.2, -1e4, -1e300, -np.inf]
+    x = [
+        np.nextafter(CUT, 0),
+        np.nextafter(CUT, -np.inf),
+        -709.0,
+        -744.4,
+        -745.2,
+        -1e4,
+        -1e300,
+        -np.inf,
+    ]
     result = exp_of(x)
     assert_within(result[:1], x[:1])
     np.testing.assert_array_equal(result[1:], 0.0)

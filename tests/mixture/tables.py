@@ -98,7 +98,10 @@ def assert_sound(mixture, X, sample_weight=None):
     assert mixture.weights_.shape == (k,)
     assert (mixture.weights_ >= 0).all()
     np.testing.assert_allclose(mixture.weights_.sum(), 1.0, rtol=1e-6)
-    np.testing.assert_array_less(0, np.linalg.eigvalsh(dense_covariances(mixture)))
+    covariances = dense_covariances(mixture)
+    spread = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
+    correlations = covariances / spread[:, :, None] / spread[:, None, :]
+    np.testing.assert_array_less(0, np.linalg.eigvalsh(correlations))
     assert len(mixture.lower_bounds_) == mixture.n_iter_
     bounds = np.asarray(mixture.lower_bounds_)
     assert (np.diff(bounds) >= -1e-9 * np.abs(bounds[1:])).all()

@@ -70,9 +70,7 @@ def covariance_prior_log_density(kind, covariances, prior_covariance, freedom):
 def log_prior(kind, means, covariances, prior):
     total = 0.0
     if prior.mean_precision > 0:
-        total += mean_prior_log_density(
-            kind, means, covariances, prior.mean, prior.mean_precision
-        )
+        total += mean_prior_log_density(kind, means, covariances, prior.mean, prior.mean_precision)
     if prior.degrees_of_freedom is not None:
         total += covariance_prior_log_density(
             kind, covariances, prior.covariance, prior.degrees_of_freedom
