@@ -201,18 +201,20 @@ class GaussianFamily(ABC):
         unit = self.identity(*means.shape)
         return self.centred_scorer(GaussianParameters(means, unit, unit), np.zeros(len(means)))
 
-    def is_centred(self, scorer: Scorer) -> bool:
-        """Say whether a scorer sums moments about the components' own means."""
-        return isinstance(scorer, CentredScorer | CentredDiagonalScorer)
+    def centres(self, scorer: Scorer) -> Array:
+        """Points about which a scorer sums moments: (K, D), or () for the origin."""
+        if isinstance(scorer, CentredScorer | CentredDiagonalScorer):
+            return scorer.centres
+        return np.zeros(())
 
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
-        if isinstance(scorer, CentredScorer | CentredDiagonalScorer):  # narrows the type
+        centre = self.centres(scorer)
+        if centre.ndim:
             weight, first, second = sums
-            centre, second = scorer.centres, self.gather(second)
+            second = self.gather(second)
         else:
             weight, first, second = self.unpack(sums)
-            centre = np.zeros_like(first)
         shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
         return GaussianStatistics(weight, centre + shift, second - self.scatter_of(shift, weight))
 

@@ -89,8 +89,9 @@ def _estimate(visit: Visit, rule: PointRule, rows: _Rows, n_components: int) -> 
     def sum_by(scorer: Scorer) -> GaussianStatistics:
         return visit.summarise(family, scorer, rows.responsibilities())
 
-    stats = sum_by(family.summer(n_components, n_features))
-    return rule.update_summing(stats, rule.blank(n_components, n_features), sum_by)
+    summer = family.summer(n_components, n_features)
+    blank = rule.blank(n_components, n_features)
+    return rule.update_summing(sum_by(summer), blank, summer, sum_by)
 
 
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:

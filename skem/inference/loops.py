@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from skem.families import GaussianFamily, GaussianStatistics, Scorer
-from skem.inference.expectation import Local, Visit
+from skem.inference.expectation import Visit
 from skem.inference.rules import MixtureParameters, PointRule
 
 __all__ = ["Run", "batch_em", "blend"]
 
-# A bound lower than the highest so far by no more than this share of it has not fallen: sums of
-# as many logarithms are no more exact.
+# A bound is known to this share of it: one that is lower by less has not fallen.
 _ROUNDING = 1e-10
 
 
@@ -23,7 +22,7 @@ class Run(NamedTuple):
     ----------
     theta : MixtureParameters
     bound : float
-        The bound at `theta`, in nats per unit of weight.
+        The bound at `theta`, in nats per unit of weight, to a relative 1e-10.
     bounds : list of float
         The bound after each iteration; it never falls.
     converged : bool
@@ -35,6 +34,15 @@ class Run(NamedTuple):
     bounds: list[float]
     converged: bool
     n_iter: int
+
+
+class _State(NamedTuple):
+    """Parameters, and what an E-step found at them."""
+
+    theta: MixtureParameters
+    scorer: Scorer
+    statistics: GaussianStatistics | None
+    bound: float
 
 
 def batch_em(
@@ -54,8 +62,9 @@ def batch_em(
     bound of the parameters that are returned.
 
     The M-step raises the bound, except that `reg_covar` is no part of it and may lower it where
-    components are narrow. Such an iteration, if it costs more than rounding, is undone and ends
-    the loop. Only the first is always taken: the start need not have heard of `reg_covar`.
+    components are narrow. Such an iteration is undone and ends the loop, unless it costs less
+    than a relative 1e-10 of the bound, which is then reported as unchanged. Only the first
+    iteration is always taken: the start need not have heard of `reg_covar`.
 
     Parameters
     ----------
@@ -75,45 +84,42 @@ def batch_em(
     """
     weight = visit.table.total_weight
 
-    def expect(theta: MixtureParameters, bound_only: bool) -> tuple[Local, float]:
-        local = visit.expect(rule.family, rule.scorer(theta), bound_only=bound_only)
-        return local, (local.log_normaliser + rule.regulariser(theta)) / weight
+    def expect(theta: MixtureParameters, bound_only: bool) -> _State:
+        scorer = rule.scorer(theta)
+        local = visit.expect(rule.family, scorer, bound_only=bound_only)
+        bound = (local.log_normaliser + rule.regulariser(theta)) / weight
+        return _State(theta, scorer, local.statistics, bound)
 
-    local, bound = expect(theta, bound_only=max_iter == 0)
-    gain, highest = float("inf"), float("-inf")
+    state = expect(theta, bound_only=max_iter == 0)
     bounds: list[float] = []
+    gain, highest = float("inf"), float("-inf")
     converged = False
     for n_iter in range(1, max_iter + 1):
-        assert local.statistics is not None
         converged = abs(gain) < tol
-        proposal = _maximise(visit, rule, theta, local.statistics)
-        proposed, new_bound = expect(proposal, converged or n_iter == max_iter)
-        gain = new_bound - bound
-        if new_bound >= highest - _ROUNDING * abs(highest):
-            theta, local, bound = proposal, proposed, new_bound
-            highest = max(highest, bound)
+        proposed = expect(_maximise(visit, rule, state), converged or n_iter == max_iter)
+        gain = proposed.bound - state.bound
+        if proposed.bound >= highest - _ROUNDING * abs(highest):
+            state = proposed
         else:
             converged = True
-        bounds.append(bound)
-        if after_iteration(n_iter, theta, bound, gain) or converged:
+        highest = max(highest, state.bound)
+        bounds.append(highest)
+        if after_iteration(n_iter, state.theta, highest, gain) or converged:
             break
-    return Run(theta, bound, bounds, converged, len(bounds))
+    bound = bounds[-1] if bounds else state.bound
+    return Run(state.theta, bound, bounds, converged, len(bounds))
 
 
-def _maximise(
-    visit: Visit, rule: PointRule, theta: MixtureParameters, stats: GaussianStatistics
-) -> MixtureParameters:
+def _maximise(visit: Visit, rule: PointRule, state: _State) -> MixtureParameters:
     """Make the M-step, after one more visit where the E-step's sums lost digits."""
-    scorer = rule.scorer(theta)
-    if rule.family.is_centred(scorer):
-        return rule.update(stats, theta)
+    assert state.statistics is not None
 
     def sum_by(summer: Scorer) -> GaussianStatistics:
-        again = visit.expect(rule.family, scorer, summer=summer).statistics
+        again = visit.expect(rule.family, state.scorer, summer=summer).statistics
         assert again is not None
         return again
 
-    return rule.update_summing(stats, theta, sum_by)
+    return rule.update_summing(state.statistics, state.theta, state.scorer, sum_by)
 
 
 def blend(

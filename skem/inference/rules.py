@@ -69,17 +69,20 @@ class PointRule:
         self,
         stats: GaussianStatistics,
         previous: MixtureParameters,
+        scorer: Scorer,
         sum_again: Callable[[Scorer], GaussianStatistics],
     ) -> MixtureParameters:
-        """Return the M-step's parameters for statistics that were summed about the origin.
+        """Return the M-step's parameters, from better sums if need be.
 
-        Where the new components are so narrow, and so far from the origin, that those sums lost
-        digits, the statistics are summed once more, about the new means.
+        Where the new components are so narrow, and so far from what the statistics were summed
+        about, that those sums lost digits, they are summed once more, about the new means.
 
         Parameters
         ----------
         stats : GaussianStatistics
         previous : MixtureParameters
+        scorer : Scorer
+            What the statistics were summed by.
         sum_again : callable
             Sums the same statistics by another scorer.
 
@@ -89,7 +92,9 @@ class PointRule:
         """
         try:
             theta = self.update(stats, previous)
-            if self.family.cancellation(theta.components) <= MOST_CANCELLATION:
+            apart = theta.components.means - self.family.centres(scorer)
+            moved = theta.components._replace(means=apart)
+            if self.family.cancellation(moved) <= MOST_CANCELLATION:
                 return theta
         except SingularCovarianceError:
             pass

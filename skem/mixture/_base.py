@@ -303,4 +303,6 @@ class BaseMixture(
 
 
 def _narrow(values: Floats, dtype: np.dtype[Any]) -> Floats:
-    return values.astype(dtype, copy=False)
+    # A log density too low for the dtype becomes the lowest that it has, not -inf.
+    limits = np.finfo(dtype)
+    return np.clip(values, limits.min, limits.max, out=values).astype(dtype, copy=False)

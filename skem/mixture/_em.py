@@ -69,8 +69,9 @@ class EMGaussianMixture(BaseMixture):
         Added to the variances, relative to the data's own: to the variance of feature j of each
         component, ``reg_covar`` times the weighted variance of feature j over all rows is added
         ('spherical': times the mean of those variances). A constant column counts as if its
-        variance were 1. scikit-learn adds the number itself, which is the same on standardised
-        rows and depends on the features' units otherwise.
+        variance were 1 ('spherical': only where all columns are constant). scikit-learn adds
+        the number itself, which is the same on standardised rows and depends on the features'
+        units otherwise.
 
     max_iter : int, default=100
         Largest number of EM iterations.
@@ -178,16 +179,16 @@ class EMGaussianMixture(BaseMixture):
 
     lower_bound_ : float
         Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
-        returned: ``score(X, sample_weight=w)``. Under MAP, plus the log prior divided by the
-        sum of the weights.
+        returned: ``score(X, sample_weight=w)``, to a relative 1e-10. Under MAP, plus the log
+        prior divided by the sum of the weights.
 
     lower_bounds_ : list of float
-        The same after each iteration; it never falls.
+        The same after each iteration of `fit`; it never falls.
 
     n_features_in_ : int
         Number of features seen during `fit`.
 
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen during `fit`, where all of them are strings.
 
     See Also
@@ -323,7 +324,8 @@ class EMGaussianMixture(BaseMixture):
         Warns
         -----
         ConvergenceWarning
-            If no restart converged, a component emptied or collapsed, or a column is constant.
+            If no restart converged, a component emptied or collapsed, or a column is constant
+            ('spherical': all are).
         """
         rows, weights = self._check_fit(X, sample_weight, reset=True)
         outcome = _fitting.fit(self, rows, y, weights)
@@ -351,8 +353,8 @@ class EMGaussianMixture(BaseMixture):
         Returns
         -------
         self : EMGaussianMixture
-            ``lower_bound_`` is that of this batch at the new parameters, ``n_iter_`` counts the
-            steps.
+            ``lower_bound_`` is that of this batch at the new parameters, ``lower_bounds_`` has
+            one for each step, and ``n_iter_`` counts the steps.
         """
         fitted = hasattr(self, "weights_")
         rows, weights = self._check_fit(X, sample_weight, reset=not fitted)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from skem.engine import Table, Threads, TilePlan, count_threads
-from skem.families import GaussianFamily, GaussianStatistics
+from skem.families import GaussianFamily, GaussianPrior, GaussianStatistics
 from skem.inference import (
     MixtureParameters,
     PointRule,
@@ -31,7 +31,8 @@ from skem.mixture._setup import (
     fitted_parameters,
     given_parameters,
     make_family,
-    make_rule,
+    make_prior,
+    make_weights,
     standardise,
     to_table,
     to_user,
@@ -66,12 +67,18 @@ class Stepwise(NamedTuple):
     steps : int
     weight : float
         Total weight of the batches seen.
+    prior : GaussianPrior
+        In the units of `standard`; made from the first batch where the user left it open.
+    warned : tuple of str
+        What the user has been warned of.
     """
 
     statistics: GaussianStatistics
     standard: Standard
     steps: int
     weight: float
+    prior: GaussianPrior
+    warned: tuple[str, ...]
 
 
 class _Problem(NamedTuple):
@@ -97,15 +104,16 @@ def _pose(
     estimator: EMGaussianMixture,
     X: NDArray[np.floating],
     weights: Array | None,
-    standard: Standard | None = None,
+    state: Stepwise | None = None,
 ) -> _Problem:
     family = make_family(estimator)
-    standard = standard or standardise(X, weights, family)
+    standard = state.standard if state else standardise(X, weights, family)
     table = Table(X, weights, standard.origin, standard.scale)
     n_pairs = len(family.pairs(X.shape[1])[0])
     plan = TilePlan(len(X), X.shape[1], estimator.n_components, n_pairs, estimator.block_size)
     with Threads(1) as alone:
-        rule = make_rule(estimator, family, Visit(table, plan, alone))
+        prior = state.prior if state else make_prior(estimator, family, Visit(table, plan, alone))
+    rule = PointRule(make_weights(estimator), family, prior)
     return _Problem(estimator, family, rule, standard, table, plan)
 
 
@@ -115,9 +123,6 @@ def fit(
     """Fit from one or several starts and return the best."""
     warm = estimator.warm_start and hasattr(estimator, "converged_")
     n_init = 1 if warm else estimator.n_init
-    check_enough_rows(X, weights, estimator.n_components)
-    if not isinstance(estimator.init_params, str):
-        _check_responsibilities(estimator.init_params, len(X), estimator.n_components)
     problem = _pose(estimator, X, weights)
     metadata = None if weights is None else {"sample_weight": weights}
     single = n_init == 1
@@ -156,6 +161,7 @@ def fit(
         "lower_bound_": run.bound + offset,
         "lower_bounds_": [bound + offset for bound in run.bounds],
         "_stepwise": None,
+        "_fitted_weight": problem.table.total_weight,
         "_sampler": np.random.RandomState(rng.randint(2**31 - 1)),
     }
     root.end(lambda: attributes)
@@ -204,6 +210,7 @@ def _run(
 def _start(problem: _Problem, visit: Visit, rng: np.random.RandomState) -> MixtureParameters:
     estimator, family, table = problem.estimator, problem.family, problem.table
     k, standard = estimator.n_components, problem.standard
+    check_enough_rows(table.X, table.weights, k)
     if estimator.warm_start and hasattr(estimator, "converged_"):
         return _go_on(problem)
     given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
@@ -211,7 +218,7 @@ def _start(problem: _Problem, visit: Visit, rng: np.random.RandomState) -> Mixtu
     if any(value is None for value in given):
         method = estimator.init_params
         if not isinstance(method, str):
-            method = np.asarray(method, dtype=np.float64)
+            method = _check_responsibilities(method, len(table.X), k)
         start = Start(method, k, rng, standard.origin, standard.column_scale)
         theta_or_none = find_start(visit, problem.rule, start)
     return given_parameters(estimator, family, theta_or_none, table)
@@ -232,13 +239,14 @@ def _go_on(problem: _Problem) -> MixtureParameters:
     return to_table(problem.family, theta, standard.origin, standard.scale)
 
 
-def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> None:
+def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> Array:
     resp = check_shape("init_params", resp, (n_rows, n_components))
     if resp.min() < 0 or np.abs(resp.sum(axis=1) - 1).max() > 1e-6:
         raise ValueError(
             "The parameter 'init_params' should have non-negative rows that sum to one where it "
             "is an array of responsibilities"
         )
+    return resp
 
 
 def _attributes(problem: _Problem, theta: MixtureParameters) -> dict[str, Any]:
@@ -259,7 +267,7 @@ def _attributes(problem: _Problem, theta: MixtureParameters) -> dict[str, Any]:
                 f"{name} has values out of the range of {dtype}: rescale the columns of X or "
                 "increase reg_covar"
             )
-    return narrow
+    return narrow | {"_fitted_type": problem.estimator.covariance_type}
 
 
 def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
@@ -324,38 +332,52 @@ def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array |
     """Take one step of stepwise EM."""
     state: Stepwise | None = getattr(estimator, "_stepwise", None)
     rng = check_random_state(estimator.random_state)
-    problem = _pose(estimator, X, weights, state.standard if state else None)
+    problem = _pose(estimator, X, weights, state)
     family, rule = problem.family, problem.rule
     weight = problem.table.total_weight
     with Threads(count_threads(estimator.n_jobs)) as threads:
         visit = Visit(problem.table, problem.plan, threads)
         if hasattr(estimator, "weights_"):
             theta = _go_on(problem)
+            state = state or _after_fit(problem, theta)
         else:
-            check_enough_rows(X, weights, estimator.n_components)
             theta = _start(problem, visit, rng)
         local = visit.expect(family, rule.scorer(theta))
         assert local.statistics is not None
-        new = family.scale(local.statistics, 1.0 / weight)
-        if state is None and hasattr(estimator, "weights_"):
-            state = Stepwise(
-                family.expected(theta.weights, theta.components), problem.standard, 0, 0.0
-            )
-        steps = state.steps + 1 if state else 1
-        seen = state.weight + weight if state else weight
-        if state:
-            rate = (estimator.learning_offset + steps) ** -estimator.learning_decay
-            new = blend(family, state.statistics, new, rate)
-        theta = rule.update(family.scale(new, seen), theta)
+        state = _take_in(problem, state, family.scale(local.statistics, 1.0 / weight))
+        theta = rule.update(family.scale(state.statistics, state.weight), theta)
         final = visit.expect(family, rule.scorer(theta), bound_only=True)
     bound = (final.log_normaliser + rule.regulariser(theta)) / weight + problem.offset
+    earlier = estimator.lower_bounds_ if state.steps > 1 else []
+    messages = [m for m in _diagnose(problem, theta) if m not in state.warned]
     attributes = _attributes(problem, theta) | {
         "converged_": False,
-        "n_iter_": steps,
+        "n_iter_": state.steps,
         "lower_bound_": bound,
-        "lower_bounds_": [*getattr(estimator, "lower_bounds_", []), bound],
-        "_stepwise": Stepwise(new, problem.standard, steps, seen),
+        "lower_bounds_": [*earlier, bound],
+        "_stepwise": state._replace(warned=(*state.warned, *messages)),
     }
     if not hasattr(estimator, "_sampler"):
         attributes["_sampler"] = np.random.RandomState(rng.randint(2**31 - 1))
-    return Outcome(attributes, _diagnose(problem, theta))
+    return Outcome(attributes, messages)
+
+
+def _after_fit(problem: _Problem, theta: MixtureParameters) -> Stepwise:
+    """Say where stepwise EM stands after a fit: no steps, but the statistics of its rows."""
+    expected = problem.family.expected(theta.weights, theta.components)
+    weight = problem.estimator._fitted_weight
+    return Stepwise(expected, problem.standard, 0, weight, problem.rule.prior, ())
+
+
+def _take_in(problem: _Problem, state: Stepwise | None, new: GaussianStatistics) -> Stepwise:
+    """Blend a batch's statistics per unit of weight with those before."""
+    weight = problem.table.total_weight
+    if state is None:
+        return Stepwise(new, problem.standard, 1, weight, problem.rule.prior, ())
+    estimator, steps = problem.estimator, state.steps + 1
+    rate = (estimator.learning_offset + steps) ** -estimator.learning_decay
+    return state._replace(
+        statistics=blend(problem.family, state.statistics, new, rate),
+        steps=steps,
+        weight=state.weight + weight,
+    )

@@ -16,7 +16,7 @@ from skem.families import (
     GaussianParameters,
     GaussianPrior,
 )
-from skem.inference import MixtureParameters, PointRule, Visit
+from skem.inference import MixtureParameters, Visit
 from skem.mixture._parameters import check_shape
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ __all__ = [
     "fitted_parameters",
     "given_parameters",
     "make_family",
-    "make_rule",
+    "make_prior",
+    "make_weights",
     "standardise",
     "to_table",
     "to_user",
@@ -140,12 +141,19 @@ def fitted_parameters(estimator: EMGaussianMixture, family: GaussianFamily) -> M
         "covariances_": (covariances, shape),
         "precisions_cholesky_": (factors, shape),
     }
+    asked = estimator.covariance_type
+    # Shapes alone do not tell diag from tied where there are as many components as features.
+    fitted = getattr(estimator, "_fitted_type", asked)
+    if fitted != asked:
+        raise ValueError(
+            f"The estimator was fitted with covariance_type={fitted!r}, which is {asked!r} now: "
+            "fit a new estimator, or change it back"
+        )
     for name, (value, expected) in values.items():
         if value.shape != expected:
             raise ValueError(
-                f"With means_ of shape {means.shape} and covariance_type="
-                f"{estimator.covariance_type!r}, {name} should have the shape {expected}, but has "
-                f"{value.shape}: fit again after changing covariance_type"
+                f"With means_ of shape {means.shape} and covariance_type={asked!r}, {name} should "
+                f"have the shape {expected}, but has {value.shape}"
             )
     return MixtureParameters(weights, GaussianParameters(means, covariances, factors))
 
@@ -203,7 +211,8 @@ def given_parameters(
 
 def _check_positive(name: str, matrices: Array, family: GaussianFamily) -> None:
     if family.has_matrices:
-        symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), atol=0)
+        rounding = 1e-8 * float(np.abs(matrices).max())
+        symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=0, atol=rounding)
         positive = symmetric and bool((np.linalg.eigvalsh(matrices) > 0).all())
         words = "symmetric, positive-definite"
     else:
@@ -212,16 +221,14 @@ def _check_positive(name: str, matrices: Array, family: GaussianFamily) -> None:
         raise ValueError(f"The parameter {name!r} should be {words}")
 
 
-def make_rule(estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit) -> PointRule:
-    """Make the rule that the prior parameters ask for, in the table's units."""
+def make_weights(estimator: EMGaussianMixture) -> CategoricalWeights:
+    """Make the weights' family with the prior that the user gave."""
     concentration = estimator.weight_concentration_prior
-    weights = CategoricalWeights(1.0 if concentration is None else float(concentration))
-    return PointRule(weights, family, _make_prior(estimator, family, visit))
+    return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
 
-def _make_prior(
-    estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit
-) -> GaussianPrior:
+def make_prior(estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit) -> GaussianPrior:
+    """Make the components' prior that the user gave, in the table's units."""
     table = visit.table
     d = table.X.shape[1]
     prior = family.flat_prior(d)

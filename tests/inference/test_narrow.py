@@ -42,14 +42,14 @@ def assert_maximum_likelihood(kind, theta, X, labels):
     )
 
 
-def wide_start(kind):
+def wide_start(kind, offset=0.0):
     family = cases.make_family(kind)
     covariances = 0.04 * family.identity(K, D)
     components = cases.random_parameters(kind, K, D, np.random.default_rng(0))
     return MixtureParameters(
         np.full(K, 0.5),
         components._replace(
-            means=CENTRES, covariances=covariances, factors=family.factorise(covariances)
+            means=CENTRES + offset, covariances=covariances, factors=family.factorise(covariances)
         ),
     )
 
@@ -57,14 +57,38 @@ def wide_start(kind):
 @families
 @widths
 @pytest.mark.parametrize("max_iter", [1, 2, 5])
-def test_from_a_wide_start(kind, width, max_iter):
+@pytest.mark.parametrize("offset", [0.0, 0.25])
+def test_from_a_wide_start(kind, width, max_iter, offset):
     # The scores are safe in packed form, the sums are not: they belong to narrower clusters.
     visit, rule, labels = narrow(kind, width)
     with visit.threads:
         run = batch_em(
             visit,
             rule,
-            wide_start(kind),
+            wide_start(kind, offset),
+            max_iter=max_iter,
+            tol=1e-3,
+            after_iteration=lambda *state: False,
+        )
+    assert_maximum_likelihood(kind, run.theta, visit.table.X, labels)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+@widths
+@pytest.mark.parametrize("max_iter", [1, 5])
+def test_one_component_found_and_the_other_wide_and_off(kind, width, max_iter):
+    # Sums are about the components' old means here, and the second one's is far off.
+    visit, rule, labels = narrow(kind, width)
+    theta = wide_start(kind)
+    components = theta.components
+    components.means[1] += 0.25
+    components.covariances[0] *= (2 * width / 0.2) ** 2
+    components = components._replace(factors=rule.family.factorise(components.covariances))
+    with visit.threads:
+        run = batch_em(
+            visit,
+            rule,
+            theta._replace(components=components),
             max_iter=max_iter,
             tol=1e-3,
             after_iteration=lambda *state: False,

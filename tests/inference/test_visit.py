@@ -152,6 +152,21 @@ def test_bound_only(kind):
 
 
 @families
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_scored_by_one_and_summed_by_another(kind, n_threads):
+    table, theta = case(kind)
+    family = cases.make_family(kind)
+    elsewhere = cases.random_parameters(kind, K, D, np.random.default_rng(9))
+    wanted, total, _, _ = oracle(kind, table, theta)
+    for make in (family.packed_scorer, family.centred_scorer):
+        summer = make(elsewhere, np.zeros(K))
+        local = expect(kind, table, theta, n_threads, (7, 2, (3, 2)), summer=summer)
+        np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+        for part, reference in zip(local.statistics, wanted, strict=True):
+            np.testing.assert_allclose(part, reference, rtol=1e-10, atol=1e-11)
+
+
+@families
 def test_integer_weights_are_repeated_rows(kind):
     table, theta = case(kind)
     counts = np.random.default_rng(0).integers(0, 4, N)

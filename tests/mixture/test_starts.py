@@ -1,0 +1,313 @@
+"""Starts: methods, given parameters, restarts, warm starts."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import adjusted_rand_score
+
+from mixture.tables import (
+    PARAMETERS,
+    TYPES,
+    assert_close,
+    assert_same_bits,
+    blobs,
+    every_type,
+    fit,
+    one_hot,
+    soft_start,
+)
+from skem import EMGaussianMixture
+
+METHODS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+@pytest.mark.core
+@every_type
+@pytest.mark.parametrize("init_params", [*METHODS, "array"])
+def test_every_start_finds_far_clusters(covariance_type, init_params):
+    X, labels = blobs(n=240, d=2, k=2, apart=12.0, seed=8)
+    if init_params == "array":
+        init_params = 0.6 * one_hot(labels, 2) + 0.4 * soft_start(len(X), 2)
+    mixture = fit(
+        X,
+        2,
+        covariance_type=covariance_type,
+        init_params=init_params,
+        random_state=0,
+        n_init=5,
+        tol=1e-8,
+        max_iter=1000,
+    )
+    assert adjusted_rand_score(labels, mixture.predict(X)) > 0.98
+
+
+@every_type
+@pytest.mark.parametrize("init_params", METHODS)
+def test_a_seed_decides(covariance_type, init_params):
+    X, _ = blobs(apart=1.0, seed=1)
+    common = {"covariance_type": covariance_type, "init_params": init_params, "max_iter": 3}
+    one, same, other = (fit(X, 4, random_state=seed, **common) for seed in (5, 5, 6))
+    assert_same_bits(one, same, X)
+    assert one.lower_bound_ != other.lower_bound_
+    # An instance goes on from fit to fit; no seed is a new one each time.
+    generator = np.random.RandomState(5)
+    first, second = (fit(X, 4, random_state=generator, **common) for _ in range(2))
+    assert_same_bits(first, one)
+    assert second.lower_bound_ != first.lower_bound_
+    free = [fit(X, 4, **common).lower_bound_ for _ in range(3)]
+    assert len(set(free)) > 1
+
+
+@pytest.mark.core
+@every_type
+def test_the_array_decides(covariance_type):
+    X, _ = blobs(apart=1.0)
+    start = soft_start(len(X), 3)
+    common = {"covariance_type": covariance_type, "max_iter": 2}
+    one = fit(X, init_params=start, random_state=0, **common)
+    for same in (start.tolist(), np.asfortranarray(start)):
+        assert_same_bits(fit(X, init_params=same, random_state=1, **common), one)
+    other = fit(X, init_params=start[::-1], **common)
+    assert other.lower_bound_ != one.lower_bound_
+
+
+@every_type
+def test_the_random_start_knows_soft_rows(covariance_type):
+    # In scikit-learn's order of draws: row by row, then each row divided by its sum.
+    X, _ = blobs(n=80)
+    resp = np.random.RandomState(3).uniform(size=(80, 3))
+    resp /= resp.sum(axis=1, keepdims=True)
+    common = {"covariance_type": covariance_type, "max_iter": 0}
+    drawn = fit(X, init_params="random", random_state=3, **common)
+    assert_close(drawn, fit(X, init_params=resp, **common), rtol=1e-12)
+
+
+def given_start(covariance_type, k=3, d=3):
+    rng = np.random.default_rng(0)
+    factor = np.eye(d) + 0.2 * rng.normal(size=(k, d, d))
+    stack = factor @ np.swapaxes(factor, 1, 2)
+    return {
+        "weights_init": rng.dirichlet(np.ones(k)),
+        "means_init": 4 * rng.normal(size=(k, d)),
+        "precisions_init": {
+            "full": stack,
+            "tied": stack[0],
+            "diag": np.diagonal(stack, axis1=1, axis2=2).copy(),
+            "spherical": stack[:, 0, 0].copy(),
+        }[covariance_type],
+    }
+
+
+@pytest.mark.core
+@every_type
+def test_given_parameters_are_where_a_fit_starts(covariance_type):
+    X, _ = blobs()
+    start = given_start(covariance_type)
+    mixture = fit(X, covariance_type=covariance_type, max_iter=0, **start)
+    np.testing.assert_allclose(mixture.weights_, start["weights_init"], rtol=1e-12)
+    np.testing.assert_allclose(mixture.means_, start["means_init"], rtol=1e-11)
+    np.testing.assert_allclose(mixture.precisions_, start["precisions_init"], rtol=1e-10)
+
+
+@pytest.mark.core
+@every_type
+@pytest.mark.parametrize("name", ["weights_init", "means_init", "precisions_init"])
+def test_what_is_not_given_follows_from_the_start_method(covariance_type, name):
+    X, _ = blobs()
+    start = given_start(covariance_type)
+    common = {"covariance_type": covariance_type, "max_iter": 0, "random_state": 0}
+    free, mixed = fit(X, **common), fit(X, **common, **{name: start[name]})
+    for attribute in ("weights_", "means_", "precisions_"):
+        expected = start[name] if attribute == name[:-4] else getattr(free, attribute)
+        np.testing.assert_allclose(getattr(mixed, attribute), expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.core
+@every_type
+def test_given_parameters_are_not_touched(covariance_type):
+    X, _ = blobs()
+    start = given_start(covariance_type)
+    start["init_params"] = soft_start(len(X), 3)
+    start["mean_prior"] = np.zeros(3)
+    copies = {name: value.copy() for name, value in start.items()}
+    for value in start.values():
+        value.flags.writeable = False
+    mixture = EMGaussianMixture(3, covariance_type=covariance_type, **start)
+    before = mixture.get_params()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(X).partial_fit(X)
+    after = mixture.get_params()
+    assert all(after[name] is before[name] for name in before)
+    for name, copy in copies.items():
+        assert after[name] is start[name]
+        np.testing.assert_array_equal(start[name], copy)
+        for attribute in PARAMETERS:
+            assert not np.shares_memory(getattr(mixture, attribute), start[name])
+
+
+@every_type
+def test_lists_are_given_parameters_too(covariance_type):
+    X, _ = blobs()
+    start = given_start(covariance_type)
+    lists = {name: value.tolist() for name, value in start.items()}
+    common = {"covariance_type": covariance_type}
+    assert_same_bits(fit(X, **common, **lists), fit(X, **common, **start))
+
+
+BAD_STARTS = {
+    "weights' shape": ("weights_init", np.full(2, 0.5), r"\(3,\).*\(2,\)"),
+    "weights' sum": ("weights_init", np.full(3, 0.5), r"normalized.*1\.5"),
+    "negative weights": ("weights_init", [-0.5, 0.5, 1.0], r"\[0, 1\].*-0\.5"),
+    "means' shape": ("means_init", np.zeros((3, 2)), r"\(3, 3\).*\(3, 2\)"),
+    "means without a number": ("means_init", np.full((3, 3), np.nan), "finite"),
+    "precisions' shape": ("precisions_init", np.ones((2, 2, 2)), r"\(.*\(2, 2, 2\)"),
+    "array's shape": ("init_params", np.full((10, 3), 1 / 3), r"\(150, 3\).*\(10, 3\)"),
+    "array's columns": ("init_params", np.full((150, 2), 0.5), r"\(150, 3\).*\(150, 2\)"),
+    "array's sums": ("init_params", np.full((150, 3), 0.5), "sum to one"),
+    "negative array": ("init_params", np.tile([1.5, -0.5, 0.0], (150, 1)), "non-negative"),
+    "array without a number": ("init_params", np.full((150, 3), np.nan), "finite"),
+}
+
+
+@pytest.mark.core
+@every_type
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("case", BAD_STARTS)
+def test_bad_starts_are_named_with_both_values(covariance_type, method, case):
+    name, value, words = BAD_STARTS[case]
+    estimator = EMGaussianMixture(3, covariance_type=covariance_type, **{name: value})
+    with pytest.raises(ValueError, match=words) as error:
+        getattr(estimator, method)(blobs(n=150)[0])
+    assert f"'{name}'" in str(error.value)
+    assert not hasattr(estimator, "weights_")
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "value", "words"),
+    [
+        ("full", np.tile(-np.eye(3), (3, 1, 1)), "positive"),
+        ("full", np.tile(np.triu(np.ones((3, 3))), (3, 1, 1)), "symmetric"),
+        ("full", np.zeros((3, 3, 3)), "positive"),
+        ("tied", -np.eye(3), "positive"),
+        ("tied", np.ones((3, 3)), "positive"),
+        ("diag", -np.ones((3, 3)), "positive"),
+        ("diag", np.zeros((3, 3)), "positive"),
+        ("spherical", np.array([1.0, 0.0, 1.0]), "positive"),
+    ],
+)
+def test_precisions_that_are_none(covariance_type, value, words):
+    estimator = EMGaussianMixture(3, covariance_type=covariance_type, precisions_init=value)
+    with pytest.raises(ValueError, match=f"'precisions_init'.*{words}"):
+        estimator.fit(blobs()[0])
+
+
+@pytest.mark.core
+@every_type
+@pytest.mark.parametrize("init_params", ["random", "random_from_data"])
+def test_more_restarts_are_never_worse(covariance_type, init_params):
+    X, _ = blobs(n=120, apart=1.5, k=4)
+    common = {"covariance_type": covariance_type, "init_params": init_params, "tol": 1e-4}
+    for seed in range(3):
+        bounds = [
+            fit(X, 4, n_init=n, random_state=seed, **common).lower_bound_ for n in (1, 2, 6)
+        ]
+        assert bounds == sorted(bounds)
+
+
+@every_type
+def test_restarts_differ_and_the_best_one_is_kept(covariance_type):
+    X, _ = blobs(n=120, apart=1.0, k=4)
+    common = {"covariance_type": covariance_type, "init_params": "random", "max_iter": 5}
+    one, many = (fit(X, 4, n_init=n, random_state=0, **common) for n in (1, 10))
+    assert many.lower_bound_ > one.lower_bound_
+    assert many.lower_bound_ == pytest.approx(many.score(X), rel=1e-12)
+    assert many.lower_bounds_[-1] == many.lower_bound_
+    assert len(many.lower_bounds_) == many.n_iter_
+
+
+@pytest.mark.core
+@every_type
+@pytest.mark.parametrize("init_params", METHODS)
+def test_restarts_are_the_same_for_every_number_of_threads(covariance_type, init_params):
+    X, _ = blobs(n=100, apart=1.5)
+    common = {"covariance_type": covariance_type, "init_params": init_params, "random_state": 0}
+    alone = fit(X, n_init=4, n_jobs=1, **common)
+    for n_jobs in (2, 3, -1, None):
+        assert_same_bits(fit(X, n_init=4, n_jobs=n_jobs, **common), alone, X)
+
+
+@pytest.mark.core
+@every_type
+def test_a_warm_start_goes_on(covariance_type):
+    X, _ = blobs(apart=1.0)
+    start = soft_start(len(X), 3)
+    common = {"covariance_type": covariance_type, "init_params": start, "tol": 0.0}
+    whole = fit(X, max_iter=7, **common)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture = EMGaussianMixture(3, warm_start=True, max_iter=3, **common).fit(X)
+        first = mixture.lower_bound_
+        mixture.set_params(max_iter=4, n_init=10).fit(X)
+    assert mixture.n_iter_ == 4
+    assert mixture.lower_bounds_[0] > first
+    assert_close(mixture, whole, rtol=1e-9)
+    np.testing.assert_allclose(mixture.lower_bounds_, whole.lower_bounds_[3:], rtol=1e-12)
+
+
+@every_type
+def test_a_warm_start_at_the_end_stays_there(covariance_type):
+    X, _ = blobs()
+    mixture = EMGaussianMixture(
+        3, covariance_type=covariance_type, warm_start=True, random_state=0, tol=1e-10
+    )
+    mixture.set_params(max_iter=2000).fit(X)
+    bound, means = mixture.lower_bound_, mixture.means_
+    mixture.fit(X)
+    assert mixture.n_iter_ <= 2
+    assert mixture.lower_bound_ == pytest.approx(bound, abs=1e-8)
+    np.testing.assert_allclose(mixture.means_, means, atol=1e-3)
+
+
+@every_type
+def test_a_warm_start_on_other_rows(covariance_type):
+    X, labels = blobs(n=300, apart=8.0)
+    first, second = slice(0, 150), slice(150, 300)
+    common = {"covariance_type": covariance_type, "tol": 1e-9, "max_iter": 1000}
+    mixture = fit(X[first], warm_start=True, init_params=one_hot(labels[first], 3), **common)
+    mixture.set_params(init_params="kmeans").fit(X[second])
+    other = fit(X[second], init_params=one_hot(labels[second], 3), **common)
+    assert mixture.score(X[second]) == pytest.approx(other.score(X[second]), abs=1e-5)
+
+
+def test_without_warm_start_nothing_is_remembered():
+    X, _ = blobs(apart=1.0)
+    mixture = fit(X, random_state=0)
+    mixture.fit(X[:80]).fit(X)
+    assert_same_bits(mixture, fit(X, random_state=0))
+
+
+@pytest.mark.core
+@every_type
+def test_a_warm_start_of_another_size_is_an_error(covariance_type):
+    X, _ = blobs()
+    mixture = fit(X, covariance_type=covariance_type, warm_start=True, random_state=0)
+    means = mixture.means_
+    with pytest.raises(ValueError, match=r"\(3, 3\).*n_components.*\(4, 3\).*warm_start"):
+        mixture.set_params(n_components=4).fit(X)
+    assert mixture.means_ is means
+    mixture.set_params(n_components=3)
+    with pytest.raises(ValueError, match=r"2 features"):
+        mixture.fit(X[:, :2])
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_warm_start_of_another_structure_is_an_error(covariance_type):
+    X, _ = blobs()
+    mixture = fit(X, covariance_type=covariance_type, warm_start=True, random_state=0)
+    for other in TYPES:
+        if other != covariance_type:
+            with pytest.raises(ValueError, match=f"covariance_type='{other}'"):
+                mixture.set_params(covariance_type=other).fit(X)
