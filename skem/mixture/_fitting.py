@@ -232,9 +232,9 @@ def _go_on(problem: _Problem) -> MixtureParameters:
     asked = (estimator.n_components, problem.plan.n_features)
     if fitted != asked:
         raise ValueError(
-            f"The fitted means have the shape {fitted}, but n_components and the features of X "
-            f"ask for {asked}: a fit that goes on (warm_start=True, partial_fit) can't change "
-            "them. Fit a new estimator, or set warm_start=False"
+            f"The fitted means have the shape {fitted}, but n_components={asked[0]} and the "
+            f"{asked[1]} features of X ask for {asked}: a fit that goes on (warm_start=True, "
+            "partial_fit) can't change them. Fit a new estimator, or set warm_start=False"
         )
     return to_table(problem.family, theta, standard.origin, standard.scale)
 

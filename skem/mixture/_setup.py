@@ -146,8 +146,8 @@ def fitted_parameters(estimator: EMGaussianMixture, family: GaussianFamily) -> M
     fitted = getattr(estimator, "_fitted_type", asked)
     if fitted != asked:
         raise ValueError(
-            f"The estimator was fitted with covariance_type={fitted!r}, which is {asked!r} now: "
-            "fit a new estimator, or change it back"
+            f"covariance_type={asked!r}, but the estimator was fitted with covariance_type="
+            f"{fitted!r}: fit a new one, or change it back"
         )
     for name, (value, expected) in values.items():
         if value.shape != expected:

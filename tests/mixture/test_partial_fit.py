@@ -205,8 +205,8 @@ def test_given_parameters_are_where_steps_start(covariance_type):
 
 @every_type
 def test_the_same_rows_again_and_again_converge_to_the_fit(covariance_type):
-    X, _ = blobs(n=100, apart=3.0)
-    start = soft_start(100, K)
+    X, labels = blobs(n=100, apart=5.0)
+    start = one_hot(labels, K)
     common = {"covariance_type": covariance_type, "init_params": start, "reg_covar": 0.0}
     mixture = EMGaussianMixture(K, learning_decay=0.51, learning_offset=0.0, **common)
     for _ in range(300):
