@@ -11,20 +11,10 @@ from skem.families.parameters import (
     Array,
     GaussianParameters,
     GaussianPrior,
-    SingularCovarianceError,
 )
 from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
 
-__all__ = ["DiagGaussian", "log_inverse_gamma", "precision_roots"]
-
-
-def precision_roots(variances: Array) -> Array:
-    """Square roots of precisions; raise SingularCovarianceError for a variance of zero."""
-    positive = variances > 0
-    if not positive.all():
-        raise SingularCovarianceError(int(np.argwhere(~positive)[0, 0]))
-    result: Array = 1.0 / np.sqrt(variances)
-    return result
+__all__ = ["DiagGaussian", "log_inverse_gamma"]
 
 
 def log_inverse_gamma(variances: Array, prior: GaussianPrior) -> Array:
@@ -52,15 +42,6 @@ class DiagGaussian(GaussianFamily):
 
     def identity(self, n_components: int, n_features: int) -> Array:
         return np.ones((n_components, n_features))
-
-    def factorise(self, covariances: Array) -> Array:
-        return precision_roots(covariances)
-
-    def precisions(self, factors: Array) -> Array:
-        return np.square(factors)
-
-    def from_precisions(self, precisions: Array) -> GaussianParameters:
-        return GaussianParameters(np.empty((0, 0)), 1.0 / precisions, np.sqrt(precisions))
 
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
         result: Array = np.log(factors).sum(axis=1)

@@ -15,7 +15,13 @@ from skem.families.parameters import (
 )
 from skem.families.scorers import CentredScorer, LinearScorer, Scorer, Sums
 
-__all__ = ["FullGaussian", "log_inverse_wishart", "narrowest", "precision_factors"]
+__all__ = [
+    "FullGaussian",
+    "log_inverse_wishart",
+    "narrowest",
+    "precision_factors",
+    "rescale_matrices",
+]
 
 
 def precision_factors(covariances: Array) -> Array:
@@ -68,6 +74,15 @@ def narrowest(covariances: Array, total: Array, floor: float) -> NDArray[np.bool
     return np.asarray(held.any(axis=-1))
 
 
+def rescale_matrices(parameters: GaussianParameters, scale: Array) -> GaussianParameters:
+    """Return the parameters of the features multiplied by ``scale`` (D,), for matrices."""
+    return GaussianParameters(
+        parameters.means * scale,
+        parameters.covariances * scale[:, None] * scale,
+        parameters.factors / scale[:, None],
+    )
+
+
 class FullGaussian(GaussianFamily):
     """Covariances of shape (K, D, D), one for each component (mclust: VVV)."""
 
@@ -111,11 +126,7 @@ class FullGaussian(GaussianFamily):
         return result
 
     def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
-        return GaussianParameters(
-            parameters.means * scale,
-            parameters.covariances * scale[:, None] * scale,
-            parameters.factors / scale[:, None],
-        )
+        return rescale_matrices(parameters, scale)
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
         n_components, n_features = parameters.means.shape

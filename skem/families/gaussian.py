@@ -24,6 +24,7 @@ from skem.families.parameters import (
     GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
+    SingularCovarianceError,
 )
 from skem.families.scorers import (
     CentredDiagonalScorer,
@@ -76,18 +77,6 @@ class GaussianFamily(ABC):
     @abstractmethod
     def identity(self, n_components: int, n_features: int) -> Array:
         """Unit covariances."""
-
-    @abstractmethod
-    def factorise(self, covariances: Array) -> Array:
-        """Return C with inv(covariance) = C C'; raise SingularCovarianceError."""
-
-    @abstractmethod
-    def precisions(self, factors: Array) -> Array:
-        """Return C C'."""
-
-    @abstractmethod
-    def from_precisions(self, precisions: Array) -> GaussianParameters:
-        """Return covariances and factors (means of shape (0, 0)) for given precisions."""
 
     @abstractmethod
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
@@ -158,6 +147,24 @@ class GaussianFamily(ABC):
     @abstractmethod
     def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         """Give standard normal rows (n, D) the covariances of their components."""
+
+    # --- of variances; a structure of matrices has its own --------------------------------
+
+    def factorise(self, covariances: Array) -> Array:
+        """Return C with inv(covariance) = C C'; raise SingularCovarianceError."""
+        positive = covariances > 0
+        if not positive.all():
+            raise SingularCovarianceError(int(np.argwhere(~positive)[0, 0]))
+        result: Array = 1.0 / np.sqrt(covariances)
+        return result
+
+    def precisions(self, factors: Array) -> Array:
+        """Return C C'."""
+        return np.square(factors)
+
+    def from_precisions(self, precisions: Array) -> GaussianParameters:
+        """Return covariances and factors (means of shape (0, 0)) for given precisions."""
+        return GaussianParameters(np.empty((0, 0)), 1.0 / precisions, np.sqrt(precisions))
 
     # --- what follows from it ---------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.families.diag import log_inverse_gamma, precision_roots
+from skem.families.diag import log_inverse_gamma
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import Array, GaussianParameters, GaussianPrior
 from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
@@ -35,15 +35,6 @@ class SphericalGaussian(GaussianFamily):
 
     def identity(self, n_components: int, n_features: int) -> Array:
         return np.ones(n_components)
-
-    def factorise(self, covariances: Array) -> Array:
-        return precision_roots(covariances)
-
-    def precisions(self, factors: Array) -> Array:
-        return np.square(factors)
-
-    def from_precisions(self, precisions: Array) -> GaussianParameters:
-        return GaussianParameters(np.empty((0, 0)), 1.0 / precisions, np.sqrt(precisions))
 
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
         return n_features * np.log(factors)

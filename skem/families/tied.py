@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.families.full import log_inverse_wishart, narrowest, precision_factors
+from skem.families.full import (
+    log_inverse_wishart,
+    narrowest,
+    precision_factors,
+    rescale_matrices,
+)
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
@@ -65,11 +70,7 @@ class TiedGaussian(GaussianFamily):
         return result
 
     def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
-        return GaussianParameters(
-            parameters.means * scale,
-            parameters.covariances * scale[:, None] * scale,
-            parameters.factors / scale[:, None],
-        )
+        return rescale_matrices(parameters, scale)
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
         centres = parameters.means @ parameters.factors

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles import cases
 
+from skem import kernels
 from skem.engine import Table, Tile
 
 LAYOUTS = ["C", "F", "read-only", "memmap", "sliced", "reversed", "transposed"]
@@ -51,6 +52,15 @@ def test_layouts(layout, dtype, tmp_path):
         got = load(Table(laid_out(X, layout, tmp_path), w, origin, scale), 4, 37)
         for a, b in zip(wanted, got, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_kernels_are_compiled_for_one_layout_only(tmp_path):
+    # Each further layout would cost every user a compilation; with the JIT off there is none.
+    for dtype in (np.float32, np.float64):
+        for layout in LAYOUTS:
+            load(cases.make_table(laid_out(rows(dtype), layout, tmp_path)), 4, 37)
+    compiled = getattr(kernels.rows.load_tile, "signatures", [])
+    assert {(signature[0].layout, signature[0].mutable) for signature in compiled} <= {("C", True)}
 
 
 @pytest.mark.core

@@ -159,3 +159,12 @@ def test_a_component_without_weight_has_not_collapsed(kind):
     family, parameters = mixture(kind, [reg, 0.5, reg], reg)
     wanted = [False, True, True] if kind == "tied" else [False, False, True]
     assert family.collapsed(np.array([0.0, 0.6, 0.4]), parameters).tolist() == wanted
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_data_about_as_narrow_as_the_floor_are_not_a_collapse(kind):
+    reg = 1e-6
+    family, parameters = mixture(kind, [reg, reg, reg], reg)
+    means = parameters.means.copy()
+    means[:, 1] = np.sqrt(5 * reg) * np.array([-1.0, 0.0, 1.0])
+    assert not family.collapsed(np.full(3, 1 / 3), parameters._replace(means=means)).any()

@@ -163,6 +163,17 @@ def test_stop_rule(kind, tol, max_iter):
     np.testing.assert_array_equal(flattened(result.theta), flattened(thetas[n_iter]))
 
 
+def test_a_gain_of_exactly_tol_is_no_convergence():
+    # One component is at its maximum after one step: later gains are exactly zero.
+    visit, rule, _ = setting("diag")
+    theta = cases.random_theta("diag", 1, D, np.random.default_rng(0))
+    visit = cases.make_visit(visit.table, rule.family, 1)
+    result = run(visit, rule, theta, max_iter=6, tol=0.0)
+    assert result.bounds == [result.bound] * 6
+    assert not result.converged
+    assert run(visit, rule, theta, max_iter=6, tol=1e-12).n_iter == 3
+
+
 @pytest.mark.core
 @families
 @pytest.mark.parametrize("max_iter", [1, 7, 60])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from oracles import cases, gaussian
+from oracles import cases, exact, gaussian
 from sklearn.cluster import KMeans, kmeans_plusplus
 
 from skem.engine import Threads
@@ -126,6 +126,26 @@ def test_random(kind, weighted):
     assert_start(theta, expected(kind, rows, resp))
     # The stream is drawn tile by tile: how rows are cut must not show.
     assert_start(find(kind, "random", rows, seed=4, cut=(7, 2, (3, 2))), expected(kind, rows, resp))
+
+
+@pytest.mark.parametrize("kind", ["full", "tied"])
+def test_random_where_sums_are_made_twice(kind):
+    # Columns so alike that packed sums cancel: the second pass must draw the same numbers.
+    rng = np.random.default_rng(6)
+    X = np.repeat(rng.standard_normal((N, 1)), 2, axis=1)
+    X[:, 1] += 1e-6 * rng.standard_normal(N)
+    rows = cases.make_table(X)
+    theta = find(kind, "random", rows, seed=4, reg_covar=0.0)
+    resp = np.random.RandomState(4).uniform(size=(N, K))
+    weight, mean, scatter = exact.statistics(X, resp / resp.sum(axis=1, keepdims=True))
+    scatter = scatter.sum(axis=0) if kind == "tied" else scatter
+    wanted = gaussian.maximum_likelihood(kind, weight, mean, scatter, D)[2]
+    across = np.array([1.0, -1.0])
+    np.testing.assert_allclose(
+        across @ theta.components.covariances @ across,
+        (across @ wanted @ across).astype(float),
+        rtol=1e-3,
+    )
 
 
 @families

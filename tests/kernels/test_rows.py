@@ -61,11 +61,16 @@ def test_rows_without_weight_are_not_even_read():
     np.testing.assert_array_equal(rows[:, :2], X[weights > 0])
 
 
-def test_origin_is_subtracted_before_scaling():
-    # A shift of 1e8 leaves the difference's digits untouched.
-    X = 1e8 + np.arange(1.0, 9.0)[:, None]
-    rows, _ = load(X, np.ones(8), np.array([1e8]), np.array([4.0]))
-    np.testing.assert_array_equal(rows[:, 0], np.arange(1.0, 9.0) / 4)
+@pytest.mark.parametrize("n_rows", [3, 8, 13])
+@pytest.mark.parametrize("zero", [None, 1])
+def test_origin_is_subtracted_before_scaling(n_rows, zero):
+    # A shift of 1e8 leaves the difference's digits untouched, in every branch.
+    near = np.arange(1.0, n_rows + 1)
+    weights = np.ones(n_rows)
+    if zero is not None:
+        weights[zero] = 0.0
+    rows, _ = load(1e8 + near[:, None], weights, np.array([1e8]), np.array([3.0]))
+    np.testing.assert_array_equal(rows[:, 0], near[weights > 0] * (1.0 / 3.0))
 
 
 def load_far(rows):

@@ -120,7 +120,12 @@ def test_bound_is_likelihood_and_prior_of_scipy(covariance_type, name):
     weight = np.random.default_rng(1).uniform(0.1, 2, size=len(X))
     prior = prior_of(name, covariance_type)
     mixture = fit(
-        X, covariance_type=covariance_type, random_state=0, sample_weight=weight, max_iter=4, **prior
+        X,
+        covariance_type=covariance_type,
+        random_state=0,
+        sample_weight=weight,
+        max_iter=4,
+        **prior,
     )
     assert mixture.lower_bound_ == pytest.approx(objective(X, mixture, prior, weight), rel=1e-10)
     likelihood = log_likelihood(
@@ -348,5 +353,3 @@ def test_no_iteration_returns_the_start(covariance_type):
     centres = [X[labels == k].mean(axis=0) for k in range(3)]
     np.testing.assert_allclose(mixture.means_, centres, rtol=1e-12)
     np.testing.assert_allclose(mixture.weights_, np.bincount(labels) / len(X), rtol=1e-12)
-
-

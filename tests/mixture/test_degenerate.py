@@ -41,9 +41,7 @@ def test_identical_rows(covariance_type, value):
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
 def test_identical_rows_and_several_components(covariance_type, init_params):
     X = np.full((8, 2), 3.5)
-    mixture, said = fit_and_listen(
-        X, 3, covariance_type=covariance_type, init_params=init_params
-    )
+    mixture, said = fit_and_listen(X, 3, covariance_type=covariance_type, init_params=init_params)
     assert_sound(mixture, X)
     np.testing.assert_array_equal(mixture.means_[mixture.weights_ > 0], 3.5)
     assert mixture.score(X) == pytest.approx(-np.log(2 * np.pi * RIDGE))
@@ -79,7 +77,9 @@ def test_a_constant_column_of_any_value(covariance_type, value):
     mixture, _ = fit_and_listen(wide, 3, covariance_type=covariance_type)
     assert_sound(mixture, wide)
     zero, _ = fit_and_listen(np.c_[X, np.zeros(len(X))], 3, covariance_type=covariance_type)
-    np.testing.assert_allclose(mixture.score_samples(wide), zero.score_samples(np.c_[X, 0 * X[:, 0]]))
+    np.testing.assert_allclose(
+        mixture.score_samples(wide), zero.score_samples(np.c_[X, 0 * X[:, 0]])
+    )
     assert mixture.lower_bound_ == pytest.approx(mixture.score(wide))
 
 
@@ -101,9 +101,7 @@ def test_one_row(covariance_type, init_params):
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
 def test_as_many_components_as_rows(covariance_type, init_params):
     X, _ = blobs(n=6, d=2)
-    mixture, said = fit_and_listen(
-        X, 6, covariance_type=covariance_type, init_params=init_params
-    )
+    mixture, said = fit_and_listen(X, 6, covariance_type=covariance_type, init_params=init_params)
     assert_sound(mixture, X)
     if init_params != "random":
         assert sorted(mixture.predict(X)) == list(range(6))
@@ -118,9 +116,7 @@ def test_as_many_components_as_rows(covariance_type, init_params):
 def test_more_components_than_distinct_rows(covariance_type, init_params):
     distinct = 5 * np.eye(3)
     X = np.repeat(distinct, 10, axis=0)
-    mixture, said = fit_and_listen(
-        X, 5, covariance_type=covariance_type, init_params=init_params
-    )
+    mixture, said = fit_and_listen(X, 5, covariance_type=covariance_type, init_params=init_params)
     assert_sound(mixture, X)
     if init_params == "kmeans":
         empty = np.flatnonzero(mixture.weights_ == 0)
@@ -227,9 +223,9 @@ def test_a_singular_covariance_without_a_ridge_is_named(covariance_type, who):
         X[20:, 1] = 1.0
     start = one_hot(np.repeat([0, 1], 20), 2)
     with pytest.raises(ValueError, match=f"{who}.* singular.*reg_covar"):
-        EMGaussianMixture(
-            2, covariance_type=covariance_type, reg_covar=0.0, init_params=start
-        ).fit(X)
+        EMGaussianMixture(2, covariance_type=covariance_type, reg_covar=0.0, init_params=start).fit(
+            X
+        )
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied"])
@@ -259,7 +255,9 @@ def test_rows_far_away_at_predict_time(covariance_type, far):
 def test_far_rows_go_to_the_widest_component(covariance_type):
     rng = np.random.default_rng(0)
     X = np.r_[rng.normal(size=(50, 2)), 10 + 3 * rng.normal(size=(50, 2))]
-    mixture = fit(X, 2, covariance_type=covariance_type, init_params=one_hot(np.arange(100) // 50, 2))
+    mixture = fit(
+        X, 2, covariance_type=covariance_type, init_params=one_hot(np.arange(100) // 50, 2)
+    )
     wide = 0 if covariance_type == "tied" else 1
     # Of equal width, the nearer one wins however far out; else the wider one.
     for far in (1e6, 1e60, 1e160, 1e300):
@@ -302,10 +300,10 @@ def test_an_emptied_component_is_named_and_keeps_its_place(covariance_type):
         np.testing.assert_allclose(dense_covariances(mixture)[1], np.eye(3), atol=1e-9)
     assert (mixture.predict_proba(X)[:, 1] == 0).all()
     assert 1 not in mixture.sample(200)[1]
-    rest = fit(
-        X, 2, covariance_type=covariance_type, init_params=one_hot(labels, 2), tol=1e-9
+    rest = fit(X, 2, covariance_type=covariance_type, init_params=one_hot(labels, 2), tol=1e-9)
+    tight = fit(
+        X, 3, covariance_type=covariance_type, init_params=mixture.predict_proba(X), tol=1e-9
     )
-    tight = fit(X, 3, covariance_type=covariance_type, init_params=mixture.predict_proba(X), tol=1e-9)
     assert tight.score(X) == pytest.approx(rest.score(X), abs=1e-6)
 
 

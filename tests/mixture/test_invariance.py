@@ -84,9 +84,7 @@ def test_rescaled_and_shifted_prior(covariance_type):
     common = {"covariance_type": covariance_type, "random_state": 0, "mean_precision_prior": 5.0}
     one = fit(X, mean_prior=m0, covariance_prior=base, **common)
     moved = X * factors + shift * factors
-    other = fit(
-        moved, mean_prior=(m0 + shift) * factors, covariance_prior=base * square, **common
-    )
+    other = fit(moved, mean_prior=(m0 + shift) * factors, covariance_prior=base * square, **common)
     np.testing.assert_allclose(other.means_ / factors - shift, one.means_, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(other.predict_proba(moved), one.predict_proba(X), atol=1e-8)
 
@@ -95,9 +93,7 @@ def test_rescaled_and_shifted_prior(covariance_type):
 def test_given_parameters_move_with_the_rows(covariance_type):
     X, labels = blobs(seed=3)
     factors, shift = factors_for(covariance_type), 1e4
-    start = fit(
-        X, covariance_type=covariance_type, init_params=np.eye(3)[labels], max_iter=0
-    )
+    start = fit(X, covariance_type=covariance_type, init_params=np.eye(3)[labels], max_iter=0)
     square = {
         "full": np.outer(factors, factors),
         "tied": np.outer(factors, factors),

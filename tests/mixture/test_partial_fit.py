@@ -53,7 +53,9 @@ class Oracle:
         self.covariances = {
             "full": lambda: full,
             "tied": lambda: np.tile(scatter.sum(axis=0) / moments[0].sum(), (K, 1, 1)),
-            "diag": lambda: np.array([np.diag(v / n) for v, n in zip(variances, moments[0], strict=True)]),
+            "diag": lambda: np.array(
+                [np.diag(v / n) for v, n in zip(variances, moments[0], strict=True)]
+            ),
             "spherical": lambda: np.array(
                 [v.mean() / n * np.eye(D) for v, n in zip(variances, moments[0], strict=True)]
             ),
@@ -183,7 +185,9 @@ def test_the_first_call_is_one_iteration(covariance_type):
     assert (step.n_iter_, step.n_features_in_) == (1, 3)
     for method in ("kmeans", "k-means++", "random", "random_from_data"):
         one, same = (
-            EMGaussianMixture(K, covariance_type=covariance_type, init_params=method, random_state=0)
+            EMGaussianMixture(
+                K, covariance_type=covariance_type, init_params=method, random_state=0
+            )
             for _ in range(2)
         )
         assert_sound_step(one.partial_fit(X), X)
@@ -301,7 +305,7 @@ def test_changed_parameters_between_steps_are_errors(covariance_type):
     mixture.set_params(n_components=K)
     for other in TYPES:
         if other != covariance_type:
-            with pytest.raises(ValueError, match=f"covariance_type='{other}'"):
+            with pytest.raises(ValueError, match=f"(?=.*'{covariance_type}')(?=.*'{other}')"):
                 mixture.set_params(covariance_type=other).partial_fit(X)
 
 

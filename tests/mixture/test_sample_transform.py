@@ -30,9 +30,7 @@ def test_moments(covariance_type, mixtures):
     assert (rows.shape, labels.shape, labels.dtype) == ((n, 3), (n,), np.int64)
     share = np.bincount(labels, minlength=3) / n
     # Five standard errors of each moment.
-    np.testing.assert_array_less(
-        abs(share - mixture.weights_), 5 * np.sqrt(mixture.weights_ / n)
-    )
+    np.testing.assert_array_less(abs(share - mixture.weights_), 5 * np.sqrt(mixture.weights_ / n))
     for k, covariance in enumerate(dense_covariances(mixture)):
         own = rows[labels == k]
         variance = np.diag(covariance)

@@ -66,9 +66,7 @@ def test_integer_weights_are_repeated_rows(covariance_type, priors):
     assert weighted.n_iter_ == repeated.n_iter_
     assert_close(weighted, repeated, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(weighted.lower_bounds_, repeated.lower_bounds_, rtol=1e-12)
-    np.testing.assert_allclose(
-        _criteria(weighted, X, count), _criteria(repeated, long), rtol=1e-10
-    )
+    np.testing.assert_allclose(_criteria(weighted, X, count), _criteria(repeated, long), rtol=1e-10)
 
 
 @every_type
