@@ -95,10 +95,11 @@ class OtherPrograms:
 
 
 def wait_until_quiet(patience):
-    """Return once other programs have been quiet for half a second, or after `patience` seconds."""
+    """Whether other programs became quiet, for half a second, within `patience` seconds."""
     end = time.perf_counter() + patience
     while time.perf_counter() < end:
         with OtherPrograms() as others:
             time.sleep(0.5)
         if others.cores <= QUIET:
-            return
+            return True
+    return False

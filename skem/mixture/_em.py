@@ -215,7 +215,7 @@ class EMGaussianMixture(BaseMixture):
     --------
     >>> import numpy as np
     >>> from skem import EMGaussianMixture
-    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> X = np.array([[1, 2], [1.5, 4], [1, 0], [10, 2], [10.5, 4], [9, 0]])
     >>> mixture = EMGaussianMixture(n_components=2, covariance_type="tied", random_state=0).fit(X)
     >>> mixture.predict([[0, 0], [12, 3]])
     array([1, 0])
@@ -342,7 +342,8 @@ class EMGaussianMixture(BaseMixture):
         The statistics per unit of weight become ``(1 - rate) old + rate new`` with
         ``rate = (learning_offset + t) ** -learning_decay`` at step t = 1, 2, ...; the first
         batch, from which the start is made, counts wholly. After `fit`, steps go on from what
-        was fitted. `reg_covar` stays relative to the variances of the first batch.
+        was fitted. `reg_covar` stays relative to the variances of the rows of that fit, or else of
+        the first batch.
 
         Parameters
         ----------

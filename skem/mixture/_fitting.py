@@ -67,7 +67,7 @@ class Stepwise(NamedTuple):
     steps : int
     weight : float
         Total weight of the batches seen.
-    prior : GaussianPrior
+    prior : GaussianPrior or None
         In the units of `standard`; made from the first batch where the user left it open.
     warned : tuple of str
         What the user has been warned of.
@@ -77,7 +77,7 @@ class Stepwise(NamedTuple):
     standard: Standard
     steps: int
     weight: float
-    prior: GaussianPrior
+    prior: GaussianPrior | None
     warned: tuple[str, ...]
 
 
@@ -100,6 +100,19 @@ class _Problem(NamedTuple):
         return -float(log_scale.sum()) - jacobian / self.table.total_weight
 
 
+def _standing(estimator: EMGaussianMixture) -> Stepwise | None:
+    """Say where stepwise EM stands; after a fit at no steps, with the statistics of its rows."""
+    state: Stepwise | None = getattr(estimator, "_stepwise", None)
+    if state is not None or not hasattr(estimator, "_seen"):
+        return state
+    family = make_family(estimator)
+    weight, *standard = estimator._seen
+    origin, scale = standard[:2]
+    theta = to_table(family, fitted_parameters(estimator, family), origin, scale)
+    expected = family.expected(theta.weights, theta.components)
+    return Stepwise(expected, Standard(*standard), 0, weight, None, ())
+
+
 def _pose(
     estimator: EMGaussianMixture,
     X: NDArray[np.floating],
@@ -112,7 +125,8 @@ def _pose(
     n_pairs = len(family.pairs(X.shape[1])[0])
     plan = TilePlan(len(X), X.shape[1], estimator.n_components, n_pairs, estimator.block_size)
     with Threads(1) as alone:
-        prior = state.prior if state else make_prior(estimator, family, Visit(table, plan, alone))
+        prior = state.prior if state else None
+        prior = prior or make_prior(estimator, family, Visit(table, plan, alone))
     rule = PointRule(make_weights(estimator), family, prior)
     return _Problem(estimator, family, rule, standard, table, plan)
 
@@ -161,7 +175,7 @@ def fit(
         "lower_bound_": run.bound + offset,
         "lower_bounds_": [bound + offset for bound in run.bounds],
         "_stepwise": None,
-        "_fitted_weight": problem.table.total_weight,
+        "_seen": (problem.table.total_weight, *problem.standard),
         "_sampler": np.random.RandomState(rng.randint(2**31 - 1)),
     }
     root.end(lambda: attributes)
@@ -330,18 +344,14 @@ class _Progress:
 
 def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array | None) -> Outcome:
     """Take one step of stepwise EM."""
-    state: Stepwise | None = getattr(estimator, "_stepwise", None)
+    state = _standing(estimator)
     rng = check_random_state(estimator.random_state)
     problem = _pose(estimator, X, weights, state)
     family, rule = problem.family, problem.rule
     weight = problem.table.total_weight
     with Threads(count_threads(estimator.n_jobs)) as threads:
         visit = Visit(problem.table, problem.plan, threads)
-        if hasattr(estimator, "weights_"):
-            theta = _go_on(problem)
-            state = state or _after_fit(problem, theta)
-        else:
-            theta = _start(problem, visit, rng)
+        theta = _go_on(problem) if hasattr(estimator, "weights_") else _start(problem, visit, rng)
         local = visit.expect(family, rule.scorer(theta))
         assert local.statistics is not None
         state = _take_in(problem, state, family.scale(local.statistics, 1.0 / weight))
@@ -362,13 +372,6 @@ def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array |
     return Outcome(attributes, messages)
 
 
-def _after_fit(problem: _Problem, theta: MixtureParameters) -> Stepwise:
-    """Say where stepwise EM stands after a fit: no steps, but the statistics of its rows."""
-    expected = problem.family.expected(theta.weights, theta.components)
-    weight = problem.estimator._fitted_weight
-    return Stepwise(expected, problem.standard, 0, weight, problem.rule.prior, ())
-
-
 def _take_in(problem: _Problem, state: Stepwise | None, new: GaussianStatistics) -> Stepwise:
     """Blend a batch's statistics per unit of weight with those before."""
     weight = problem.table.total_weight
@@ -380,4 +383,5 @@ def _take_in(problem: _Problem, state: Stepwise | None, new: GaussianStatistics)
         statistics=blend(problem.family, state.statistics, new, rate),
         steps=steps,
         weight=state.weight + weight,
+        prior=problem.rule.prior,
     )

@@ -246,7 +246,6 @@ def test_map_step_of_fraley_and_raftery(covariance_type):
     np.testing.assert_allclose(mixture.covariances_, expected, rtol=1e-11)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize(
     ("given", "completed"),
@@ -316,7 +315,6 @@ def test_bad_priors_are_named_with_both_values(parameters, words):
         EMGaussianMixture(2, **parameters).fit(blobs(d=3)[0])
 
 
-@pytest.mark.core
 @every_type
 def test_converged_or_a_warning(covariance_type):
     X, _ = blobs(apart=1.0)
@@ -339,7 +337,6 @@ def test_converged_or_a_warning(covariance_type):
     assert (gains[:-2] >= mixture.tol).all()
 
 
-@pytest.mark.core
 @every_type
 def test_no_iteration_returns_the_start(covariance_type):
     X, labels = blobs()

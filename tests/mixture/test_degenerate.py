@@ -21,7 +21,6 @@ def fit_and_listen(X, n_components=1, **parameters):
     return mixture, " / ".join(str(warning.message) for warning in caught)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("value", [0.0, 3.5, -1e300, 1e-300])
 def test_identical_rows(covariance_type, value):
@@ -36,7 +35,6 @@ def test_identical_rows(covariance_type, value):
     assert "constant" in said
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
 def test_identical_rows_and_several_components(covariance_type, init_params):
@@ -83,7 +81,6 @@ def test_a_constant_column_of_any_value(covariance_type, value):
     assert mixture.lower_bound_ == pytest.approx(mixture.score(wide))
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", ["kmeans", "random"])
 def test_one_row(covariance_type, init_params):
@@ -96,7 +93,6 @@ def test_one_row(covariance_type, init_params):
         EMGaussianMixture(2, covariance_type=covariance_type).fit(X)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
 def test_as_many_components_as_rows(covariance_type, init_params):
@@ -154,7 +150,6 @@ def test_weights_of_zero_for_most_rows(covariance_type):
     np.testing.assert_allclose(mixture.means_, alone.means_, rtol=1e-9)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("value", [1e300, -1e300, 1.7e308])
 def test_a_value_of_1e300(covariance_type, value):
@@ -188,7 +183,7 @@ def test_values_of_1e_minus_300_among_others(covariance_type):
 @pytest.mark.parametrize("spread", [1e16, 1e-16])
 def test_float32_spreads_out_of_range(covariance_type, spread):
     X = (spread * blobs(n=30)[0]).astype(np.float32)
-    with pytest.raises(ValueError, match="standard deviation of .*float32"):
+    with pytest.raises(ValueError, match=r"standard deviation of .*float32"):
         EMGaussianMixture(2, covariance_type=covariance_type).fit(X)
     assert_sound(fit(X.astype(np.float64), 2, covariance_type=covariance_type), X)
 
@@ -205,7 +200,6 @@ def test_one_column(covariance_type, n_components):
         np.testing.assert_allclose(mixture.score_samples(X), full.score_samples(X), rtol=1e-9)
 
 
-@pytest.mark.core
 @pytest.mark.parametrize(
     ("covariance_type", "who"),
     [
@@ -235,9 +229,10 @@ def test_linearly_dependent_columns_without_a_ridge(covariance_type):
         EMGaussianMixture(1, covariance_type=covariance_type, reg_covar=0.0).fit(np.c_[X, X[:, 0]])
 
 
-@pytest.mark.core
 @every_type
-@pytest.mark.parametrize("far", [1e10, 1e100, 1e200, 1e300, 1e307])
+@pytest.mark.parametrize(
+    "far", [1e10, 1e100, 1e200, pytest.param(1e300, marks=pytest.mark.core), 1e307]
+)
 def test_rows_far_away_at_predict_time(covariance_type, far):
     X, _ = blobs()
     mixture = fit(X, covariance_type=covariance_type, random_state=0)
@@ -307,7 +302,6 @@ def test_an_emptied_component_is_named_and_keeps_its_place(covariance_type):
     assert tight.score(X) == pytest.approx(rest.score(X), abs=1e-6)
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
 def test_a_collapsed_component_is_named_and_held_up(covariance_type):
     X, _ = blobs(n=60, k=1)

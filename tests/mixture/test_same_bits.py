@@ -62,9 +62,8 @@ def test_threads_of_a_step(covariance_type, long_table):
     assert_same_bits(*mixtures)
 
 
-@pytest.mark.core
 @every_type
-@pytest.mark.parametrize("n_jobs", [None, 2, -1])
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.core), -1])
 def test_threads_on_a_small_table(covariance_type, n_jobs):
     X, _ = blobs()
     common = {"covariance_type": covariance_type, "random_state": 0, "n_init": 3}
@@ -86,7 +85,6 @@ def _mapped(X, path, mode="r", order="C"):
     return np.load(path, mmap_mode=mode)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -100,7 +98,6 @@ def test_memory_maps(covariance_type, mode, order, table, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "table.npy"), table)
 
 
-@pytest.mark.core
 @every_type
 def test_layouts(covariance_type, table):
     common = {"covariance_type": covariance_type, "random_state": 0}
@@ -134,9 +131,10 @@ def test_frames(covariance_type, library, table):
     assert not hasattr(expected, "feature_names_in_")
 
 
-@pytest.mark.core
 @every_type
-@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, bool])
+@pytest.mark.parametrize(
+    "dtype", [pytest.param(np.int64, marks=pytest.mark.core), np.int32, np.uint8, bool]
+)
 def test_integers_are_computed_as_float64(covariance_type, dtype):
     real = blobs(n=120, apart=8.0)[0]
     X = (real > 0 if dtype is bool else np.clip(np.rint(real + 20), 0, 200)).astype(dtype)

@@ -21,7 +21,6 @@ def mixtures():
     }
 
 
-@pytest.mark.core
 @every_type
 def test_moments(covariance_type, mixtures):
     mixture = mixtures[covariance_type]
@@ -50,7 +49,6 @@ def test_a_sample_has_the_expected_score(covariance_type, mixtures):
     assert abs(mixture.score(rows) - mixture.score(more)) < 5 * error
 
 
-@pytest.mark.core
 def test_rows_are_in_random_order(mixtures):
     mixture = mixtures["full"]
     _, labels = mixture.sample(2000, random_state=0)
@@ -59,7 +57,6 @@ def test_rows_are_in_random_order(mixtures):
     assert abs(changes - expected) < 5 * np.sqrt(expected)
 
 
-@pytest.mark.core
 @every_type
 def test_successive_calls_differ(covariance_type):
     X, _ = blobs()
@@ -70,7 +67,6 @@ def test_successive_calls_differ(covariance_type):
         assert not np.isin(draws[1], draws[2]).any()
 
 
-@pytest.mark.core
 @every_type
 def test_the_same_program_draws_the_same_rows(covariance_type):
     X, _ = blobs()
@@ -132,7 +128,6 @@ def test_one_row_is_the_default(mixtures):
     assert (rows.shape, labels.shape) == ((1, 3), (1,))
 
 
-@pytest.mark.core
 @pytest.mark.parametrize(
     "method",
     ["predict", "predict_proba", "score_samples", "score", "transform", "bic", "aic", "icl"],
@@ -148,7 +143,6 @@ def test_nothing_before_a_fit_without_rows(method):
         getattr(EMGaussianMixture(2), method)()
 
 
-@pytest.mark.core
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @every_type
 @pytest.mark.parametrize("max_iter", [0, 1, 100])

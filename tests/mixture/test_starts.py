@@ -23,7 +23,6 @@ from skem import EMGaussianMixture
 METHODS = ("kmeans", "k-means++", "random", "random_from_data")
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", [*METHODS, "array"])
 def test_every_start_finds_far_clusters(covariance_type, init_params):
@@ -60,7 +59,6 @@ def test_a_seed_decides(covariance_type, init_params):
     assert len(set(free)) > 1
 
 
-@pytest.mark.core
 @every_type
 def test_the_array_decides(covariance_type):
     X, _ = blobs(apart=1.0)
@@ -100,7 +98,6 @@ def given_start(covariance_type, k=3, d=3):
     }
 
 
-@pytest.mark.core
 @every_type
 def test_given_parameters_are_where_a_fit_starts(covariance_type):
     X, _ = blobs()
@@ -111,7 +108,6 @@ def test_given_parameters_are_where_a_fit_starts(covariance_type):
     np.testing.assert_allclose(mixture.precisions_, start["precisions_init"], rtol=1e-10)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("name", ["weights_init", "means_init", "precisions_init"])
 def test_what_is_not_given_follows_from_the_start_method(covariance_type, name):
@@ -172,7 +168,6 @@ BAD_STARTS = {
 }
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("case", BAD_STARTS)
@@ -204,7 +199,6 @@ def test_precisions_that_are_none(covariance_type, value, words):
         estimator.fit(blobs()[0])
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", ["random", "random_from_data"])
 def test_more_restarts_are_never_worse(covariance_type, init_params):
@@ -226,7 +220,6 @@ def test_restarts_differ_and_the_best_one_is_kept(covariance_type):
     assert len(many.lower_bounds_) == many.n_iter_
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", METHODS)
 def test_restarts_are_the_same_for_every_number_of_threads(covariance_type, init_params):
@@ -287,7 +280,6 @@ def test_without_warm_start_nothing_is_remembered():
     assert_same_bits(mixture, fit(X, random_state=0))
 
 
-@pytest.mark.core
 @every_type
 def test_a_warm_start_of_another_size_is_an_error(covariance_type):
     X, _ = blobs()

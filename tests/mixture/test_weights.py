@@ -34,10 +34,13 @@ def _criteria(mixture, X, sample_weight=None):
     ]
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize(
-    "priors", [{}, {"weight_concentration_prior": 2.0, "degrees_of_freedom_prior": 8.0}]
+    "priors",
+    [
+        pytest.param({}, marks=pytest.mark.core),
+        {"weight_concentration_prior": 2.0, "degrees_of_freedom_prior": 8.0},
+    ],
 )
 def test_integer_weights_are_repeated_rows(covariance_type, priors):
     X, _ = blobs(n=100, apart=2.0)
@@ -87,7 +90,6 @@ def test_integer_weights_are_repeated_rows_in_partial_fit(covariance_type):
     assert weighted.lower_bound_ == pytest.approx(repeated.lower_bound_, rel=1e-12)
 
 
-@pytest.mark.core
 @every_type
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++"])
 def test_rows_of_no_weight_are_not_there(covariance_type, init_params):
@@ -170,7 +172,6 @@ BAD_WEIGHTS = {
 }
 
 
-@pytest.mark.core
 @pytest.mark.parametrize("name", BAD_WEIGHTS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "score", "bic", "aic", "icl"])
 def test_bad_weights(method, name):
