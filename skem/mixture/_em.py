@@ -23,6 +23,7 @@ from skem.mixture._parameters import (
     check_sample_weight,
     float_dtypes,
     integer,
+    jobs,
     none,
     one_of,
     random_state,
@@ -31,11 +32,6 @@ from skem.mixture._parameters import (
 from skem.mixture._setup import fitted_parameters, make_family, to_table
 
 __all__ = ["EMGaussianMixture"]
-
-_JOBS = Allowed(
-    lambda n: integer(1).test(n) or (integer(-(2**31)).test(n) and n < 0),
-    "an int other than 0",
-)
 
 
 class EMGaussianMixture(BaseMixture):
@@ -236,7 +232,7 @@ class EMGaussianMixture(BaseMixture):
         "warm_start": (boolean,),
         "verbose": (integer(0), boolean),
         "verbose_interval": (integer(1),),
-        "n_jobs": (_JOBS, none),
+        "n_jobs": (jobs, none),
         "weight_concentration_prior": (real(1.0), none),
         "mean_prior": (array, none),
         "mean_precision_prior": (real(0.0, open_left=True), none),

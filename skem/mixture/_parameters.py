@@ -19,6 +19,7 @@ __all__ = [
     "check_shape",
     "float_dtypes",
     "integer",
+    "jobs",
     "none",
     "one_of",
     "random_state",
@@ -73,6 +74,7 @@ def _is_array(value: object) -> bool:
 none = Allowed(lambda value: value is None, "None")
 boolean = Allowed(lambda value: isinstance(value, bool | np.bool_), "a bool")
 array = Allowed(_is_array, "an array-like")
+jobs = Allowed(lambda value: _is_number(value, Integral) and value != 0, "an int other than 0")
 random_state = Allowed(
     lambda value: (
         isinstance(value, np.random.RandomState)
