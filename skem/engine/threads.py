@@ -182,6 +182,10 @@ class Threads:
         helpers = min(self.n_threads, len(turns)) - 1
         futures = [self._helpers().submit(work) for _ in range(helpers)]
         work()
-        for future in futures:
-            future.result()
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            turns.clear()
+            raise
         return total[0]

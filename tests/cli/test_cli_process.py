@@ -57,9 +57,11 @@ def test_broken_pipe_and_piped_progress(table, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
 def test_interrupt_during_the_progress_bar(tmp_path):
     path, out = tmp_path / "t.csv", tmp_path / "out.csv"
-    blobs(20_000).to_csv(path, index=False)
+    blobs(2_500).to_csv(path, index=False)
     leader, follower = os.openpty()
-    with process("cluster", path, "-k", "2:2000", "-o", out, stderr=follower) as job:
+    # A job in a shell's background is born deaf to interrupts.
+    hear = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with process("cluster", path, "-k", "2:2000", "-o", out, stderr=follower, **hear) as job:
         os.close(follower)
         seen = b""
         while b"fitting k = " not in seen:

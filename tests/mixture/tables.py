@@ -1,5 +1,6 @@
 """Tables, starts and comparisons that the tests of the estimator share."""
 
+import os
 import warnings
 from typing import Any
 
@@ -12,6 +13,13 @@ from skem import EMGaussianMixture
 TYPES = ("full", "tied", "diag", "spherical")
 PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 
+core = pytest.mark.core
+# Without the compiler kernels are Python, whose scalars warn of overflows that are meant.
+meant_overflows = (
+    pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
+    if int(os.environ.get("NUMBA_DISABLE_JIT", "0"))
+    else lambda test: test
+)
 every_type = pytest.mark.parametrize("covariance_type", TYPES)
 
 

@@ -204,8 +204,8 @@ def test_precisions_that_are_none(covariance_type, value, words):
 def test_more_restarts_are_never_worse(covariance_type, init_params):
     X, _ = blobs(n=120, apart=1.5, k=4)
     common = {"covariance_type": covariance_type, "init_params": init_params, "tol": 1e-4}
-    for seed in range(3):
-        bounds = [fit(X, 4, n_init=n, random_state=seed, **common).lower_bound_ for n in (1, 2, 6)]
+    for seed in range(2):
+        bounds = [fit(X, 4, n_init=n, random_state=seed, **common).lower_bound_ for n in (1, 2, 4)]
         assert bounds == sorted(bounds)
 
 

@@ -16,6 +16,7 @@ from mixture.tables import (
     blobs,
     every_type,
     fit,
+    meant_overflows,
     soft_start,
 )
 from skem import EMGaussianMixture
@@ -105,6 +106,7 @@ def test_rows_of_no_weight_are_not_there(covariance_type, init_params):
     )
 
 
+@meant_overflows
 @every_type
 @pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
 def test_wild_values_in_rows_of_no_weight_do_nothing(covariance_type, init_params):
