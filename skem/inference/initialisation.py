@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import Table, TilePlan
 from skem.families import GaussianStatistics, Scorer
@@ -26,6 +27,8 @@ Responsibilities: TypeAlias = Callable[[int, int], Array]
 # rows than that the start would hardly be another.
 _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
+# Up to as many rows, rows are chosen by a permutation, as scikit-learn does with the same seed.
+_PERMUTED_ROWS = 1_000_000
 
 # Warning filters belong to the process: starts in several threads change them one at a time.
 _FILTERS = threading.Lock()
@@ -106,10 +109,15 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
         Its weights, divided by their mean.
     """
     n_rows, n_features = table.X.shape
-    index = np.arange(n_rows) if table.weights is None else np.flatnonzero(table.weights > 0)
+    index = None if table.weights is None else np.flatnonzero(table.weights > 0)
+    n_candidates = n_rows if index is None else len(index)
     most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
-    if len(index) > most:
-        index = np.sort(index[start.rng.choice(len(index), most, replace=False)])
+    if n_candidates > most:
+        # Without an array as long as the table, which a permutation would be.
+        drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=start.rng))
+        index = drawn if index is None else index[drawn]
+    elif index is None:
+        index = np.arange(n_rows)
     X = np.ascontiguousarray(table.X[index])
     weights = None if table.weights is None else table.weights[index]
     # k-means compares weights with absolute numbers.
@@ -157,7 +165,9 @@ def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
 
 def _random_from_data(table: Table, start: Start) -> _Rows:
     k = start.n_components
-    if table.weights is None:
+    if table.weights is None and len(table.X) > _PERMUTED_ROWS:
+        rows = sample_without_replacement(len(table.X), k, random_state=start.rng)
+    elif table.weights is None:
         rows = start.rng.choice(len(table.X), k, replace=False)
     else:
         share = table.weights / table.weights.sum()

@@ -134,6 +134,7 @@ def test_split_weights(table, covariance_type, data):
     np.testing.assert_allclose(two.predict_proba(X), one.predict_proba(X), atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @settings(max_examples=15)
 @given(tables(), covariance_types, exponents)
 def test_steps_at_any_scale(table, covariance_type, power):

@@ -11,7 +11,11 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 from mixture.tables import TYPES, blobs, every_type
 from skem import EMGaussianMixture
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    # What the checks of column names themselves provoke.
+    pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
+]
 
 _MAP = EMGaussianMixture(weight_concentration_prior=2.0, degrees_of_freedom_prior=50.0)
 

@@ -170,7 +170,7 @@ BAD_WEIGHTS = {
     "too many": (lambda: np.ones(61), r"60.*61"),
     "a column": (lambda: np.ones((60, 1)), r"1D.*2"),
     "zero": (lambda: np.zeros(60), "zero"),
-    "words": (lambda: ["heavy"] * 60, ""),
+    "words": (lambda: ["heavy"] * 60, "could not convert string to float"),
 }
 
 
@@ -184,7 +184,7 @@ def test_bad_weights(method, name):
         estimator.fit(X)
     with pytest.raises(ValueError, match=words) as error:
         getattr(estimator, method)(X, sample_weight=make())
-    if words:
+    if name != "words":  # numpy's own message
         assert "sample_weight" in str(error.value)
 
 
