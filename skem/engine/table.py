@@ -46,7 +46,7 @@ class Table:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
         tile.n_rows = kernels.rows.load_tile(
             _plain(self.X[start:stop]),
-            _weights(self.weights, start, stop),
+            tile.ones[: stop - start] if self.weights is None else self.weights[start:stop],
             self.origin,
             1.0 / self.scale,
             tile.values,

@@ -90,7 +90,7 @@ class Tile:
         How many of the places below are in use.
     values : ndarray of shape (n_features + 2, >= tile_rows)
         Standardised features, a line of ones, squared norms.
-    weights : ndarray of shape (tile_rows,)
+    weights, ones : ndarray of shape (tile_rows,)
     scores : ndarray of shape (n_components, >= tile_rows)
         Log joint densities; after normalising, responsibilities up to `factor`.
     resp : ndarray of shape (tile_rows, n_components)
@@ -105,6 +105,7 @@ class Tile:
         self.n_rows = 0
         self.values = np.empty((n_features + 2, rows + 8))
         self.weights = np.empty(rows)
+        self.ones = np.ones(rows)
         self.scores = np.empty((n_components, rows + 8))
         self.resp = np.empty((rows, n_components))
         self.log_normaliser = np.empty(rows)
