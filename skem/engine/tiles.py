@@ -16,7 +16,7 @@ _SMALL_PRODUCT = 960_000
 _PRODUCTS = 40_000
 # Scores and responsibilities of a tile together: about 1 MB.
 _TILE_VALUES = 60_000
-_MOST_ROWS = 4096
+_MOST_ROWS = 8192
 # Groups of tiles are what threads take and what is summed in order: enough of them to share
 # the work evenly, not so many tiles in one that results pile up.
 _GROUPS = 24
@@ -115,5 +115,6 @@ class Tile:
         self.chunks = plan.chunks
         product_rows, chunk = plan.chunks
         linear = (product_rows * chunk) + n_components * max(product_rows, chunk)
+        fused = product_rows * (chunk + 2 * n_components + 2) + chunk * n_components
         centred = 2 * n_features * rows + n_features**2
-        self.scratch = np.empty(max(linear, centred + n_components * product_rows))
+        self.scratch = np.empty(max(linear, fused, centred + n_components * product_rows))

@@ -9,7 +9,9 @@ Every scorer has
 - ``add_constants(log_weights)``: the same scorer with something added to each score;
 - ``score(tile)``: fill ``tile.scores`` with log densities plus constants, in nats;
 - ``zeros()``: a tuple of arrays, the sums of no rows;
-- ``accumulate(tile, sums)``: add a tile's rows, weighted by ``tile.resp``, to the sums.
+- ``accumulate(tile, sums)``: add a tile's rows, weighted by ``tile.resp``, to the sums;
+- ``expect(tile, sums)``: score a tile, turn scores into responsibilities, and accumulate; return
+  the tile's sum of weighted log normalisers, in nats.
 
 Sums of disjoint rows by one scorer add up array by array.
 """
@@ -32,6 +34,8 @@ __all__ = [
     "ProjectedScorer",
     "Scorer",
     "Sums",
+    "expect_in_steps",
+    "normalise",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -46,6 +50,37 @@ class Scorer(Protocol):
     def score(self, tile: Tile) -> None: ...
     def zeros(self) -> Sums: ...
     def accumulate(self, tile: Tile, sums: Sums) -> None: ...
+    def expect(self, tile: Tile, sums: Sums) -> float: ...
+
+
+def normalise(scorer: Scorer, tile: Tile) -> float:
+    """Score a tile and turn scores into responsibilities times ``1 / tile.factor``.
+
+    Returns
+    -------
+    total : float
+        The tile's sum of weighted log normalisers, in nats.
+    """
+    scorer.score(tile)
+    return float(
+        kernels.normalise.log_normalise(
+            tile.scores,
+            tile.n_rows,
+            tile.weights,
+            tile.mantissa,
+            tile.exponent,
+            tile.log_normaliser,
+            tile.factor,
+        )
+    )
+
+
+def expect_in_steps(scorer: Scorer, summer: Scorer, tile: Tile, sums: Sums) -> float:
+    """Make a tile's E-step with one scorer for the scores and one for the sums."""
+    total = normalise(scorer, tile)
+    kernels.normalise.responsibilities(tile.scores, tile.n_rows, tile.factor, tile.resp)
+    summer.accumulate(tile, sums)
+    return total
 
 
 @dataclass(frozen=True)
@@ -87,6 +122,28 @@ class LinearScorer:
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
         _add_products(tile, self.left, self.right, sums[0])
+
+    def expect(self, tile: Tile, sums: Sums) -> float:
+        rows, chunk = tile.chunks
+        if len(self.left) > chunk:
+            return expect_in_steps(self, self, tile, sums)
+        # All products of some rows fit the cache: they serve twice.
+        return float(
+            kernels.linear.linear_expectation(
+                tile.values,
+                tile.n_rows,
+                tile.weights,
+                self.left,
+                self.right,
+                self.coefficients,
+                self.constants,
+                rows,
+                tile.mantissa,
+                tile.exponent,
+                tile.scratch,
+                sums[0],
+            )
+        )
 
 
 def _add_products(tile: Tile, left: Index, right: Index, sums: Array) -> None:
@@ -142,6 +199,9 @@ class ProjectedScorer:
             tile.values, tile.n_rows, tile.resp, tile.chunks[0], tile.scratch, second
         )
 
+    def expect(self, tile: Tile, sums: Sums) -> float:
+        return expect_in_steps(self, self, tile, sums)
+
 
 @dataclass(frozen=True)
 class CentredScorer:
@@ -187,6 +247,9 @@ class CentredScorer:
             tile.values, tile.n_rows, self.centres, tile.resp, tile.scratch, *sums
         )
 
+    def expect(self, tile: Tile, sums: Sums) -> float:
+        return expect_in_steps(self, self, tile, sums)
+
 
 @dataclass(frozen=True)
 class CentredDiagonalScorer:
@@ -223,3 +286,6 @@ class CentredDiagonalScorer:
         kernels.centred.centred_diagonal_sums(
             tile.values, tile.n_rows, self.centres, tile.resp, *sums
         )
+
+    def expect(self, tile: Tile, sums: Sums) -> float:
+        return expect_in_steps(self, self, tile, sums)

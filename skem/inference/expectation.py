@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.engine import Table, Threads, Tile, TilePlan
 from skem.families import GaussianFamily, GaussianStatistics, Scorer
+from skem.families.scorers import Sums, expect_in_steps, normalise
 
 __all__ = ["Local", "Visit"]
 
@@ -71,23 +72,25 @@ class Visit:
         bound_only : bool, default=False
             Whether to leave the statistics out.
         """
-        summer = summer or scorer
+
+        def expect(tile: Tile, sums: Sums) -> float:
+            if bound_only:
+                return normalise(scorer, tile)
+            if summer is None:
+                return scorer.expect(tile, sums)
+            return expect_in_steps(scorer, summer, tile, sums)
 
         def visit(group: int, tile: Tile) -> Any:
-            sums = () if bound_only else summer.zeros()
+            sums = () if bound_only else (summer or scorer).zeros()
             log_normaliser = 0.0
             for start, stop in self.plan.tiles(group):
                 self.table.load(start, stop, tile)
-                log_normaliser += _normalise(scorer, tile)
-                if not bound_only:
-                    kernels.normalise.responsibilities(
-                        tile.scores, tile.n_rows, tile.factor, tile.resp
-                    )
-                    summer.accumulate(tile, sums)
+                log_normaliser += expect(tile, sums)
             return sums, log_normaliser
 
         sums, log_normaliser = self._fold(visit)
-        return Local(None if bound_only else family.statistics(summer, sums), log_normaliser)
+        stats = None if bound_only else family.statistics(summer or scorer, sums)
+        return Local(stats, log_normaliser)
 
     def summarise(
         self,
@@ -151,7 +154,7 @@ class Visit:
                     scorer.score(tile)
                     kernels.normalise.best_component(tile.scores, n, labels[start:stop])
                     continue
-                _normalise(scorer, tile)
+                normalise(scorer, tile)
                 if log_density is not None:
                     log_density[start:stop] = tile.log_normaliser[:n]
                 if resp is not None:
@@ -177,21 +180,6 @@ class Visit:
             self._tile,
             self.plan.groups_at_once,
         )
-
-
-def _normalise(scorer: Scorer, tile: Tile) -> float:
-    scorer.score(tile)
-    return float(
-        kernels.normalise.log_normalise(
-            tile.scores,
-            tile.n_rows,
-            tile.weights,
-            tile.mantissa,
-            tile.exponent,
-            tile.log_normaliser,
-            tile.factor,
-        )
-    )
 
 
 def _add(total: Any, result: Any) -> Any:

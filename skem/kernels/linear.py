@@ -11,6 +11,7 @@ in the cache when BLAS reads them.
 import numpy as np
 
 from skem.kernels.jit import kernel
+from skem.kernels.normalise import log_normalise, responsibilities
 
 
 @kernel
@@ -92,3 +93,67 @@ def linear_sums(values, n_rows, left, right, resp, chunks, scratch, sums):
                 source = part[p - first]
                 for k in range(n_components):
                     target[k] += source[k]
+
+
+@kernel
+def linear_expectation(
+    values,
+    n_rows,
+    weights,
+    left,
+    right,
+    coefficients,
+    constants,
+    rows,
+    mantissa,
+    exponent,
+    scratch,
+    sums,
+):
+    """Score, normalise and sum in one go: the products that score some rows also sum them.
+
+    Parameters
+    ----------
+    values, n_rows, left, right, coefficients, constants
+        As for `linear_scores`.
+    weights : ndarray of shape (>= n_rows,)
+    rows : int
+        Rows worked on at a time.
+    mantissa, exponent : ndarray of shape (>= rows,)
+        Scratch (float64, int64).
+    scratch : ndarray
+        At least ``rows * (n_pairs + 2 * n_components + 2) + n_pairs * n_components`` long.
+    sums : ndarray of shape (n_pairs, n_components)
+        Is added to.
+
+    Returns
+    -------
+    total : float
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats.
+    """
+    n_components, n_pairs = coefficients.shape
+    total = 0.0
+    for start in range(0, n_rows, rows):
+        n = min(rows, n_rows - start)
+        a, b, c = n_pairs * n, (n_pairs + n_components) * n, (n_pairs + 2 * n_components) * n
+        products = scratch[:a].reshape((n_pairs, n))
+        scores = scratch[a:b].reshape((n_components, n))
+        resp = scratch[b:c].reshape((n, n_components))
+        log_normaliser, factor = scratch[c : c + n], scratch[c + n : c + 2 * n]
+        part = scratch[c + 2 * n : c + 2 * n + n_pairs * n_components]
+        part = part.reshape((n_pairs, n_components))
+        fill_products(values, left, right, 0, n_pairs, start, n, products)
+        np.dot(coefficients, products, scores)
+        for k in range(n_components):
+            line = scores[k]
+            for i in range(n):
+                line[i] += constants[k]
+        total += log_normalise(
+            scores, n, weights[start : start + n], mantissa, exponent, log_normaliser, factor
+        )
+        responsibilities(scores, n, factor, resp)
+        np.dot(products, resp, part)
+        for p in range(n_pairs):
+            for k in range(n_components):
+                sums[p, k] += part[p, k]
+    return total

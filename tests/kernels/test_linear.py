@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 
 from skem import kernels
 
@@ -78,3 +79,40 @@ def test_no_rows():
     resp = np.ones((N_ROWS, N_COMPONENTS))
     kernels.linear.linear_sums(values, 0, left, right, resp, (7, 4), scratch_for((7, 4)), sums)
     np.testing.assert_array_equal(sums, 1.0)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("rows", [3, 8, 64])
+def test_expectation_is_score_normalise_and_sum(rows):
+    rng = np.random.default_rng(5)
+    n_rows, n_lines, n_pairs, n_components = 21, 4, 6, 3
+    values = rng.standard_normal((n_lines, n_rows + 8))
+    weights = rng.uniform(0.1, 3.0, n_rows)
+    left, right = rng.integers(0, n_lines, (2, n_pairs))
+    coefficients = rng.standard_normal((n_components, n_pairs))
+    constants = rng.standard_normal(n_components)
+    size = rows * (n_pairs + 2 * n_components + 2) + n_pairs * n_components
+    sums = np.full((n_pairs, n_components), 7.0)
+    total = kernels.linear.linear_expectation(
+        values,
+        n_rows,
+        weights,
+        left,
+        right,
+        coefficients,
+        constants,
+        rows,
+        np.empty(rows),
+        np.empty(rows, dtype=np.int64),
+        np.full(size, np.nan),
+        sums,
+    )
+    wanted, wanted_total = np.full((n_pairs, n_components), 7.0), 0.0
+    for i in range(n_rows):
+        products = values[left, i] * values[right, i]
+        scores = constants + coefficients @ products
+        log_normaliser = logsumexp(scores)
+        wanted += weights[i] * np.outer(products, np.exp(scores - log_normaliser))
+        wanted_total += weights[i] * log_normaliser
+    np.testing.assert_allclose(sums, wanted, rtol=1e-12, atol=1e-12)
+    assert total == pytest.approx(wanted_total, rel=1e-13)
