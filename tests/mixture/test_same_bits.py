@@ -13,8 +13,8 @@ from mixture.tables import (
 )
 from skem.engine import TilePlan
 
-# Of few features and components a tile has 4 096 rows: enough rows for several.
-N, D, K = 9_000, 2, 2
+# Of few features and components a tile has some thousand rows: enough rows for several.
+N, D, K = 14_000, 2, 2
 
 
 @pytest.fixture(scope="module")
