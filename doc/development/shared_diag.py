@@ -75,13 +75,6 @@ class SharedDiagonalGaussian(GaussianFamily):
             raise SingularCovarianceError(None)
         return 1.0 / np.sqrt(covariances)
 
-    def precisions(self, factors):
-        return np.square(factors)
-
-    def from_precisions(self, precisions):
-        no_means = np.empty((0, 0))
-        return GaussianParameters(no_means, 1.0 / precisions, np.sqrt(precisions))
-
     def log_det_factors(self, factors, n_features):
         return np.log(factors).sum()
 
