@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Tile", "TilePlan"]
 
@@ -14,6 +15,9 @@ __all__ = ["Tile", "TilePlan"]
 # product; 40 000 products fill 320 KB.
 _SMALL_PRODUCT = 960_000
 _PRODUCTS = 40_000
+# Features and projections of as many rows stay in the innermost caches: with more, two threads
+# wait for memory.
+_PROJECTED_ROWS = 256
 # Scores and responsibilities of a tile together: about 1 MB.
 _TILE_VALUES = 60_000
 _MOST_ROWS = 8192
@@ -81,6 +85,14 @@ class TilePlan:
         return [(a, min(a + self.tile_rows, stop)) for a in range(start, stop, self.tile_rows)]
 
 
+def _aligned(*shape: int) -> NDArray[np.float64]:
+    """Make an array that begins with a cache line: vectors that straddle two are slow."""
+    size = prod(shape)
+    memory = np.empty(size + 8)
+    skip = -memory.ctypes.data % 64 // 8
+    return memory[skip : skip + size].reshape(shape)
+
+
 class Tile:
     """The rows at hand, feature by feature, and the arrays that a visit fills.
 
@@ -96,25 +108,30 @@ class Tile:
     resp : ndarray of shape (tile_rows, n_components)
         Weighted responsibilities.
     log_normaliser, factor : ndarray of shape (tile_rows,)
-    scratch : ndarray
+    chunks : tuple of two ints
+        Rows and pairs for which products are formed at a time.
+    projected_rows : int
+        Rows that are projected at a time.
+    scratch, mantissa, exponent : ndarray
     """
 
     def __init__(self, plan: TilePlan) -> None:
         rows, n_features, n_components = plan.tile_rows, plan.n_features, plan.n_components
         # Lines a power of two apart would share cache sets: eight places more prevent it.
         self.n_rows = 0
-        self.values = np.empty((n_features + 2, rows + 8))
-        self.weights = np.empty(rows)
+        self.values = _aligned(n_features + 2, rows + 8)
+        self.weights = _aligned(rows)
         self.ones = np.ones(rows)
-        self.scores = np.empty((n_components, rows + 8))
-        self.resp = np.empty((rows, n_components))
-        self.log_normaliser = np.empty(rows)
-        self.factor = np.empty(rows)
-        self.mantissa = np.empty(rows)
+        self.scores = _aligned(n_components, rows + 8)
+        self.resp = _aligned(rows, n_components)
+        self.log_normaliser = _aligned(rows)
+        self.factor = _aligned(rows)
+        self.mantissa = _aligned(rows)
         self.exponent = np.empty(rows, dtype=np.int64)
         self.chunks = plan.chunks
+        self.projected_rows = min(rows, _PROJECTED_ROWS)
         product_rows, chunk = plan.chunks
         linear = (product_rows * chunk) + n_components * max(product_rows, chunk)
         fused = product_rows * (chunk + 2 * n_components + 2) + chunk * n_components
         centred = 2 * n_features * rows + n_features**2
-        self.scratch = np.empty(max(linear, fused, centred + n_components * product_rows))
+        self.scratch = _aligned(max(linear, fused, centred + n_components * self.projected_rows))

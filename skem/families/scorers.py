@@ -182,7 +182,7 @@ class ProjectedScorer:
             self.projection,
             self.centres,
             self.constants,
-            tile.chunks[0],
+            tile.projected_rows,
             tile.scratch,
             tile.scores,
         )
@@ -193,14 +193,38 @@ class ProjectedScorer:
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
         first, second = sums
-        lines = np.arange(len(first))
-        _add_products(tile, lines, np.full_like(lines, len(first) - 1), first)
+        _add_products(tile, *self._lines(), first)
         kernels.projected.shared_second_moment(
-            tile.values, tile.n_rows, tile.resp, tile.chunks[0], tile.scratch, second
+            tile.values, tile.n_rows, tile.resp, tile.projected_rows, tile.scratch, second
         )
 
     def expect(self, tile: Tile, sums: Sums) -> float:
-        return expect_in_steps(self, self, tile, sums)
+        return float(
+            kernels.projected.projected_expectation(
+                tile.values,
+                tile.n_rows,
+                tile.weights,
+                self.projection,
+                self.centres,
+                self.constants,
+                *self._lines(),
+                tile.projected_rows,
+                tile.chunks,
+                tile.mantissa,
+                tile.exponent,
+                tile.log_normaliser,
+                tile.factor,
+                tile.scratch,
+                tile.scores,
+                tile.resp,
+                *sums,
+            )
+        )
+
+    def _lines(self) -> tuple[Index, Index]:
+        """Features and the ones, each to be multiplied by the ones."""
+        lines = np.arange(self.centres.shape[1] + 1)
+        return lines, np.full_like(lines, len(lines) - 1)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import numpy as np
 
 from skem.kernels.jit import kernel
+from skem.kernels.linear import linear_sums
+from skem.kernels.normalise import log_normalise, responsibilities
 
 
 @kernel
@@ -86,3 +88,42 @@ def shared_second_moment(values, n_rows, resp, rows, scratch, second):
         for j in range(n_features):
             for m in range(n_features):
                 second[j, m] += part[j, m]
+
+
+@kernel
+def projected_expectation(
+    values,
+    n_rows,
+    weights,
+    projection,
+    centres,
+    constants,
+    lines,
+    ones,
+    rows,
+    chunks,
+    mantissa,
+    exponent,
+    log_normaliser,
+    factor,
+    scratch,
+    scores,
+    resp,
+    first,
+    second,
+):
+    """Score, normalise and sum in one go: a tile's whole E-step; parameters as for the steps.
+
+    ``lines`` and ``ones`` say which products of lines are summed to ``first``.
+
+    Returns
+    -------
+    total : float
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats.
+    """
+    projected_scores(values, n_rows, projection, centres, constants, rows, scratch, scores)
+    total = log_normalise(scores, n_rows, weights, mantissa, exponent, log_normaliser, factor)
+    responsibilities(scores, n_rows, factor, resp)
+    linear_sums(values, n_rows, lines, ones, resp, chunks, scratch, first)
+    shared_second_moment(values, n_rows, resp, rows, scratch, second)
+    return total

@@ -12,6 +12,23 @@ BATCH = 16
 
 
 @kernel
+def draw_back(values, i):
+    """Move row ``i`` of a tile along its direction to the distance ``FARTHEST``."""
+    n_features = values.shape[0] - 2
+    largest = 0.0
+    for j in range(n_features):
+        values[j, i] = min(max(values[j, i], -1e300), 1e300)
+        largest = max(largest, abs(values[j, i]))
+    norm = 0.0
+    for j in range(n_features):
+        values[j, i] /= largest
+        norm += values[j, i] * values[j, i]
+    for j in range(n_features):
+        values[j, i] *= FARTHEST / norm**0.5
+    values[n_features + 1, i] = FARTHEST * FARTHEST
+
+
+@kernel
 def load_tile(X, weights, origin, inverse_scale, values, kept_weights):
     """Standardise rows of positive weight into a feature-major tile.
 
@@ -60,43 +77,19 @@ def load_tile(X, weights, origin, inverse_scale, values, kept_weights):
                         values[j, kept] = (X[i, j] - origin[j]) * inverse_scale[j]
                     kept_weights[kept] = weights[i]
                     kept += 1
-    fill_ones_and_norms(values, kept)
-    return kept
-
-
-@kernel
-def fill_ones_and_norms(values, n_rows):
-    """Fill the last two lines of a tile: ones, and the squared norms of its rows."""
-    n_features = values.shape[0] - 2
     ones = values[n_features]
     norms = values[n_features + 1]
-    for i in range(n_rows):
+    for i in range(kept):
         ones[i] = 1.0
         norms[i] = 0.0
     for j in range(n_features):
         feature = values[j]
-        for i in range(n_rows):
+        for i in range(kept):
             norms[i] += feature[i] * feature[i]
-    for i in range(n_rows):
+    for i in range(kept):
         if not norms[i] <= FARTHEST * FARTHEST:
             draw_back(values, i)
-
-
-@kernel
-def draw_back(values, i):
-    """Move row ``i`` of a tile along its direction to the distance ``FARTHEST``."""
-    n_features = values.shape[0] - 2
-    largest = 0.0
-    for j in range(n_features):
-        values[j, i] = min(max(values[j, i], -1e300), 1e300)
-        largest = max(largest, abs(values[j, i]))
-    norm = 0.0
-    for j in range(n_features):
-        values[j, i] /= largest
-        norm += values[j, i] * values[j, i]
-    for j in range(n_features):
-        values[j, i] *= FARTHEST / norm**0.5
-    values[n_features + 1, i] = FARTHEST * FARTHEST
+    return kept
 
 
 @kernel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias
 
@@ -60,11 +60,10 @@ def real(least: float, most: float = np.inf, *, open_left: bool = False) -> Allo
     return Allowed(test, f"a float in the range {left}{least}, {most}{right}")
 
 
-def one_of(choices: Iterable[str]) -> Allowed:
-    """Allow some strings."""
-    names = sorted(choices)
-    words = "a str among {" + ", ".join(map(repr, names)) + "}"
-    return Allowed(lambda value: isinstance(value, str) and value in names, words)
+def one_of(choices: Collection[str]) -> Allowed:
+    """Allow the names in a dictionary, those that are registered later included."""
+    words = "a str among {" + ", ".join(map(repr, sorted(choices))) + "}"
+    return Allowed(lambda value: isinstance(value, str) and value in choices, words)
 
 
 def _is_array(value: object) -> bool:

@@ -68,14 +68,17 @@ def test_chunks(**shapes):
 def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components):
     n_pairs = len(GAUSSIAN_FAMILIES[kind](0.0).pairs(n_features)[0])
     plan = TilePlan(5000, n_features, n_components, n_pairs)
+    tile = Tile(plan)
     rows, chunk = plan.chunks
     needed = [
         rows * chunk + n_components * max(rows, chunk),  # linear
-        (2 * n_features + n_components) * rows,  # projected scores
-        2 * n_features * rows + n_features**2,  # shared second moment
+        rows * (chunk + 2 * n_components + 2) + chunk * n_components,  # linear expectation
+        (2 * n_features + n_components) * tile.projected_rows,  # projected scores
+        2 * n_features * tile.projected_rows + n_features**2,  # shared second moment
         2 * n_features * plan.tile_rows + n_features**2,  # centred
     ]
-    assert len(Tile(plan).scratch) >= max(needed)
+    assert len(tile.scratch) >= max(needed)
+    assert 0 < tile.projected_rows <= plan.tile_rows
 
 
 def test_shapes_of_a_tile():
