@@ -136,7 +136,7 @@ def _memory(ax, result):
 def _coldstart(ax, result):
     names = {
         "import\nsklearn": (result["sklearn"], None),
-        "import\nskem": (result["skem"], result["sklearn"] + 0.3),
+        "import skem\n.mixture": (result["skem.mixture"], result["sklearn"] + 0.3),
         "import sklearn\n.mixture": (result["sklearn.mixture"], None),
         "skem + first fit,\nwarm cache": (result["warm"]["both"], result["sklearn.mixture"] + 1),
         "skem + first fit,\nempty cache": (result["cold"]["both"], 6),
