@@ -107,7 +107,6 @@ class EMGaussianMixture(BaseMixture):
 
     verbose : int, default=0
         1 prints starts and iterations, 2 also times and gains.
-
     verbose_interval : int, default=10
         Number of iterations between two lines.
 
@@ -140,7 +139,6 @@ class EMGaussianMixture(BaseMixture):
 
     learning_decay : float, default=0.7
         Exponent of the rate of `partial_fit`, in (0.5, 1].
-
     learning_offset : float, default=10.0
         Slows the first steps of `partial_fit` down; non-negative.
 
@@ -169,7 +167,6 @@ class EMGaussianMixture(BaseMixture):
 
     converged_ : bool
         Whether the best start converged.
-
     n_iter_ : int
         Its number of iterations.
 
