@@ -1,5 +1,7 @@
 """From rows of a table to a tile: standardised, feature by feature, ready for products."""
 
+import numpy as np
+
 from skem.kernels.jit import kernel
 
 # A row farther out than this many standard deviations is drawn back along its direction to
@@ -52,7 +54,7 @@ def load_tile(X, weights, origin, inverse_scale, values, kept_weights):
     touched = 0.0
     for i in range(n_rows):
         for j in range(0, n_features, 8):
-            touched += X[i, j]
+            touched = max(touched, np.float64(X[i, j]))
     values[0, values.shape[1] - 1] = touched  # read by nobody; keeps the loop
     kept = 0
     for start in range(0, n_rows, BATCH):
