@@ -116,7 +116,7 @@ class GaussianFamily(ABC):
 
     @abstractmethod
     def covariance_exponent(self, n_features: int) -> float:
-        """A in the prior density of a covariance, det^-(nu + a)/2."""
+        """Exponent a in the prior density of a covariance, det^-(nu + a)/2."""
 
     @abstractmethod
     def mean_exponent(self, n_components: int, n_features: int) -> float:

@@ -3,7 +3,7 @@
 from skem.inference.expectation import Local, Visit
 from skem.inference.initialisation import START_METHODS, Start, find_start
 from skem.inference.loops import Run, batch_em, blend
-from skem.inference.rules import MixtureParameters, PointRule
+from skem.inference.rules import MixtureParameters, PointRule, joint_scorer
 
 __all__ = [
     "START_METHODS",
@@ -16,4 +16,5 @@ __all__ = [
     "batch_em",
     "blend",
     "find_start",
+    "joint_scorer",
 ]

@@ -20,7 +20,7 @@ from skem.families import (
 )
 from skem.families.gaussian import MOST_CANCELLATION
 
-__all__ = ["MixtureParameters", "PointRule"]
+__all__ = ["MixtureParameters", "PointRule", "joint_scorer"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -30,6 +30,13 @@ class MixtureParameters(NamedTuple):
 
     weights: Array
     components: GaussianParameters
+
+
+def joint_scorer(family: GaussianFamily, theta: MixtureParameters) -> Scorer:
+    """Make the scorer of log joint densities; a weight of zero scores -inf."""
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(theta.weights)
+    return family.scorer(theta.components, log_weights)
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,8 @@ class PointRule:
     prior: GaussianPrior
 
     def scorer(self, theta: MixtureParameters) -> Scorer:
-        """Make the scorer of log joint densities; a weight of zero scores -inf."""
-        with np.errstate(divide="ignore"):
-            log_weights = np.log(theta.weights)
-        return self.family.scorer(theta.components, log_weights)
+        """Make the scorer of log joint densities."""
+        return joint_scorer(self.family, theta)
 
     def update(self, stats: GaussianStatistics, previous: MixtureParameters) -> MixtureParameters:
         """Return the M-step's parameters.

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem.families import GAUSSIAN_FAMILIES, Scorer
-from skem.inference import START_METHODS
+from skem.inference import START_METHODS, joint_scorer
 from skem.mixture import _fitting
 from skem.mixture._base import Array, BaseMixture, Floats, Labels
 from skem.mixture._callbacks import with_callbacks
@@ -389,8 +389,7 @@ class EMGaussianMixture(BaseMixture):
         origin = means[0] + np.average(means - means[0], axis=0, weights=theta.weights)
         scale = family.typical_scale(theta.weights, theta.components.factors, n_features)
         inner = to_table(family, theta, origin, scale)
-        with np.errstate(divide="ignore"):
-            scorer = family.scorer(inner.components, np.log(inner.weights))
+        scorer = joint_scorer(family, inner)
         n_pairs = len(family.pairs(n_features)[0])
         return scorer, origin, scale, -float(np.log(scale).sum()), n_pairs
 
