@@ -2,19 +2,20 @@
 
 import numpy as np
 
-from skem.families.diag import log_inverse_gamma
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     GaussianParameters,
     SingularCovarianceError,
 )
 from skem.families.scorers import CentredDiagonalScorer, LinearScorer
+from skem.families.wishart import gamma_divergence, log_inverse_gamma
 
 
 class SharedDiagonalGaussian(GaussianFamily):
     """Variances of shape (D,)."""
 
     is_shared = True  # one covariance for all components
+    tail_of_each_feature = True  # the features are independent
 
     def n_parameters(self, n_components, n_features):
         return n_components * n_features + n_features
@@ -91,6 +92,9 @@ class SharedDiagonalGaussian(GaussianFamily):
     # The prior of a variance is IG(nu / 2, psi / 2).
     def log_covariance_prior(self, parameters, prior):
         return float(log_inverse_gamma(parameters.covariances, prior).sum())
+
+    def covariance_divergence(self, posterior, factors, prior):
+        return gamma_divergence(posterior, prior)
 
     def log_volume(self, log_scale, n_components):
         return 2.0 * float(log_scale.sum())

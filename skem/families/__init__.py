@@ -10,10 +10,16 @@ from skem.families.parameters import (
     GaussianStatistics,
     SingularCovarianceError,
 )
-from skem.families.scorers import Scorer
+from skem.families.predictive import predictive_scorer, sample_predictive
+from skem.families.scorers import Scorer, Scores
 from skem.families.spherical import SphericalGaussian
 from skem.families.tied import TiedGaussian
-from skem.families.weights import CategoricalWeights
+from skem.families.weights import (
+    CategoricalWeights,
+    StickBreakingWeights,
+    Sticks,
+    VariationalWeights,
+)
 
 __all__ = [
     "GAUSSIAN_FAMILIES",
@@ -26,9 +32,15 @@ __all__ = [
     "GaussianPrior",
     "GaussianStatistics",
     "Scorer",
+    "Scores",
     "SingularCovarianceError",
     "SphericalGaussian",
+    "StickBreakingWeights",
+    "Sticks",
     "TiedGaussian",
+    "VariationalWeights",
+    "predictive_scorer",
+    "sample_predictive",
 ]
 
 GAUSSIAN_FAMILIES: dict[str, type[GaussianFamily]] = {

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
     GaussianParameters,
+    GaussianPosterior,
     GaussianPrior,
 )
 from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
+from skem.families.wishart import gamma_divergence, log_inverse_gamma
 
-__all__ = ["DiagGaussian", "log_inverse_gamma"]
-
-
-def log_inverse_gamma(variances: Array, prior: GaussianPrior) -> Array:
-    """Log density of IG(nu / 2, psi / 2) at each variance, in nats (Bishop 2006, B.26)."""
-    assert prior.degrees_of_freedom is not None
-    shape, rate = 0.5 * prior.degrees_of_freedom, 0.5 * prior.covariance
-    constant = shape * np.log(rate) - gammaln(shape)
-    result: Array = constant - (shape + 1) * np.log(variances) - rate / variances
-    return result
+__all__ = ["DiagGaussian"]
 
 
 class DiagGaussian(GaussianFamily):
     """Variances of shape (K, D) (mclust: VVI)."""
+
+    tail_of_each_feature = True
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return 2 * n_components * n_features
@@ -96,6 +90,11 @@ class DiagGaussian(GaussianFamily):
 
     def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
         return float(log_inverse_gamma(parameters.covariances, prior).sum())
+
+    def covariance_divergence(
+        self, posterior: GaussianPosterior, factors: Array, prior: GaussianPrior
+    ) -> float:
+        return gamma_divergence(posterior, prior)
 
     def log_volume(self, log_scale: Array, n_components: int) -> float:
         return 2.0 * n_components * float(log_scale.sum())

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import multigammaln
 
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
     GaussianParameters,
+    GaussianPosterior,
     GaussianPrior,
     SingularCovarianceError,
 )
 from skem.families.scorers import CentredScorer, LinearScorer, Scorer, Sums
+from skem.families.wishart import log_inverse_wishart, wishart_divergence
 
 __all__ = [
     "FullGaussian",
-    "log_inverse_wishart",
     "narrowest",
     "precision_factors",
     "rescale_matrices",
@@ -48,22 +48,6 @@ def _first_singular(covariances: Array) -> int:
         except np.linalg.LinAlgError:
             return k
     raise AssertionError("every covariance has a Cholesky factor")
-
-
-def log_inverse_wishart(log_det_factor: Array, factors: Array, prior: GaussianPrior) -> Array:
-    """Log density of the inverse-Wishart prior at each covariance (K,), in nats.
-
-    Bishop 2006, B.78, for the covariance: IW(S; Psi, nu) has density
-    ``|Psi|^(nu/2) |S|^-((nu+D+1)/2) exp(-tr(Psi S^-1)/2) / (2^(nu D/2) Gamma_D(nu/2))``.
-    """
-    n_features = factors.shape[-1]
-    nu, psi = prior.degrees_of_freedom, prior.covariance.reshape(n_features, n_features)
-    assert nu is not None
-    constant = 0.5 * nu * (np.linalg.slogdet(psi)[1] - n_features * np.log(2.0))
-    constant -= multigammaln(0.5 * nu, n_features)
-    trace = np.einsum("...ij,ik,...kj->...", factors, psi, factors)
-    result: Array = constant + (nu + n_features + 1) * log_det_factor - 0.5 * trace
-    return result
 
 
 def narrowest(covariances: Array, total: Array, floor: float) -> NDArray[np.bool_]:
@@ -175,6 +159,11 @@ class FullGaussian(GaussianFamily):
     def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
         log_det = self.log_det_factors(parameters.factors, parameters.means.shape[1])
         return float(log_inverse_wishart(log_det, parameters.factors, prior).sum())
+
+    def covariance_divergence(
+        self, posterior: GaussianPosterior, factors: Array, prior: GaussianPrior
+    ) -> float:
+        return wishart_divergence(posterior, factors, prior)
 
     def log_volume(self, log_scale: Array, n_components: int) -> float:
         return n_components * (len(log_scale) + 1) * float(log_scale.sum())

@@ -1,19 +1,18 @@
-"""What the four covariance structures of a Gaussian mixture have in common.
+"""What the covariance structures of a Gaussian mixture have in common.
 
 Everything here is in the units of a `Table`: features about one origin, divided by one scale.
 Shapes: K components, D features; "cov" stands for the shape that a structure gives its
 covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical.
 
-Sources: Bishop 2006, sections 2.3.6 and 9.2; Fraley & Raftery 2007, "Bayesian regularization for
-normal mixture estimation and model-based clustering", for the MAP estimates; Chan, Golub &
-LeVeque 1983 for adding up scatter matrices.
+Sources: Bishop 2006, sections 2.3.6, 9.2 and 10.2; Fraley & Raftery 2007, "Bayesian
+regularization for normal mixture estimation and model-based clustering", for the MAP estimates;
+Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,6 @@ from skem.families.parameters import (
     GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
-    SingularCovarianceError,
 )
 from skem.families.scorers import (
     CentredDiagonalScorer,
@@ -32,6 +30,8 @@ from skem.families.scorers import (
     Scorer,
     Sums,
 )
+from skem.families.structure import CovarianceStructure
+from skem.families.wishart import log_det_correction
 
 __all__ = ["EMPTY", "LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
 
@@ -43,130 +43,23 @@ MOST_CANCELLATION = 1e6
 # A component with a smaller share of the rows than this has none.
 EMPTY = 1e-14
 
+Data = TypeVar("Data", GaussianStatistics, GaussianPosterior, GaussianParameters)
+# The fields of these that a shared covariance has once for all components.
+_COVARIANCE_FIELDS = ("scatter", "degrees_of_freedom", "divisor", "covariances", "factors")
+
 
 @dataclass(frozen=True)
-class GaussianFamily(ABC):
+class GaussianFamily(CovarianceStructure):
     """Gaussian components; a subclass for each covariance structure.
 
     Parameters
     ----------
     reg_covar : float
-        Added to the variances wherever a covariance is formed.
+        Added to the variances wherever a covariance is formed by a point estimate.
     """
 
-    has_matrices: ClassVar[bool] = False  # covariances with entries off the diagonal
-    is_shared: ClassVar[bool] = False  # one covariance for all components
-    one_variance: ClassVar[bool] = False  # one variance for all features
-
-    reg_covar: float
-
-    # --- what a structure defines -----------------------------------------------------------
-
-    @abstractmethod
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Count the free parameters of means and covariances."""
-
-    @abstractmethod
-    def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Lines of a tile whose products the packed sums are made of."""
-
-    @abstractmethod
-    def scatter_of(self, deviations: Array, weight: Array) -> Array:
-        """Weighted squares of one deviation for each component: (K, D), (K,) -> cov."""
-
-    @abstractmethod
-    def identity(self, n_components: int, n_features: int) -> Array:
-        """Unit covariances."""
-
-    @abstractmethod
-    def log_det_factors(self, factors: Array, n_features: int) -> Array:
-        """Return log det C, shape (K,) or (), half the log determinant of the precision."""
-
-    @abstractmethod
-    def mahalanobis(self, deviations: Array, factors: Array) -> Array:
-        """Squared Mahalanobis length of one deviation for each component: (K,)."""
-
-    @abstractmethod
-    def precision_diagonal(self, factors: Array, n_features: int) -> Array:
-        """Diagonals of the precisions, broadcastable to (K, D)."""
-
-    @abstractmethod
-    def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
-        """Return the parameters of the features multiplied by ``scale`` (D,)."""
-
-    @abstractmethod
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
-        """Make the scorer by one matrix product."""
-
-    @abstractmethod
-    def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
-        """Weight (K,), first (K, D) and second moments (cov) about the origin."""
-
-    @abstractmethod
-    def cancellation(self, parameters: GaussianParameters) -> float:
-        """Bound the largest (distance from the origin / width)^2 of the components' rows."""
-
-    @abstractmethod
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
-        """Make the scorer about the components' own means."""
-
-    @abstractmethod
-    def gather(self, second: Array) -> Array:
-        """Bring second moments summed by the centred scorer to the shape cov."""
-
-    @abstractmethod
-    def covariance_exponent(self, n_features: int) -> float:
-        """Exponent a in the prior density of a covariance, det^-(nu + a)/2."""
-
-    @abstractmethod
-    def mean_exponent(self, n_components: int, n_features: int) -> float:
-        """Exponent that the means' prior adds to a covariance's, times two."""
-
-    @abstractmethod
-    def count(self, weight: Array, n_features: int) -> Array:
-        """Observations that a covariance has seen, given the components' weights (K,)."""
-
-    @abstractmethod
-    def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
-        """Log prior density of the covariances, in nats; degrees of freedom given."""
-
-    @abstractmethod
-    def log_volume(self, log_scale: Array, n_components: int) -> float:
-        """Log Jacobian of rescaling all covariances by ``exp(log_scale)`` (D,)."""
-
-    @abstractmethod
-    def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
-        """Say which components are as narrow as `reg_covar` where the data, with covariance
-        ``total`` (D, D), are not: shape (K,).
-        """
-
-    @abstractmethod
-    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
-        """Covariances as full matrices, (K, D, D)."""
-
-    @abstractmethod
-    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
-        """Give standard normal rows (n, D) the covariances of their components."""
-
-    # --- of variances; a structure of matrices has its own --------------------------------
-
-    def factorise(self, covariances: Array) -> Array:
-        """Return C with inv(covariance) = C C'; raise SingularCovarianceError."""
-        positive = covariances > 0
-        if not positive.all():
-            raise SingularCovarianceError(int(np.argwhere(~positive)[0, 0]))
-        result: Array = 1.0 / np.sqrt(covariances)
-        return result
-
-    def precisions(self, factors: Array) -> Array:
-        """Return C C'."""
-        return np.square(factors)
-
-    def from_precisions(self, precisions: Array) -> GaussianParameters:
-        """Return covariances and factors (means of shape (0, 0)) for given precisions."""
-        return GaussianParameters(np.empty((0, 0)), 1.0 / precisions, np.sqrt(precisions))
-
-    # --- what follows from it ---------------------------------------------------------------
+    # A predictive density has one tail for all features, or one for each.
+    tail_of_each_feature: ClassVar[bool] = False
 
     def typical_scale(self, weights: Array, factors: Array, n_features: int) -> Array:
         """Width of the components in each feature, shape (D,); a scale to score rows in."""
@@ -188,9 +81,18 @@ class GaussianFamily(ABC):
         scorer : Scorer
             The packed form, or the centred one where the packed one would lose digits.
         """
+        return self._scorer(parameters, log_weights + self._log_height(parameters))
+
+    def distance_scorer(self, parameters: GaussianParameters) -> Scorer:
+        """Make the scorer of minus half the squared Mahalanobis distances."""
+        return self._scorer(parameters, np.zeros(len(parameters.means)))
+
+    def _log_height(self, parameters: GaussianParameters) -> Array:
+        """Log density at the mean, (K,) or ()."""
         n_features = parameters.means.shape[1]
-        log_det = self.log_det_factors(parameters.factors, n_features)
-        constants = log_weights + log_det - 0.5 * n_features * LOG_2PI
+        return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
+
+    def _scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
         if self.cancellation(parameters) > MOST_CANCELLATION:
             return self.centred_scorer(parameters, constants)
         return self.packed_scorer(parameters, constants)
@@ -331,6 +233,99 @@ class GaussianFamily(ABC):
         if prior.degrees_of_freedom is not None:
             result += self.log_volume(log_scale, n_components)
         return result
+
+    # --- the posterior as a distribution ----------------------------------------------------
+
+    def expected_parameters(self, posterior: GaussianPosterior) -> GaussianParameters:
+        """Means, and as factors those of the expected precisions; covariances their inverses.
+
+        Raises
+        ------
+        SingularCovarianceError
+        """
+        nu = posterior.degrees_of_freedom
+        nu = nu.reshape(nu.shape + (1,) * (posterior.scatter.ndim - nu.ndim))
+        covariances = posterior.scatter / nu
+        return GaussianParameters(posterior.mean, covariances, self.factorise(covariances))
+
+    def dimension(self, n_features: int) -> int:
+        """Dimension of the Wishart distributions that the precisions consist of."""
+        return n_features if self.has_matrices else 1
+
+    def expected_log_height(
+        self, posterior: GaussianPosterior, parameters: GaussianParameters
+    ) -> Array:
+        """Expected log density less the expected Mahalanobis term about the mean, (K,).
+
+        ``E log|P| / 2 - D log(2 pi) / 2 - D / (2 beta)``: Bishop 2006, 10.64 and 10.65.
+
+        Parameters
+        ----------
+        posterior : GaussianPosterior
+        parameters : GaussianParameters
+            Its `expected_parameters`.
+        """
+        n_features = parameters.means.shape[1]
+        dimension = self.dimension(n_features)
+        correction = log_det_correction(posterior.degrees_of_freedom, dimension)
+        correction = 0.5 * (n_features / dimension) * correction
+        width = 0.5 * n_features / posterior.mean_precision
+        return self._log_height(parameters) + correction - width
+
+    def expected_scorer(
+        self, posterior: GaussianPosterior, parameters: GaussianParameters, log_weights: Array
+    ) -> Scorer:
+        """Make the scorer of expected log density plus log weight (Bishop 2006, 10.46).
+
+        Parameters
+        ----------
+        posterior : GaussianPosterior
+        parameters : GaussianParameters
+            Its `expected_parameters`.
+        log_weights : ndarray of shape (K,)
+        """
+        constants = log_weights + self.expected_log_height(posterior, parameters)
+        return self._scorer(parameters, constants)
+
+    def expected_log_likelihood(
+        self,
+        stats: GaussianStatistics,
+        posterior: GaussianPosterior,
+        parameters: GaussianParameters,
+    ) -> float:
+        """Expected log likelihood of the rows that statistics stand for (Bishop 2006, 10.71)."""
+        distance = self.mahalanobis(stats.mean - parameters.means, parameters.factors)
+        height = self.expected_log_height(posterior, parameters)
+        # For every structure tr(P S) is the sum over the entries that it keeps.
+        spread = float((self.precisions(parameters.factors) * stats.scatter).sum())
+        return float(stats.weight @ (height - 0.5 * distance)) - 0.5 * spread
+
+    def divergence(
+        self, posterior: GaussianPosterior, parameters: GaussianParameters, prior: GaussianPrior
+    ) -> float:
+        """KL(q || prior) of means and precisions, in nats (Bishop 2006, 10.74 and 10.77).
+
+        Parameters
+        ----------
+        posterior : GaussianPosterior
+        parameters : GaussianParameters
+            Its `expected_parameters`.
+        prior : GaussianPrior
+            Without a flat part.
+        """
+        ratio = prior.mean_precision / posterior.mean_precision
+        apart = self.mahalanobis(parameters.means - prior.mean, parameters.factors)
+        n_features = parameters.means.shape[1]
+        means = 0.5 * (n_features * (ratio - 1.0 - np.log(ratio)) + prior.mean_precision * apart)
+        return float(means.sum()) + self.covariance_divergence(posterior, parameters.factors, prior)
+
+    def take(self, data: Data, index: NDArray[np.intp]) -> Data:
+        """Return some of the components of statistics, a posterior or parameters, in an order."""
+        of_all = _COVARIANCE_FIELDS if self.is_shared else ()
+        fields = data._asdict().items()
+        return data._replace(**{name: v[index] for name, v in fields if name not in of_all})
+
+    # --- point parameters -------------------------------------------------------------------
 
     def collapsed(self, weights: Array, parameters: GaussianParameters) -> NDArray[np.bool_]:
         """Say which components are held up by `reg_covar` alone, shape (K,)."""

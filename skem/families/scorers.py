@@ -33,6 +33,7 @@ __all__ = [
     "LinearScorer",
     "ProjectedScorer",
     "Scorer",
+    "Scores",
     "Sums",
     "expect_in_steps",
     "normalise",
@@ -43,17 +44,22 @@ Index: TypeAlias = NDArray[np.int64]
 Sums: TypeAlias = tuple[Array, ...]
 
 
-class Scorer(Protocol):
+class Scores(Protocol):
+    """What can score the rows of a tile."""
+
+    def score(self, tile: Tile) -> None: ...
+
+
+class Scorer(Scores, Protocol):
     """What every scorer can do; see the module's docstring."""
 
     def add_constants(self, log_weights: Array) -> Scorer: ...
-    def score(self, tile: Tile) -> None: ...
     def zeros(self) -> Sums: ...
     def accumulate(self, tile: Tile, sums: Sums) -> None: ...
     def expect(self, tile: Tile, sums: Sums) -> float: ...
 
 
-def normalise(scorer: Scorer, tile: Tile) -> float:
+def normalise(scorer: Scores, tile: Tile) -> float:
     """Score a tile and turn scores into responsibilities times ``1 / tile.factor``.
 
     Returns

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.families.diag import log_inverse_gamma
 from skem.families.gaussian import GaussianFamily
-from skem.families.parameters import Array, GaussianParameters, GaussianPrior
+from skem.families.parameters import (
+    Array,
+    GaussianParameters,
+    GaussianPosterior,
+    GaussianPrior,
+)
 from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
+from skem.families.wishart import gamma_divergence, log_inverse_gamma
 
 __all__ = ["SphericalGaussian"]
 
@@ -91,6 +96,11 @@ class SphericalGaussian(GaussianFamily):
 
     def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
         return float(log_inverse_gamma(parameters.covariances, prior).sum())
+
+    def covariance_divergence(
+        self, posterior: GaussianPosterior, factors: Array, prior: GaussianPrior
+    ) -> float:
+        return gamma_divergence(posterior, prior)
 
     def log_volume(self, log_scale: Array, n_components: int) -> float:
         return 2.0 * n_components * float(log_scale[0])

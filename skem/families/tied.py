@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.full import (
-    log_inverse_wishart,
     narrowest,
     precision_factors,
     rescale_matrices,
@@ -15,10 +14,12 @@ from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
     GaussianParameters,
+    GaussianPosterior,
     GaussianPrior,
     SingularCovarianceError,
 )
 from skem.families.scorers import CentredScorer, ProjectedScorer, Scorer, Sums
+from skem.families.wishart import log_inverse_wishart, wishart_divergence
 
 __all__ = ["TiedGaussian"]
 
@@ -106,6 +107,11 @@ class TiedGaussian(GaussianFamily):
     def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
         log_det = self.log_det_factors(parameters.factors, parameters.means.shape[1])
         return float(log_inverse_wishart(log_det, parameters.factors, prior))
+
+    def covariance_divergence(
+        self, posterior: GaussianPosterior, factors: Array, prior: GaussianPrior
+    ) -> float:
+        return wishart_divergence(posterior, factors, prior)
 
     def log_volume(self, log_scale: Array, n_components: int) -> float:
         return (len(log_scale) + 1) * float(log_scale.sum())

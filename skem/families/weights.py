@@ -1,28 +1,58 @@
-"""The mixing weights: a categorical distribution with a Dirichlet prior."""
+"""The mixing weights: a categorical distribution, its priors and posteriors.
+
+Their statistics are the components' summed responsibilities, (K,).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlogy
+from scipy.special import betaln, digamma, gammaln, xlogy
 
-__all__ = ["CategoricalWeights"]
+__all__ = ["CategoricalWeights", "StickBreakingWeights", "Sticks", "VariationalWeights"]
 
 Array: TypeAlias = NDArray[np.float64]
 
 
+class Sticks(NamedTuple):
+    """Beta distributions of the shares that components take of what those before leave.
+
+    Attributes
+    ----------
+    a, b : ndarray of shape (K,)
+        The last component takes all that is left: its ``b`` is zero.
+    """
+
+    a: Array
+    b: Array
+
+
+class VariationalWeights(Protocol):
+    """What variational inference asks of weights; their posterior is plain data of their own."""
+
+    @property
+    def concentration(self) -> float: ...
+    def posterior(self, weight: Array) -> Any: ...
+    def counts(self, posterior: Any) -> Array: ...
+    def expected(self, posterior: Any) -> Array: ...
+    def expected_log(self, posterior: Any) -> Array: ...
+    def divergence(self, posterior: Any) -> float: ...
+    def order(self, posterior: Any) -> NDArray[np.intp]: ...
+    def take(self, posterior: Any, index: NDArray[np.intp]) -> Any: ...
+
+
 @dataclass(frozen=True)
 class CategoricalWeights:
-    """Weights of K components; their statistics are the components' summed responsibilities.
+    """Weights with a symmetric Dirichlet prior; its posterior is an array (K,).
 
     Parameters
     ----------
     concentration : float, default=1.0
-        Each of the K parameters of a symmetric Dirichlet prior, at least 1; at 1 it is flat
-        and the mode is the maximum-likelihood estimate.
+        Each of the K parameters of the prior. At 1 it is flat and the mode is the
+        maximum-likelihood estimate; a mode needs at least 1.
     """
 
     concentration: float = 1.0
@@ -47,6 +77,117 @@ class CategoricalWeights:
         constant = gammaln(n * self.concentration) - n * gammaln(self.concentration)
         return float(constant + xlogy(self.concentration - 1.0, weights).sum())
 
+    def posterior(self, weight: Array) -> Array:
+        """Return the posterior's parameters (Bishop 2006, 10.58)."""
+        return self.concentration + weight
+
+    def counts(self, posterior: Array) -> Array:
+        """Return the summed responsibilities that a posterior has seen."""
+        return posterior - self.concentration
+
+    def expected(self, posterior: Array) -> Array:
+        """Expected weights (Bishop 2006, B.17)."""
+        result: Array = posterior / posterior.sum()
+        return result
+
+    def expected_log(self, posterior: Array) -> Array:
+        """Expected log weights, in nats (Bishop 2006, 10.66)."""
+        result: Array = digamma(posterior) - digamma(posterior.sum())
+        return result
+
+    def divergence(self, posterior: Array) -> float:
+        """KL(posterior || prior), in nats (Bishop 2006, 10.73 and 10.76)."""
+        n, c = len(posterior), self.concentration
+        constant = gammaln(posterior.sum()) - gammaln(n * c)
+        each = gammaln(c) - gammaln(posterior) + (posterior - c) * self.expected_log(posterior)
+        return float(constant + each.sum())
+
+    def order(self, posterior: Array) -> NDArray[np.intp]:
+        """Return the order by decreasing count; to this prior all are alike."""
+        return np.argsort(-posterior, kind="stable")
+
+    def take(self, posterior: Array, index: NDArray[np.intp]) -> Array:
+        """Return the posterior of some of the components."""
+        return posterior[index]
+
     def n_parameters(self, n_components: int) -> int:
         """Count the free weights."""
         return n_components - 1
+
+
+@dataclass(frozen=True)
+class StickBreakingWeights:
+    """Weights of a Dirichlet process, truncated at K sticks; its posterior is `Sticks`.
+
+    Component k takes the share v_k ~ Beta(1, concentration) of what those before it leave, and
+    the last one all of it (Ishwaran & James 2001; Blei & Jordan 2006).
+
+    Parameters
+    ----------
+    concentration : float
+    """
+
+    concentration: float
+
+    def posterior(self, weight: Array) -> Sticks:
+        """Return the posterior's parameters (Blei & Jordan 2006, 18 and 19)."""
+        later = np.cumsum(weight[::-1])[::-1] - weight
+        b = self.concentration + np.maximum(later, 0.0)
+        b[-1] = 0.0
+        return Sticks(1.0 + weight, b)
+
+    def counts(self, posterior: Sticks) -> Array:
+        """Return the summed responsibilities that a posterior has seen."""
+        return posterior.a - 1.0
+
+    def expected(self, posterior: Sticks) -> Array:
+        """Expected weights; those of some of the components are divided by their sum."""
+        a, b = posterior
+        left = np.cumprod(np.r_[1.0, (b / (a + b))[:-1]])
+        weights = a / (a + b) * left
+        result: Array = weights / weights.sum()
+        return result
+
+    def expected_log(self, posterior: Sticks) -> Array:
+        """Expected log weights, in nats (Blei & Jordan 2006, section 3.2)."""
+        a, b = posterior
+        total = digamma(a + b)
+        left = np.cumsum(np.r_[0.0, (digamma(b[:-1]) - total[:-1])])
+        result: Array = digamma(a) - total + left
+        return result
+
+    def divergence(self, posterior: Sticks) -> float:
+        """KL(posterior || prior) of the shares that are not certain, in nats."""
+        uncertain = posterior.b > 0
+        a, b = posterior.a[uncertain], posterior.b[uncertain]
+        log_share, log_rest = digamma(a) - digamma(a + b), digamma(b) - digamma(a + b)
+        each = -np.log(self.concentration) - betaln(a, b)
+        each += (a - 1.0) * log_share + (b - self.concentration) * log_rest
+        return float(each.sum())
+
+    def order(self, posterior: Sticks) -> NDArray[np.intp]:
+        """Return the order of components in which the counts are the most probable.
+
+        With T_k the counts of k and those after it, the bound depends on the order through
+        ``log G(c + N_K) - log G(1 + N_K) - sum_{k<K} log(c + T_k)``, G the gamma function and c
+        the concentration: all but the last are best in descending order, and up to c = 1 so is
+        the last. Beyond, a truncated prior may prefer a larger one there, which leaves K
+        orders to compare.
+        """
+        counts = self.counts(posterior)
+        descending = np.argsort(-counts, kind="stable")
+        if self.concentration <= 1.0 or len(counts) == 1:
+            return descending
+
+        def value(order: NDArray[np.intp]) -> float:
+            ordered = counts[order]
+            tails = np.cumsum(ordered[::-1])[::-1]
+            last = gammaln(self.concentration + ordered[-1]) - gammaln(1.0 + ordered[-1])
+            return float(last - np.log(self.concentration + tails[:-1]).sum())
+
+        moved = (np.r_[np.delete(descending, i), descending[i]] for i in range(len(counts)))
+        return max((descending, *moved), key=value)
+
+    def take(self, posterior: Sticks, index: NDArray[np.intp]) -> Sticks:
+        """Return the posterior of some of the components."""
+        return Sticks(posterior.a[index], posterior.b[index])

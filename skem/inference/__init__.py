@@ -3,15 +3,27 @@
 from skem.inference.expectation import Local, Visit
 from skem.inference.initialisation import START_METHODS, Start, find_start
 from skem.inference.loops import Run, batch_em, blend
-from skem.inference.rules import MixtureParameters, PointRule, joint_scorer
+from skem.inference.rules import (
+    MixtureParameters,
+    MixturePosterior,
+    PointRule,
+    Rule,
+    Theta,
+    VariationalRule,
+    joint_scorer,
+)
 
 __all__ = [
     "START_METHODS",
     "Local",
     "MixtureParameters",
+    "MixturePosterior",
     "PointRule",
+    "Rule",
     "Run",
     "Start",
+    "Theta",
+    "VariationalRule",
     "Visit",
     "batch_em",
     "blend",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 from skem.engine import Table, Threads, Tile, TilePlan
-from skem.families import GaussianFamily, GaussianStatistics, Scorer
+from skem.families import GaussianFamily, GaussianStatistics, Scorer, Scores
 from skem.families.scorers import Sums, expect_in_steps, normalise
 
 __all__ = ["Local", "Visit"]
@@ -128,7 +128,7 @@ class Visit:
 
     def evaluate(
         self,
-        scorer: Scorer,
+        scorer: Scores,
         *,
         log_density: NDArray[np.floating] | None = None,
         resp: NDArray[np.floating] | None = None,
@@ -140,7 +140,7 @@ class Visit:
 
         Parameters
         ----------
-        scorer : Scorer
+        scorer : Scores
         log_density : ndarray of shape (n_rows,), default=None
         resp : ndarray of shape (n_rows, n_components), default=None
         labels : ndarray of shape (n_rows,), default=None

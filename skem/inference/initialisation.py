@@ -16,7 +16,7 @@ from sklearn.utils.random import sample_without_replacement
 from skem.engine import Table, TilePlan
 from skem.families import GaussianStatistics, Scorer
 from skem.inference.expectation import Visit
-from skem.inference.rules import MixtureParameters, PointRule
+from skem.inference.rules import Rule, Theta, update_summing
 
 __all__ = ["START_METHODS", "Start", "find_start"]
 
@@ -62,13 +62,13 @@ class _Rows(NamedTuple):
     responsibilities: Callable[[], Responsibilities]
 
 
-def find_start(visit: Visit, rule: PointRule, start: Start) -> MixtureParameters:
+def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that a start method leads to.
 
     Parameters
     ----------
     visit : Visit
-    rule : PointRule
+    rule : Rule
     start : Start
 
     Raises
@@ -85,7 +85,7 @@ def find_start(visit: Visit, rule: PointRule, start: Start) -> MixtureParameters
     return _estimate(Visit(rows.table, plan, visit.threads), rule, rows, start.n_components)
 
 
-def _estimate(visit: Visit, rule: PointRule, rows: _Rows, n_components: int) -> MixtureParameters:
+def _estimate(visit: Visit, rule: Rule[Theta], rows: _Rows, n_components: int) -> Theta:
     family = rule.family
     n_features = visit.table.X.shape[1]
 
@@ -94,7 +94,7 @@ def _estimate(visit: Visit, rule: PointRule, rows: _Rows, n_components: int) -> 
 
     summer = family.summer(n_components, n_features)
     blank = rule.blank(n_components, n_features)
-    return rule.update_summing(sum_by(summer), blank, summer, sum_by)
+    return update_summing(rule, sum_by(summer), blank, summer, sum_by)
 
 
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Generic, NamedTuple
 
 from skem.families import GaussianFamily, GaussianStatistics, Scorer
 from skem.inference.expectation import Visit
-from skem.inference.rules import MixtureParameters, PointRule
+from skem.inference.rules import Rule, Theta, update_summing
 
 __all__ = ["Run", "batch_em", "blend"]
 
@@ -15,31 +15,34 @@ __all__ = ["Run", "batch_em", "blend"]
 _ROUNDING = 1e-10
 
 
-class Run(NamedTuple):
+class Run(NamedTuple, Generic[Theta]):
     """One run of a loop.
 
     Attributes
     ----------
-    theta : MixtureParameters
+    theta : MixtureParameters or MixturePosterior
     bound : float
         The bound at `theta`, in nats per unit of weight, to a relative 1e-10.
     bounds : list of float
         The bound after each iteration; it never falls.
     converged : bool
     n_iter : int
+    statistics : GaussianStatistics or None
+        Those expected at `theta`, where they were asked for.
     """
 
-    theta: MixtureParameters
+    theta: Theta
     bound: float
     bounds: list[float]
     converged: bool
     n_iter: int
+    statistics: GaussianStatistics | None
 
 
-class _State(NamedTuple):
+class _State(NamedTuple, Generic[Theta]):
     """Parameters, and what an E-step found at them."""
 
-    theta: MixtureParameters
+    theta: Theta
     scorer: Scorer
     statistics: GaussianStatistics | None
     bound: float
@@ -47,19 +50,23 @@ class _State(NamedTuple):
 
 def batch_em(
     visit: Visit,
-    rule: PointRule,
-    theta: MixtureParameters,
+    rule: Rule[Theta],
+    theta: Theta,
     *,
     max_iter: int,
     tol: float,
-    after_iteration: Callable[[int, MixtureParameters, float, float], bool],
-) -> Run:
+    after_iteration: Callable[[int, Theta, float, float], bool],
+    keep_statistics: bool = False,
+) -> Run[Theta]:
     """Alternate E- and M-steps over all rows (Dempster, Laird & Rubin 1977).
 
-    An iteration is a pair of steps. It is the last one if the E-step, at the parameters that
-    the iteration starts from, found a bound less than `tol` above the one before: so iterations
-    and parameters are those of scikit-learn. One more visit, without statistics, then gives the
-    bound of the parameters that are returned.
+    Or, by the variational rule, updates of the assignments' and the parameters' posteriors
+    (Bishop 2006, section 10.2.1): the same steps.
+
+    An iteration is a pair of steps. It is the last one if the rule says that the gains of those
+    before have settled; for a point estimate, if the one before gained less than `tol`, so that
+    iterations and parameters are those of scikit-learn. One more visit, without statistics, then
+    gives the bound of the parameters that are returned.
 
     The M-step raises the bound, except that `reg_covar` is no part of it and may lower it where
     components are narrow. Such an iteration is undone and ends the loop, unless it costs less
@@ -69,14 +76,16 @@ def batch_em(
     Parameters
     ----------
     visit : Visit
-    rule : PointRule
-    theta : MixtureParameters
+    rule : Rule
+    theta : MixtureParameters or MixturePosterior
         Where to start.
     max_iter : int
     tol : float
         In nats per unit of weight.
     after_iteration : callable
         ``after_iteration(n_iter, theta, bound, gain)``; the loop ends if it returns True.
+    keep_statistics : bool, default=False
+        Whether to return the statistics expected at the parameters that are returned.
 
     Returns
     -------
@@ -84,33 +93,34 @@ def batch_em(
     """
     weight = visit.table.total_weight
 
-    def expect(theta: MixtureParameters, bound_only: bool) -> _State:
+    def expect(theta: Theta, last: bool) -> _State[Theta]:
         scorer = rule.scorer(theta)
-        local = visit.expect(rule.family, scorer, bound_only=bound_only)
+        local = visit.expect(rule.family, scorer, bound_only=last and not keep_statistics)
         bound = (local.log_normaliser + rule.regulariser(theta)) / weight
         return _State(theta, scorer, local.statistics, bound)
 
-    state = expect(theta, bound_only=max_iter == 0)
+    state = expect(theta, last=max_iter == 0)
     bounds: list[float] = []
-    gain, highest = float("inf"), float("-inf")
+    gains: list[float] = []
+    highest = float("-inf")
     converged = False
     for n_iter in range(1, max_iter + 1):
-        converged = abs(gain) < tol
+        converged = rule.settled(gains, tol)
         proposed = expect(_maximise(visit, rule, state), converged or n_iter == max_iter)
-        gain = proposed.bound - state.bound
+        gains.append(proposed.bound - state.bound)
         if proposed.bound >= highest - _ROUNDING * abs(highest):
             state = proposed
         else:
             converged = True
         highest = max(highest, state.bound)
         bounds.append(highest)
-        if after_iteration(n_iter, state.theta, highest, gain) or converged:
+        if after_iteration(n_iter, state.theta, highest, gains[-1]) or converged:
             break
     bound = bounds[-1] if bounds else state.bound
-    return Run(state.theta, bound, bounds, converged, len(bounds))
+    return Run(state.theta, bound, bounds, converged, len(bounds), state.statistics)
 
 
-def _maximise(visit: Visit, rule: PointRule, state: _State) -> MixtureParameters:
+def _maximise(visit: Visit, rule: Rule[Theta], state: _State[Theta]) -> Theta:
     """Make the M-step, after one more visit where the E-step's sums lost digits."""
     assert state.statistics is not None
 
@@ -119,7 +129,8 @@ def _maximise(visit: Visit, rule: PointRule, state: _State) -> MixtureParameters
         assert again is not None
         return again
 
-    return rule.update_summing(state.statistics, state.theta, state.scorer, sum_by)
+    theta = update_summing(rule, state.statistics, state.theta, state.scorer, sum_by)
+    return rule.arrange(theta)
 
 
 def blend(

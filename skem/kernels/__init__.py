@@ -7,7 +7,7 @@ light: write ``from skem import kernels`` and then ``kernels.linear.linear_score
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["centred", "linear", "normalise", "projected", "rows"]
+__all__ = ["centred", "linear", "normalise", "projected", "rows", "student"]
 
 
 def __getattr__(name: str) -> ModuleType:

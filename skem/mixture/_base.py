@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,16 +19,25 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem.engine import Table, Threads, TilePlan, count_threads
-from skem.families import Scorer
+from skem.families import Scores
 from skem.inference import Visit
 from skem.mixture._callbacks import CallbackSupportMixin
+from skem.mixture._forms import Form
 from skem.mixture._parameters import check_sample_weight, float_dtypes
+from skem.mixture._setup import make_family
 
 __all__ = ["BaseMixture"]
 
 Floats: TypeAlias = NDArray[np.floating]
 Labels: TypeAlias = NDArray[np.int64]
-Array: TypeAlias = NDArray[np.float64]
+
+
+class _Evaluation(NamedTuple):
+    """A visit, what it scores rows by, and what to add to log densities for the user's units."""
+
+    visit: Visit
+    scorer: Scores
+    offset: float
 
 
 class BaseMixture(
@@ -40,10 +49,13 @@ class BaseMixture(
 ):
     """Densities, assignments, criteria and samples of a fitted mixture.
 
-    A subclass fits, and says in `_scorer` how rows are scored.
+    A subclass fits; its `_form` says how rows are scored.
     """
 
+    _form: Form[Any]
     n_components: int
+    covariance_type: Any
+    reg_covar: float
     n_jobs: int | None
     block_size: int | None
     random_state: Any
@@ -51,18 +63,6 @@ class BaseMixture(
     @abstractmethod
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Estimate the parameters from rows."""
-
-    @abstractmethod
-    def _scorer(self) -> tuple[Scorer, Array, Array, float, int]:
-        """Return scorer, origin, scale, what to add to its log densities, and its pairs."""
-
-    @abstractmethod
-    def _draw(self, labels: Labels, rng: np.random.RandomState) -> Floats:
-        """Draw a row from each labelled component."""
-
-    @abstractmethod
-    def n_parameters(self) -> int:
-        """Count the model's free parameters."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -79,12 +79,21 @@ class BaseMixture(
         return rows
 
     @contextmanager
-    def _evaluation(self, X: Floats) -> Iterator[tuple[Visit, Scorer, float]]:
-        scorer, origin, scale, offset, n_pairs = self._scorer()
-        table = Table(X, None, origin, scale)
-        plan = TilePlan(len(X), X.shape[1], len(self.weights_), n_pairs, self.block_size)
+    def _evaluation(self, X: Floats, make: Callable[..., Scores]) -> Iterator[_Evaluation]:
+        """Prepare to score rows by what `make(self, family, theta)` returns."""
+        family = make_family(self)
+        theta, n_features = self._form.read(self, family), X.shape[1]
+        weights = np.asarray(self.weights_, dtype=np.float64)
+        # About one of the means: where all agree, the origin is theirs to the last bit.
+        means, _, factors = theta.components
+        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
+        scale = family.typical_scale(weights, factors, n_features)
+        scorer = make(self, family, self._form.to_table(family, theta, origin, scale))
+        n_pairs = len(family.pairs(n_features)[0])
+        plan = TilePlan(len(X), n_features, len(weights), n_pairs, self.block_size)
         with Threads(count_threads(self.n_jobs)) as threads:
-            yield Visit(table, plan, threads), scorer, offset
+            visit = Visit(Table(X, None, origin, scale), plan, threads)
+            yield _Evaluation(visit, scorer, -float(np.log(scale).sum()))
 
     def fit_predict(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -135,7 +144,7 @@ class BaseMixture(
         """
         rows = self._check_rows(X)
         log_density = np.empty(len(rows), dtype=np.float64)
-        with self._evaluation(rows) as (visit, scorer, offset):
+        with self._evaluation(rows, self._form.density) as (visit, scorer, offset):
             visit.evaluate(scorer, log_density=log_density)
         log_density += offset
         return _narrow(log_density, rows.dtype)
@@ -175,7 +184,7 @@ class BaseMixture(
         """
         rows = self._check_rows(X)
         labels = np.empty(len(rows), dtype=np.int64)
-        with self._evaluation(rows) as (visit, scorer, _):
+        with self._evaluation(rows, self._form.assigner) as (visit, scorer, _):
             visit.evaluate(scorer, labels=labels)
         return labels
 
@@ -193,7 +202,7 @@ class BaseMixture(
         """
         rows = self._check_rows(X)
         resp = np.empty((len(rows), len(self.weights_)), dtype=rows.dtype)
-        with self._evaluation(rows) as (visit, scorer, _):
+        with self._evaluation(rows, self._form.assigner) as (visit, scorer, _):
             visit.evaluate(scorer, resp=resp)
         return resp
 
@@ -239,7 +248,20 @@ class BaseMixture(
         rng = self._sampler if random_state is None else check_random_state(random_state)
         share = np.asarray(self.weights_, dtype=np.float64)
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
-        return _narrow(self._draw(labels, rng), self.means_.dtype), labels
+        family = make_family(self)
+        drawn = self._form.draw(self, family, self._form.read(self, family), labels, rng)
+        return _narrow(drawn, self.means_.dtype), labels
+
+    def n_parameters(self) -> int:
+        """Count the free parameters of weights, means and covariances.
+
+        Returns
+        -------
+        n_parameters : int
+        """
+        check_is_fitted(self)
+        n_components, n_features = self.means_.shape
+        return n_components - 1 + make_family(self).n_parameters(n_components, n_features)
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skem.families import GAUSSIAN_FAMILIES, Scorer
-from skem.inference import START_METHODS, joint_scorer
+from skem.families import GAUSSIAN_FAMILIES
+from skem.inference import START_METHODS
 from skem.mixture import _fitting
-from skem.mixture._base import Array, BaseMixture, Floats, Labels
+from skem.mixture._base import BaseMixture
 from skem.mixture._callbacks import with_callbacks
 from skem.mixture._parameters import (
     Allowed,
     array,
     boolean,
-    check_parameters,
-    check_sample_weight,
-    float_dtypes,
     integer,
     jobs,
     none,
@@ -29,7 +23,7 @@ from skem.mixture._parameters import (
     random_state,
     real,
 )
-from skem.mixture._setup import fitted_parameters, make_family, to_table
+from skem.mixture._point import PointForm
 
 __all__ = ["EMGaussianMixture"]
 
@@ -214,6 +208,8 @@ class EMGaussianMixture(BaseMixture):
     array([1, 0])
     """
 
+    _form = PointForm()
+
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
         "n_components": (integer(1),),
         "covariance_type": (one_of(GAUSSIAN_FAMILIES),),
@@ -320,11 +316,7 @@ class EMGaussianMixture(BaseMixture):
             If no restart converged, a component emptied or collapsed, or a column is constant
             ('spherical': all are).
         """
-        rows, weights = self._check_fit(X, sample_weight, reset=True)
-        outcome = _fitting.fit(self, rows, y, weights)
-        self._publish(outcome)
-        for message in outcome.messages:
-            warnings.warn(message, ConvergenceWarning, stacklevel=3)
+        _fitting.fit(self, X, y, sample_weight)
         return self
 
     def partial_fit(
@@ -350,49 +342,5 @@ class EMGaussianMixture(BaseMixture):
             ``lower_bound_`` is that of this batch at the new parameters, ``lower_bounds_`` has
             one for each step, and ``n_iter_`` counts the steps.
         """
-        fitted = hasattr(self, "weights_")
-        rows, weights = self._check_fit(X, sample_weight, reset=not fitted)
-        outcome = _fitting.step(self, rows, weights)
-        self._publish(outcome)
-        for message in outcome.messages:
-            warnings.warn(message, ConvergenceWarning, stacklevel=2)
+        _fitting.step(self, X, sample_weight)
         return self
-
-    def n_parameters(self) -> int:
-        """Count the free parameters of weights, means and covariances.
-
-        Returns
-        -------
-        n_parameters : int
-        """
-        check_is_fitted(self)
-        n_components, n_features = self.means_.shape
-        return n_components - 1 + make_family(self).n_parameters(n_components, n_features)
-
-    def _check_fit(
-        self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> tuple[Floats, Array | None]:
-        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        rows = validate_data(self, X, reset=reset, dtype=float_dtypes(X))
-        return rows, check_sample_weight(sample_weight, len(rows))
-
-    def _publish(self, outcome: _fitting.Outcome) -> None:
-        for name, value in outcome.attributes.items():
-            setattr(self, name, value)
-
-    def _scorer(self) -> tuple[Scorer, Array, Array, float, int]:
-        family = make_family(self)
-        theta = fitted_parameters(self, family)
-        n_features = theta.components.means.shape[1]
-        # About one of the means: where all agree, the origin is theirs to the last bit.
-        means = theta.components.means
-        origin = means[0] + np.average(means - means[0], axis=0, weights=theta.weights)
-        scale = family.typical_scale(theta.weights, theta.components.factors, n_features)
-        inner = to_table(family, theta, origin, scale)
-        scorer = joint_scorer(family, inner)
-        n_pairs = len(family.pairs(n_features)[0])
-        return scorer, origin, scale, -float(np.log(scale).sum()), n_pairs
-
-    def _draw(self, labels: Labels, rng: np.random.RandomState) -> Floats:
-        family = make_family(self)
-        return family.sample(fitted_parameters(self, family).components, labels, rng)

@@ -1,140 +1,85 @@
-"""What `fit` and `partial_fit` of a Gaussian mixture do, from checked rows to attributes."""
+"""What `fit` and `partial_fit` of a Gaussian mixture do, from rows to attributes."""
 
 from __future__ import annotations
 
 import copy
+import warnings
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import joblib
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
 
 from skem.engine import Table, Threads, TilePlan, count_threads
-from skem.families import GaussianFamily, GaussianPrior, GaussianStatistics
-from skem.inference import (
-    MixtureParameters,
-    PointRule,
-    Run,
-    Start,
-    Visit,
-    batch_em,
-    blend,
-    find_start,
-)
+from skem.families import GaussianStatistics
+from skem.inference import Run, Start, Visit, batch_em, blend, find_start
 from skem.mixture._callbacks import Task, root_task
-from skem.mixture._parameters import check_shape
-from skem.mixture._setup import (
-    Standard,
-    check_enough_rows,
-    fitted_parameters,
-    given_parameters,
-    make_family,
-    make_prior,
-    make_weights,
-    standardise,
-    to_table,
-    to_user,
+from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
+from skem.mixture._parameters import (
+    check_parameters,
+    check_sample_weight,
+    check_shape,
+    float_dtypes,
 )
+from skem.mixture._setup import check_enough_rows, make_family, standardise
 
-if TYPE_CHECKING:
-    from skem.mixture._em import EMGaussianMixture
-
-__all__ = ["Outcome", "Stepwise", "fit", "step"]
+__all__ = ["fit", "step"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-# A component with a smaller weight than this has lost all its rows.
-_EMPTIED = 1e-12
+
+def _check(
+    estimator: Any, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+) -> tuple[NDArray[np.floating], Array | None]:
+    name, given = type(estimator).__name__, estimator.get_params(deep=False)
+    check_parameters(name, given, estimator._allowed)
+    rows = validate_data(estimator, X, reset=reset, dtype=float_dtypes(X))
+    return rows, check_sample_weight(sample_weight, len(rows))
 
 
-class Outcome(NamedTuple):
-    """Fitted attributes, and what the user should be warned of."""
-
-    attributes: dict[str, Any]
-    messages: list[str]
-
-
-class Stepwise(NamedTuple):
-    """Where stepwise EM stands.
-
-    Attributes
-    ----------
-    statistics : GaussianStatistics
-        Per unit of weight, in the units of `standard`.
-    standard : Standard
-    steps : int
-    weight : float
-        Total weight of the batches seen.
-    prior : GaussianPrior or None
-        In the units of `standard`; made from the first batch where the user left it open.
-    warned : tuple of str
-        What the user has been warned of.
-    """
-
-    statistics: GaussianStatistics
-    standard: Standard
-    steps: int
-    weight: float
-    prior: GaussianPrior | None
-    warned: tuple[str, ...]
-
-
-class _Problem(NamedTuple):
-    """One estimator's task on one table."""
-
-    estimator: EMGaussianMixture
-    family: GaussianFamily
-    rule: PointRule
-    standard: Standard
-    table: Table
-    plan: TilePlan
-
-    @property
-    def offset(self) -> float:
-        """What turns a bound in the table's units into one in the user's."""
-        log_scale = np.log(self.standard.scale)
-        k = self.plan.n_components
-        jacobian = self.family.log_prior_jacobian(self.rule.prior, log_scale, k)
-        return -float(log_scale.sum()) - jacobian / self.table.total_weight
-
-
-def _standing(estimator: EMGaussianMixture) -> Stepwise | None:
-    """Say where stepwise EM stands; after a fit at no steps, with the statistics of its rows."""
-    state: Stepwise | None = getattr(estimator, "_stepwise", None)
-    if state is not None or not hasattr(estimator, "_seen"):
-        return state
-    family = make_family(estimator)
-    weight, *standard = estimator._seen
-    origin, scale = standard[:2]
-    theta = to_table(family, fitted_parameters(estimator, family), origin, scale)
-    expected = family.expected(theta.weights, theta.components)
-    return Stepwise(expected, Standard(*standard), 0, weight, None, ())
+def _publish(estimator: Any, attributes: dict[str, Any], messages: list[str], depth: int) -> None:
+    for name, value in attributes.items():
+        setattr(estimator, name, value)
+    for message in messages:
+        warnings.warn(message, ConvergenceWarning, stacklevel=depth + 2)
 
 
 def _pose(
-    estimator: EMGaussianMixture,
+    estimator: GaussianEstimator,
     X: NDArray[np.floating],
     weights: Array | None,
     state: Stepwise | None = None,
-) -> _Problem:
+) -> Problem:
     family = make_family(estimator)
     standard = state.standard if state else standardise(X, weights, family)
     table = Table(X, weights, standard.origin, standard.scale)
     n_pairs = len(family.pairs(X.shape[1])[0])
     plan = TilePlan(len(X), X.shape[1], estimator.n_components, n_pairs, estimator.block_size)
     with Threads(1) as alone:
-        prior = state.prior if state else None
-        prior = prior or make_prior(estimator, family, Visit(table, plan, alone))
-    rule = PointRule(make_weights(estimator), family, prior)
-    return _Problem(estimator, family, rule, standard, table, plan)
+        visit = Visit(table, plan, alone)
+        rule = estimator._form.rule(estimator, family, visit, state.prior if state else None)
+    return Problem(estimator, family, rule, standard, table, plan)
 
 
 def fit(
-    estimator: EMGaussianMixture, X: NDArray[np.floating], y: object, weights: Array | None
-) -> Outcome:
-    """Fit from one or several starts and return the best."""
+    estimator: GaussianEstimator, X: ArrayLike, y: object, sample_weight: ArrayLike | None
+) -> None:
+    """Fit from one or several starts and publish the best.
+
+    To be called by the estimator's own `fit`, which `with_callbacks` wraps.
+    """
+    rows, weights = _check(estimator, X, sample_weight, reset=True)
+    attributes, messages = _fit(estimator, rows, y, weights)
+    _publish(estimator, attributes, messages, depth=3)
+
+
+def _fit(
+    estimator: GaussianEstimator, X: NDArray[np.floating], y: object, weights: Array | None
+) -> tuple[dict[str, Any], list[str]]:
     warm = estimator.warm_start and hasattr(estimator, "converged_")
     n_init = 1 if warm else estimator.n_init
     problem = _pose(estimator, X, weights)
@@ -156,7 +101,7 @@ def fit(
     n_threads = count_threads(estimator.n_jobs)
     share = max(1, n_threads // n_init)
 
-    def restart(number: int) -> Run:
+    def restart(number: int) -> Run[Any]:
         task = root
         if not single:
             task = root.subtask("initialization", estimator.max_iter, number=number)
@@ -167,42 +112,41 @@ def fit(
         jobs = (joblib.delayed(restart)(number) for number in range(n_init))
         runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
     run = max(runs, key=lambda run: run.bound)
+    form = estimator._form
     attributes = _attributes(problem, run.theta)
-    offset = problem.offset
     attributes |= {
         "converged_": run.converged,
         "n_iter_": run.n_iter,
-        "lower_bound_": run.bound + offset,
-        "lower_bounds_": [bound + offset for bound in run.bounds],
-        "_stepwise": None,
-        "_seen": (problem.table.total_weight, *problem.standard),
+        "lower_bound_": form.bound(problem, run.bound),
+        "lower_bounds_": [form.bound(problem, bound) for bound in run.bounds],
         "_sampler": np.random.RandomState(rng.randint(2**31 - 1)),
     }
+    attributes |= narrow(form.outcome(problem, run), X.dtype)
     root.end(lambda: attributes)
     messages = _diagnose(problem, run.theta)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
-            f"EM did not converge in max_iter={estimator.max_iter} iterations: the bound still "
-            f"rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try other "
-            "init_params, or check for degenerate data."
+            f"{form.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
+            f"bound still rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try "
+            "other init_params, or check for degenerate data."
         )
-    return Outcome(attributes, messages)
+    return attributes, messages
 
 
 def _run(
-    problem: _Problem,
+    problem: Problem,
     threads: Threads,
     rng: np.random.RandomState,
     number: int,
     task: Task,
     single: bool,
-) -> Run:
+) -> Run[Any]:
     estimator = problem.estimator
     visit = Visit(problem.table, problem.plan, threads)
     progress = _Progress(estimator, number)
     theta = _start(problem, visit, rng)
 
-    def after_iteration(n_iter: int, theta: MixtureParameters, bound: float, gain: float) -> bool:
+    def after_iteration(n_iter: int, theta: Any, bound: float, gain: float) -> bool:
         progress.iteration(n_iter, gain)
         iteration = task.subtask("em iteration")
         return iteration.end(lambda: _attributes(problem, theta))
@@ -214,34 +158,34 @@ def _run(
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         after_iteration=after_iteration,
+        keep_statistics=estimator._form.keep_statistics,
     )
-    progress.end(run.bound + problem.offset, run.converged)
+    progress.end(estimator._form.bound(problem, run.bound), run.converged)
     if not single:
         task.end(lambda: _attributes(problem, run.theta))
     return run
 
 
-def _start(problem: _Problem, visit: Visit, rng: np.random.RandomState) -> MixtureParameters:
-    estimator, family, table = problem.estimator, problem.family, problem.table
-    k, standard = estimator.n_components, problem.standard
+def _start(problem: Problem, visit: Visit, rng: np.random.RandomState) -> Any:
+    estimator, table, standard = problem.estimator, problem.table, problem.standard
+    k, form = estimator.n_components, estimator._form
     check_enough_rows(table.X, table.weights, k)
     if estimator.warm_start and hasattr(estimator, "converged_"):
         return _go_on(problem)
-    given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
-    theta_or_none = None
-    if any(value is None for value in given):
+    theta = None
+    if form.needs_start(estimator):
         method = estimator.init_params
         if not isinstance(method, str):
             method = _check_responsibilities(method, len(table.X), k)
         start = Start(method, k, rng, standard.origin, standard.column_scale)
-        theta_or_none = find_start(visit, problem.rule, start)
-    return given_parameters(estimator, family, theta_or_none, table)
+        theta = find_start(visit, problem.rule, start)
+    return form.complete(problem, theta)
 
 
-def _go_on(problem: _Problem) -> MixtureParameters:
+def _go_on(problem: Problem) -> Any:
     """Start from what was fitted before."""
-    estimator, standard = problem.estimator, problem.standard
-    theta = fitted_parameters(estimator, problem.family)
+    estimator, family, standard = problem.estimator, problem.family, problem.standard
+    theta = estimator._form.read(estimator, family)
     fitted = theta.components.means.shape
     asked = (estimator.n_components, problem.plan.n_features)
     if fitted != asked:
@@ -250,7 +194,7 @@ def _go_on(problem: _Problem) -> MixtureParameters:
             f"{asked[1]} features of X ask for {asked}: a fit that goes on (warm_start=True, "
             "partial_fit) can't change them. Fit a new estimator, or set warm_start=False"
         )
-    return to_table(problem.family, theta, standard.origin, standard.scale)
+    return estimator._form.to_table(family, theta, standard.origin, standard.scale)
 
 
 def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> Array:
@@ -263,28 +207,21 @@ def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> Array:
     return resp
 
 
-def _attributes(problem: _Problem, theta: MixtureParameters) -> dict[str, Any]:
-    standard, dtype = problem.standard, problem.table.X.dtype
-    user = to_user(problem.family, theta, standard.origin, standard.scale)
-    values = {
-        "weights_": user.weights,
-        "means_": user.components.means,
-        "covariances_": user.components.covariances,
-        "precisions_": problem.family.precisions(user.components.factors),
-        "precisions_cholesky_": user.components.factors,
-    }
+def _attributes(problem: Problem, theta: Any) -> dict[str, Any]:
+    values = problem.estimator._form.attributes(problem, theta)
     with np.errstate(over="ignore"):
-        narrow = {name: value.astype(dtype) for name, value in values.items()}
-    for name, value in narrow.items():
-        if not np.isfinite(value).all():
+        narrowed = narrow(values, problem.table.X.dtype)
+    for name, value in narrowed.items():
+        parts = value if isinstance(value, tuple) else (value,)
+        if not all(np.isfinite(part).all() for part in parts):
             raise ValueError(
-                f"{name} has values out of the range of {dtype}: rescale the columns of X or "
-                "increase reg_covar"
+                f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
+                "columns of X or increase reg_covar"
             )
-    return narrow | {"_fitted_type": problem.estimator.covariance_type}
+    return narrowed | {"_fitted_type": problem.estimator.covariance_type}
 
 
-def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
+def _diagnose(problem: Problem, theta: Any) -> list[str]:
     messages = []
     constant = np.flatnonzero(problem.standard.constant)
     # One variance for all features is reg_covar's only if no feature varies.
@@ -297,28 +234,13 @@ def _diagnose(problem: _Problem, theta: MixtureParameters) -> list[str]:
             f"reg_covar={problem.estimator.reg_covar:g} by decree, and densities depend on it. "
             "Drop them."
         )
-    emptied = np.flatnonzero(theta.weights <= _EMPTIED)
-    if len(emptied):
-        messages.append(
-            f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
-            "zero and their means and covariances are the last they had. Decrease n_components "
-            "or try other init_params."
-        )
-    collapsed = np.flatnonzero(problem.family.collapsed(theta.weights, theta.components))
-    if len(collapsed):
-        messages.append(
-            f"Component(s) {collapsed.tolist()} collapsed onto too few distinct rows: their "
-            f"covariances are held up by reg_covar={problem.estimator.reg_covar:g} alone, and the "
-            "likelihood owes much to them. Decrease n_components, increase reg_covar, or use a "
-            "simpler covariance_type."
-        )
-    return messages
+    return messages + problem.estimator._form.diagnose(problem, theta)
 
 
 class _Progress:
     """Prints what `verbose` asks for, in scikit-learn's words."""
 
-    def __init__(self, estimator: EMGaussianMixture, number: int) -> None:
+    def __init__(self, estimator: GaussianEstimator, number: int) -> None:
         self.verbose = int(estimator.verbose)
         self.interval = estimator.verbose_interval
         self.began = self.last = perf_counter()
@@ -342,22 +264,45 @@ class _Progress:
             print(f"Initialization {words}." + (time if self.verbose > 1 else ""))
 
 
-def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array | None) -> Outcome:
-    """Take one step of stepwise EM."""
-    state = _standing(estimator)
+def step(
+    estimator: GaussianEstimator,
+    X: ArrayLike,
+    sample_weight: ArrayLike | None,
+    total_weight: float | None = None,
+) -> None:
+    """Take one step of stepwise EM or stochastic variational inference, and publish it.
+
+    To be called by the estimator's own `partial_fit`. ``total_weight`` is that of the population
+    that batches are drawn from; None: the weight of the batches so far.
+    """
+    fitted = hasattr(estimator, "weights_")
+    rows, weights = _check(estimator, X, sample_weight, reset=not fitted)
+    attributes, messages = _step(estimator, rows, weights, total_weight, fitted)
+    _publish(estimator, attributes, messages, depth=2)
+
+
+def _step(
+    estimator: GaussianEstimator,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    total_weight: float | None,
+    fitted: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    form = estimator._form
+    state = form.standing(estimator)
     rng = check_random_state(estimator.random_state)
     problem = _pose(estimator, X, weights, state)
     family, rule = problem.family, problem.rule
-    weight = problem.table.total_weight
     with Threads(count_threads(estimator.n_jobs)) as threads:
         visit = Visit(problem.table, problem.plan, threads)
-        theta = _go_on(problem) if hasattr(estimator, "weights_") else _start(problem, visit, rng)
+        theta = _go_on(problem) if fitted else _start(problem, visit, rng)
         local = visit.expect(family, rule.scorer(theta))
         assert local.statistics is not None
-        state = _take_in(problem, state, family.scale(local.statistics, 1.0 / weight))
-        theta = rule.update(family.scale(state.statistics, state.weight), theta)
-        final = visit.expect(family, rule.scorer(theta), bound_only=True)
-    bound = (final.log_normaliser + rule.regulariser(theta)) / weight + problem.offset
+        new = family.scale(local.statistics, 1.0 / problem.table.total_weight)
+        state = _take_in(problem, state, new)
+        population = total_weight or state.weight
+        theta = rule.update(family.scale(state.statistics, population), theta)
+        bound, outcome = form.outcome_of_batch(problem, visit, theta, population)
     earlier = estimator.lower_bounds_ if state.steps > 1 else []
     messages = [m for m in _diagnose(problem, theta) if m not in state.warned]
     attributes = _attributes(problem, theta) | {
@@ -369,10 +314,10 @@ def step(estimator: EMGaussianMixture, X: NDArray[np.floating], weights: Array |
     }
     if not hasattr(estimator, "_sampler"):
         attributes["_sampler"] = np.random.RandomState(rng.randint(2**31 - 1))
-    return Outcome(attributes, messages)
+    return attributes | narrow(outcome, X.dtype), messages
 
 
-def _take_in(problem: _Problem, state: Stepwise | None, new: GaussianStatistics) -> Stepwise:
+def _take_in(problem: Problem, state: Stepwise | None, new: GaussianStatistics) -> Stepwise:
     """Blend a batch's statistics per unit of weight with those before."""
     weight = problem.table.total_weight
     if state is None:

@@ -11,28 +11,29 @@ from skem.engine import Table, TilePlan
 from skem.engine.table import column_moments
 from skem.families import (
     GAUSSIAN_FAMILIES,
-    CategoricalWeights,
     GaussianFamily,
     GaussianParameters,
     GaussianPrior,
+    GaussianStatistics,
 )
-from skem.inference import MixtureParameters, Visit
+from skem.inference import Visit
 from skem.mixture._parameters import check_shape
 
 if TYPE_CHECKING:
-    from skem.mixture._em import EMGaussianMixture
+    from skem.mixture._forms import GaussianEstimator
 
 __all__ = [
     "Standard",
     "check_enough_rows",
-    "fitted_parameters",
-    "given_parameters",
+    "check_positive",
+    "components_to_table",
+    "components_to_user",
+    "fitted_components",
     "make_family",
     "make_prior",
-    "make_weights",
+    "prior_covariance",
+    "spread_of_rows",
     "standardise",
-    "to_table",
-    "to_user",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -101,43 +102,42 @@ def check_enough_rows(X: NDArray[np.floating], weights: Array | None, n_componen
         )
 
 
-def make_family(estimator: EMGaussianMixture) -> GaussianFamily:
+def make_family(estimator: GaussianEstimator) -> GaussianFamily:
     """Make the family that `covariance_type` names."""
     return GAUSSIAN_FAMILIES[estimator.covariance_type](float(estimator.reg_covar))
 
 
-def to_table(
-    family: GaussianFamily, theta: MixtureParameters, origin: Array, scale: Array
-) -> MixtureParameters:
+def components_to_table(
+    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
+) -> GaussianParameters:
     """Bring parameters in the user's units to a table's."""
-    components = theta.components._replace(means=theta.components.means - origin)
-    return MixtureParameters(theta.weights, family.rescale(components, 1.0 / scale))
+    components = components._replace(means=components.means - origin)
+    return family.rescale(components, 1.0 / scale)
 
 
-def to_user(
-    family: GaussianFamily, theta: MixtureParameters, origin: Array, scale: Array
-) -> MixtureParameters:
+def components_to_user(
+    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
+) -> GaussianParameters:
     """Bring parameters in a table's units to the user's."""
-    components = family.rescale(theta.components, scale)
-    return MixtureParameters(theta.weights, components._replace(means=components.means + origin))
+    components = family.rescale(components, scale)
+    return components._replace(means=components.means + origin)
 
 
-def fitted_parameters(estimator: EMGaussianMixture, family: GaussianFamily) -> MixtureParameters:
-    """Read the fitted attributes back, in the user's units.
+def fitted_components(estimator: GaussianEstimator, family: GaussianFamily) -> GaussianParameters:
+    """Read the fitted components back, in the user's units.
 
     Raises
     ------
     ValueError
-        If their shapes are not those that the estimator's parameters ask for.
+        If the attributes' shapes are not those that the estimator's parameters ask for.
     """
     means = np.asarray(estimator.means_, dtype=np.float64)
     covariances = np.asarray(estimator.covariances_, dtype=np.float64)
     n_components, n_features = means.shape
     factors = np.asarray(estimator.precisions_cholesky_, dtype=np.float64)
-    weights = np.asarray(estimator.weights_, dtype=np.float64)
     shape = family.identity(n_components, n_features).shape
     values = {
-        "weights_": (weights, (n_components,)),
+        "weights_": (np.asarray(estimator.weights_), (n_components,)),
         "covariances_": (covariances, shape),
         "precisions_cholesky_": (factors, shape),
     }
@@ -155,61 +155,11 @@ def fitted_parameters(estimator: EMGaussianMixture, family: GaussianFamily) -> M
                 f"With means_ of shape {means.shape} and covariance_type={asked!r}, {name} should "
                 f"have the shape {expected}, but has {value.shape}"
             )
-    return MixtureParameters(weights, GaussianParameters(means, covariances, factors))
+    return GaussianParameters(means, covariances, factors)
 
 
-def given_parameters(
-    estimator: EMGaussianMixture,
-    family: GaussianFamily,
-    theta: MixtureParameters | None,
-    table: Table,
-) -> MixtureParameters:
-    """Replace parts of a start by what the user gave as `*_init`; nothing of it is changed.
-
-    Parameters
-    ----------
-    theta : MixtureParameters or None
-        None: the user gave everything.
-    """
-    k, d = estimator.n_components, table.X.shape[1]
-    weights, means, precisions = (
-        estimator.weights_init,
-        estimator.means_init,
-        estimator.precisions_init,
-    )
-    if weights is not None:
-        weights = check_shape("weights_init", weights, (k,))
-        if weights.min() < 0 or weights.max() > 1:
-            raise ValueError(
-                "The parameter 'weights_init' should be in the range [0, 1], but got max value "
-                f"{weights.max():.5f}, min value {weights.min():.5f}"
-            )
-        if abs(weights.sum() - 1) > 1e-6:
-            raise ValueError(
-                "The parameter 'weights_init' should be normalized, but got sum(weights) = "
-                f"{weights.sum():.5f}"
-            )
-    else:
-        assert theta is not None
-        weights = theta.weights
-    if means is not None:
-        means = (check_shape("means_init", means, (k, d)) - table.origin) / table.scale
-    else:
-        assert theta is not None
-        means = theta.components.means
-    if precisions is not None:
-        precisions = check_shape("precisions_init", precisions, family.identity(k, d).shape)
-        _check_positive("precisions_init", precisions, family)
-        components = family.rescale(
-            family.from_precisions(precisions)._replace(means=np.zeros((k, d))), 1.0 / table.scale
-        )
-    else:
-        assert theta is not None
-        components = theta.components
-    return MixtureParameters(weights, components._replace(means=means))
-
-
-def _check_positive(name: str, matrices: Array, family: GaussianFamily) -> None:
+def check_positive(name: str, matrices: Array, family: GaussianFamily) -> None:
+    """Raise ValueError for what can be no covariances or precisions."""
     if family.has_matrices:
         rounding = 1e-8 * float(np.abs(matrices).max())
         symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=0, atol=rounding)
@@ -221,55 +171,64 @@ def _check_positive(name: str, matrices: Array, family: GaussianFamily) -> None:
         raise ValueError(f"The parameter {name!r} should be {words}")
 
 
-def make_weights(estimator: EMGaussianMixture) -> CategoricalWeights:
-    """Make the weights' family with the prior that the user gave."""
-    concentration = estimator.weight_concentration_prior
-    return CategoricalWeights(1.0 if concentration is None else float(concentration))
+def make_prior(
+    family: GaussianFamily,
+    table: Table,
+    *,
+    mean: Any,
+    mean_precision: float,
+    covariance: Array | None,
+    degrees_of_freedom: float | None,
+) -> GaussianPrior:
+    """Make the components' prior in the table's units.
 
-
-def make_prior(estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit) -> GaussianPrior:
-    """Make the components' prior that the user gave, in the table's units."""
-    table = visit.table
+    Parameters
+    ----------
+    family : GaussianFamily
+    table : Table
+    mean : array-like of shape (n_features,) or None
+        In the user's units. None: the weighted mean of the rows.
+    mean_precision : float
+        0 for a flat prior on the means.
+    covariance : ndarray or None
+        In the table's units; see `prior_covariance`.
+    degrees_of_freedom : float or None
+        None for a flat prior on the covariances.
+    """
     d = table.X.shape[1]
     prior = family.flat_prior(d)
-    mean, kappa = estimator.mean_prior, estimator.mean_precision_prior
-    if mean is not None or kappa is not None:
+    if mean_precision > 0:
         mean = table.origin if mean is None else check_shape("mean_prior", mean, (d,))
-        prior = prior._replace(
-            mean=(mean - table.origin) / table.scale,
-            mean_precision=1.0 if kappa is None else float(kappa),
+        mean = (mean - table.origin) / table.scale
+        prior = prior._replace(mean=mean, mean_precision=float(mean_precision))
+    if degrees_of_freedom is None:
+        return prior
+    nu = float(degrees_of_freedom)
+    if family.has_matrices and nu <= d - 1:
+        raise ValueError(
+            "The parameter 'degrees_of_freedom_prior' should be greater than n_features - 1 "
+            f"= {d - 1}, but got {nu}"
         )
-    covariance, nu = estimator.covariance_prior, estimator.degrees_of_freedom_prior
-    if covariance is not None or nu is not None:
-        nu = float(d) if nu is None else float(nu)
-        if family.has_matrices and nu <= d - 1:
-            raise ValueError(
-                "The parameter 'degrees_of_freedom_prior' should be greater than n_features - 1 "
-                f"= {d - 1}, but got {nu}"
-            )
-        prior = prior._replace(
-            covariance=_prior_covariance(family, visit, covariance),
-            degrees_of_freedom=nu,
-        )
-    return prior
+    assert covariance is not None
+    return prior._replace(covariance=covariance, degrees_of_freedom=nu)
 
 
-def _prior_covariance(family: GaussianFamily, visit: Visit, covariance: Any) -> Array:
-    table = visit.table
+def spread_of_rows(family: GaussianFamily, visit: Visit) -> GaussianStatistics:
+    """Statistics of one component that has all rows."""
+    d = visit.table.X.shape[1]
+    plan = TilePlan(len(visit.table.X), d, 1, visit.plan.n_pairs)
+    alone = Visit(visit.table, plan, visit.threads)
+    return alone.summarise(family, family.summer(1, d), lambda a, b: np.ones((b - a, 1)))
+
+
+def prior_covariance(family: GaussianFamily, table: Table, covariance: Any) -> Array:
+    """Bring a prior's scale that the user gave to the table's units."""
     d = table.X.shape[1]
     shape = family.identity(1, d).shape
-    if covariance is None:
-        plan = TilePlan(len(table.X), d, 1, visit.plan.n_pairs)
-        alone = Visit(table, plan, visit.threads)
-        stats = alone.summarise(family, family.summer(1, d), lambda a, b: np.ones((b - a, 1)))
-        # Of one variance for all features the scatter has seen D values a row.
-        seen = family.count(stats.weight, d).reshape((-1,) + (1,) * (len(shape) - 1))
-        result: Array = (stats.scatter / seen).reshape(shape)
-        return result + family.reg_covar * family.identity(1, d)
     # The shape of one component's covariance.
     own = shape if family.is_shared else shape[1:]
     covariance = check_shape("covariance_prior", covariance, own)
-    _check_positive("covariance_prior", covariance, family)
+    check_positive("covariance_prior", covariance, family)
     unit = family.identity(1, d)
     parameters = GaussianParameters(np.zeros((1, d)), covariance.reshape(shape), unit)
     return family.rescale(parameters, 1.0 / table.scale).covariances

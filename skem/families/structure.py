@@ -1,0 +1,152 @@
+"""The questions that a covariance structure answers.
+
+Shapes: K components, D features; "cov" stands for the shape that a structure gives its
+covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families.parameters import (
+    Array,
+    GaussianParameters,
+    GaussianPosterior,
+    GaussianPrior,
+    SingularCovarianceError,
+)
+from skem.families.scorers import Scorer, Sums
+
+__all__ = ["CovarianceStructure"]
+
+
+@dataclass(frozen=True)
+class CovarianceStructure(ABC):
+    """What each structure defines; `GaussianFamily` says what follows from it.
+
+    Parameters
+    ----------
+    reg_covar : float
+        Added to the variances wherever a covariance is formed by a point estimate.
+    """
+
+    has_matrices: ClassVar[bool] = False  # covariances with entries off the diagonal
+    is_shared: ClassVar[bool] = False  # one covariance for all components
+    one_variance: ClassVar[bool] = False  # one variance for all features
+
+    reg_covar: float
+
+    @abstractmethod
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Count the free parameters of means and covariances."""
+
+    @abstractmethod
+    def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lines of a tile whose products the packed sums are made of."""
+
+    @abstractmethod
+    def scatter_of(self, deviations: Array, weight: Array) -> Array:
+        """Weighted squares of one deviation for each component: (K, D), (K,) -> cov."""
+
+    @abstractmethod
+    def identity(self, n_components: int, n_features: int) -> Array:
+        """Unit covariances."""
+
+    @abstractmethod
+    def log_det_factors(self, factors: Array, n_features: int) -> Array:
+        """Return log det C, shape (K,) or (), half the log determinant of the precision."""
+
+    @abstractmethod
+    def mahalanobis(self, deviations: Array, factors: Array) -> Array:
+        """Squared Mahalanobis length of one deviation for each component: (K,)."""
+
+    @abstractmethod
+    def precision_diagonal(self, factors: Array, n_features: int) -> Array:
+        """Diagonals of the precisions, broadcastable to (K, D)."""
+
+    @abstractmethod
+    def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
+        """Return the parameters of the features multiplied by ``scale`` (D,)."""
+
+    @abstractmethod
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        """Make the scorer by one matrix product."""
+
+    @abstractmethod
+    def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
+        """Weight (K,), first (K, D) and second moments (cov) about the origin."""
+
+    @abstractmethod
+    def cancellation(self, parameters: GaussianParameters) -> float:
+        """Bound the largest (distance from the origin / width)^2 of the components' rows."""
+
+    @abstractmethod
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+        """Make the scorer about the components' own means."""
+
+    @abstractmethod
+    def gather(self, second: Array) -> Array:
+        """Bring second moments summed by the centred scorer to the shape cov."""
+
+    @abstractmethod
+    def covariance_exponent(self, n_features: int) -> float:
+        """Exponent a in the prior density of a covariance, det^-(nu + a)/2."""
+
+    @abstractmethod
+    def mean_exponent(self, n_components: int, n_features: int) -> float:
+        """Exponent that the means' prior adds to a covariance's, times two."""
+
+    @abstractmethod
+    def count(self, weight: Array, n_features: int) -> Array:
+        """Observations that a covariance has seen, given the components' weights (K,)."""
+
+    @abstractmethod
+    def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
+        """Log prior density of the covariances, in nats; degrees of freedom given."""
+
+    @abstractmethod
+    def covariance_divergence(
+        self, posterior: GaussianPosterior, factors: Array, prior: GaussianPrior
+    ) -> float:
+        """KL(q || prior) of the precisions, in nats; the expected precision is C C'."""
+
+    @abstractmethod
+    def log_volume(self, log_scale: Array, n_components: int) -> float:
+        """Log Jacobian of rescaling all covariances by ``exp(log_scale)`` (D,)."""
+
+    @abstractmethod
+    def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
+        """Say which components are as narrow as `reg_covar` where the data, with covariance
+        ``total`` (D, D), are not: shape (K,).
+        """
+
+    @abstractmethod
+    def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
+        """Covariances as full matrices, (K, D, D)."""
+
+    @abstractmethod
+    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+        """Give standard normal rows (n, D) the covariances of their components."""
+
+    # --- of variances; a structure of matrices has its own --------------------------------
+
+    def factorise(self, covariances: Array) -> Array:
+        """Return C with inv(covariance) = C C'; raise SingularCovarianceError."""
+        positive = covariances > 0
+        if not positive.all():
+            raise SingularCovarianceError(int(np.argwhere(~positive)[0, 0]))
+        result: Array = 1.0 / np.sqrt(covariances)
+        return result
+
+    def precisions(self, factors: Array) -> Array:
+        """Return C C'."""
+        return np.square(factors)
+
+    def from_precisions(self, precisions: Array) -> GaussianParameters:
+        """Return covariances and factors (means of shape (0, 0)) for given precisions."""
+        return GaussianParameters(np.empty((0, 0)), 1.0 / precisions, np.sqrt(precisions))

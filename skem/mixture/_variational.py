@@ -1,0 +1,417 @@
+"""Gaussian mixtures by variational inference."""
+
+from __future__ import annotations
+
+import copy
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+
+from skem.families import GAUSSIAN_FAMILIES
+from skem.inference import START_METHODS
+from skem.mixture import _fitting
+from skem.mixture._base import BaseMixture
+from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
+from skem.mixture._callbacks import with_callbacks
+from skem.mixture._parameters import (
+    Allowed,
+    array,
+    boolean,
+    check_parameters,
+    integer,
+    jobs,
+    none,
+    one_of,
+    random_state,
+    real,
+)
+
+__all__ = ["VariationalGaussianMixture"]
+
+
+class VariationalGaussianMixture(BaseMixture):
+    """Gaussian mixture with full posteriors, fitted by mean-field variational inference.
+
+    Clusters rows and estimates their density without choosing the number of components by hand:
+    components that the rows do not need are left with their prior, and `lower_bound_`, the whole
+    evidence lower bound, compares models. Takes the parameters of
+    `sklearn.mixture.BayesianGaussianMixture` with the same names, order and defaults.
+
+    Read more in the :ref:`user guide <variational>`.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components K; an upper limit where the weights' prior empties some.
+
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        Structure of the precisions, the inverses of the covariances (D features). Each is a model
+        of its own, with the conjugate prior that belongs to it:
+
+        - 'full': each component has a precision matrix, with a Wishart prior;
+        - 'tied': all components share one precision matrix, with a Wishart prior;
+        - 'diag': each component has a precision for each feature, with gamma priors;
+        - 'spherical': each component has one precision for all features, with a gamma prior.
+
+    tol : float, default=1e-3
+        The fit has converged when an iteration raises the bound by less than this, in nats per
+        unit of weight (scikit-learn: in nats in all).
+
+    reg_covar : float, default=1e-6
+        Added to the variances of the default `covariance_prior`, relative to each feature's own.
+        It is part of the prior, so that the bound stays one. A `covariance_prior` that you give
+        is taken as it is.
+
+    max_iter : int, default=100
+        Largest number of iterations.
+
+    n_init : int, default=1
+        Number of starts; the fit with the highest bound is kept. They run in parallel threads,
+        with the same result for every `n_jobs`.
+
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or array-like of shape \
+(n_samples, n_components), default='kmeans'
+        How the first responsibilities are made; see `EMGaussianMixture`.
+
+    weight_concentration_prior_type : {'dirichlet_process', 'dirichlet_distribution'}, \
+default='dirichlet_process'
+        Prior of the weights:
+
+        - 'dirichlet_process': stick-breaking truncated at K: component k takes a share
+          ``Beta(1, gamma)`` of what those before it leave, the last one all of it;
+        - 'dirichlet_distribution': a symmetric Dirichlet with K parameters ``gamma``.
+
+    weight_concentration_prior : float, default=None
+        The ``gamma`` of that prior. None: ``1 / n_components``. Small values leave more
+        components empty.
+
+    mean_precision_prior : float, default=None
+        How many rows at `mean_prior` the prior of each mean counts for (beta0). None: 1.
+
+    mean_prior : array-like of shape (n_features,), default=None
+        Mean of the normal prior on the means (m0). None: the weighted mean of the rows.
+
+    degrees_of_freedom_prior : float, default=None
+        Degrees of freedom nu0 of the precisions' prior, more than ``n_features - 1`` for
+        matrices. None: ``n_features``.
+
+    covariance_prior : array-like or float, default=None
+        Scale Psi of the precisions' prior, of the shape of one component's covariance: a
+        precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2, rate=Psi / 2)``
+        for numbers. None: the unbiased weighted covariance of the rows ('diag': their variances,
+        'spherical': the mean of those) plus `reg_covar`.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the starts' random numbers and of `sample`'s.
+
+    warm_start : bool, default=False
+        Whether `fit` starts from what the last `fit` found. `n_init` is then ignored, and a
+        changed number of components or features is an error.
+
+    verbose : int, default=0
+        1 prints starts and iterations, 2 also times and gains.
+    verbose_interval : int, default=10
+        Number of iterations between two lines.
+
+    n_jobs : int, default=None
+        Number of threads. None stands for as many as the linear algebra library may use, -1 for
+        all cores. Every bit of the result is the same for each number.
+
+    learning_decay : float, default=0.7
+        Exponent of the rate of `partial_fit`, in (0.5, 1].
+    learning_offset : float, default=10.0
+        Slows the first steps of `partial_fit` down; non-negative.
+
+    block_size : int, default=None
+        Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
+        None: one group. Every bit of the result is the same for each number.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+        Expected weights.
+
+    means_ : ndarray of shape (n_components, n_features)
+        Expected means m.
+
+    covariances_ : ndarray
+        Inverses of the expected precisions, ``Psi_k / nu_k``: (n_components, n_features,
+        n_features) for 'full', (n_features, n_features) for 'tied', (n_components, n_features)
+        for 'diag', (n_components,) for 'spherical'.
+
+    precisions_ : ndarray
+        Expected precisions, of the same shape.
+
+    precisions_cholesky_ : ndarray
+        Upper triangular C with expected precision C C' (square roots of the expected precisions
+        for 'diag' and 'spherical').
+
+    weight_concentration_ : ndarray of shape (n_components,) or tuple of two such arrays
+        Posterior of the weights: the parameters of the Dirichlet, or the pairs of those of the
+        sticks' Beta distributions. The last stick takes all that is left: its second is zero.
+
+    mean_precision_ : ndarray of shape (n_components,)
+        beta of each component: the precision of its mean is beta times its own.
+
+    degrees_of_freedom_ : ndarray of shape (n_components,); for 'tied' of shape ()
+        nu of the precisions' posteriors.
+
+    weight_concentration_prior_, mean_precision_prior_, degrees_of_freedom_prior_ : float
+        The priors as they were used.
+    mean_prior_ : ndarray of shape (n_features,)
+        The same.
+    covariance_prior_ : ndarray of the shape of one component's covariance
+        The same.
+
+    converged_ : bool
+        Whether the best start converged.
+    n_iter_ : int
+        Its number of iterations.
+
+    lower_bound_ : float
+        The evidence lower bound (ELBO) on the log evidence of all rows, in nats, with all
+        constants, at the posterior that was returned. It compares numbers of components,
+        priors and covariance types on the same rows. It is a sum over rows, not a mean.
+
+    lower_bounds_ : list of float
+        The same after each iteration of `fit`; it never falls.
+
+    expected_counts_ : ndarray of shape (n_components,)
+        Summed responsibilities at the posterior that was returned.
+
+    effective_n_components_ : int
+        How many components have an expected count of at least ``1 / n_components`` (times the
+        smallest positive weight of a row). One with less is no row's most probable component.
+
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen during `fit`, where all of them are strings.
+
+    See Also
+    --------
+    EMGaussianMixture : Point estimates of the same models.
+    sklearn.mixture.BayesianGaussianMixture : The estimator whose place this one takes.
+
+    Notes
+    -----
+    A component that loses its rows is not reseeded. Its posterior becomes its prior, and its
+    weight what the weights' prior leaves it; `prune` drops such components. Nothing collapses,
+    because the prior holds covariances up.
+
+    Components come by decreasing count. To a Dirichlet process their order matters, and this one
+    has the highest bound; but with a concentration above 1, a truncated process may prefer the
+    last to be larger than those before it, and then it is. Steps of `partial_fit` keep the order.
+
+    References
+    ----------
+    .. [1] Bishop, C. M. (2006). Pattern Recognition and Machine Learning, section 10.2. Springer.
+    .. [2] Attias, H. (2000). A variational Bayesian framework for graphical models. NIPS 12.
+    .. [3] Blei, D. M. & Jordan, M. I. (2006). Variational inference for Dirichlet process
+       mixtures. Bayesian Analysis 1, 121-143.
+    .. [4] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
+       inference. JMLR 14, 1303-1347.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skem import VariationalGaussianMixture
+    >>> X = np.array([[1, 2], [1.5, 4], [1, 0], [10, 2], [10.5, 4], [9, 0]])
+    >>> mixture = VariationalGaussianMixture(2, covariance_type="diag", random_state=0).fit(X)
+    >>> mixture.predict([[0, 0], [12, 3]])
+    array([0, 1])
+    """
+
+    _form = VariationalForm()
+
+    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
+        "n_components": (integer(1),),
+        "covariance_type": (one_of(GAUSSIAN_FAMILIES),),
+        "tol": (real(0.0),),
+        "reg_covar": (real(0.0),),
+        "max_iter": (integer(0),),
+        "n_init": (integer(1),),
+        "init_params": (one_of(START_METHODS), array),
+        "weight_concentration_prior_type": (one_of(WEIGHT_PRIORS),),
+        "weight_concentration_prior": (real(0.0, open_left=True), none),
+        "mean_precision_prior": (real(0.0, open_left=True), none),
+        "mean_prior": (array, none),
+        "degrees_of_freedom_prior": (real(0.0, open_left=True), none),
+        "covariance_prior": (real(0.0, open_left=True), array, none),
+        "random_state": (random_state, none),
+        "warm_start": (boolean,),
+        "verbose": (integer(0), boolean),
+        "verbose_interval": (integer(1),),
+        "n_jobs": (jobs, none),
+        "learning_decay": (real(0.5, 1.0, open_left=True),),
+        "learning_offset": (real(0.0),),
+        "block_size": (integer(1), none),
+    }
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str | ArrayLike = "kmeans",
+        weight_concentration_prior_type: Literal[
+            "dirichlet_process", "dirichlet_distribution"
+        ] = "dirichlet_process",
+        weight_concentration_prior: float | None = None,
+        mean_precision_prior: float | None = None,
+        mean_prior: ArrayLike | None = None,
+        degrees_of_freedom_prior: float | None = None,
+        covariance_prior: ArrayLike | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        n_jobs: int | None = None,
+        learning_decay: float = 0.7,
+        learning_offset: float = 10.0,
+        block_size: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weight_concentration_prior_type = weight_concentration_prior_type
+        self.weight_concentration_prior = weight_concentration_prior
+        self.mean_precision_prior = mean_precision_prior
+        self.mean_prior = mean_prior
+        self.degrees_of_freedom_prior = degrees_of_freedom_prior
+        self.covariance_prior = covariance_prior
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_jobs = n_jobs
+        self.learning_decay = learning_decay
+        self.learning_offset = learning_offset
+        self.block_size = block_size
+
+    @with_callbacks
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Find the posterior from rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            At least as many rows of positive weight as components.
+        y : Ignored
+            Only handed to callbacks.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a weight of 2 counts as the row twice. Their sum is the
+            number of observations that the posterior has seen, so the scale matters.
+
+        Returns
+        -------
+        self : VariationalGaussianMixture
+
+        Raises
+        ------
+        ValueError
+            For a parameter or input out of its range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If no restart converged, or a column is constant ('spherical': all are).
+        """
+        _fitting.fit(self, X, y, sample_weight)
+        return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        total_weight: float | None = None,
+    ) -> Self:
+        """Take one step of stochastic variational inference on a batch (Hoffman et al. 2013).
+
+        The posterior's natural parameters become ``(1 - rate) old + rate new`` with
+        ``rate = (learning_offset + t) ** -learning_decay`` at step t = 1, 2, ..., where "new" is
+        what the batch says, counted ``total_weight / (weight of the batch)`` times; the first
+        batch, from which start, units and default priors are made, counts wholly. After `fit`,
+        steps go on from what was fitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+        total_weight : float, default=None
+            Weight (number of rows) of the population that batches are drawn from. None: that of
+            all batches so far, so that the posterior narrows as rows come in.
+
+        Returns
+        -------
+        self : VariationalGaussianMixture
+            ``lower_bound_`` and `elbo_terms` are estimates for the population by this batch,
+            ``lower_bounds_`` has one for each step, and ``n_iter_`` counts the steps.
+        """
+        check_parameters("partial_fit", {"total_weight": total_weight}, self._of_a_step)
+        _fitting.step(self, X, sample_weight, total_weight)
+        return self
+
+    _of_a_step: ClassVar[dict[str, tuple[Allowed, ...]]] = {
+        "total_weight": (real(0.0, open_left=True), none)
+    }
+
+    def elbo_terms(self) -> ElboTerms:
+        """Read the bound part by part.
+
+        Returns
+        -------
+        terms : ElboTerms
+            A named tuple ``(expected_log_likelihood, negative_kl_weights,
+            negative_kl_components, entropy)``, in nats. Their sum is ``lower_bound_``. The
+            first is the expected log density of rows and assignments given the parameters,
+            the last the entropy of the assignments.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_elbo_terms"):
+            raise AttributeError(
+                "A pruned estimator has no bound until it is fitted: set warm_start=True and "
+                "fit it to the rows"
+            )
+        terms: ElboTerms = self._elbo_terms
+        return terms
+
+    def prune(self) -> VariationalGaussianMixture:
+        """Drop the components that are not effective.
+
+        Returns
+        -------
+        pruned : VariationalGaussianMixture
+            A fitted estimator with ``effective_n_components_`` components. It assigns a row to
+            the same component, unless a dropped one was the most probable there, which is so
+            for no row of the fit. Components are renumbered, keeping their order. It has no
+            ``lower_bound_``, which the rows are needed for: with ``warm_start=True``, `fit` goes
+            on from it.
+        """
+        check_is_fitted(self)
+        index = np.flatnonzero(self._effective)
+        pruned = clone(self)
+        attributes = {name: copy.deepcopy(value) for name, value in vars(self).items()}
+        for name in (*self.get_params(deep=False), *_OF_THE_BOUND):
+            attributes.pop(name, None)
+        vars(pruned).update(attributes | self._form.taken(self, index))
+        return pruned.set_params(n_components=len(index))
+
+
+# What only the rows can tell of a pruned estimator.
+_OF_THE_BOUND = ("lower_bound_", "lower_bounds_", "_elbo_terms")
