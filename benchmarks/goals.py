@@ -74,6 +74,22 @@ GOALS = (
         _by_row("share"),
     ),
     Goal(
+        "variational",
+        "variational iteration against scikit-learn, geometric mean of the ratios",
+        ">=",
+        12,
+        "times",
+        lambda result: {"24 ratios": result["geometric_mean"]},
+    ),
+    Goal(
+        "variational",
+        "variational iteration against scikit-learn, every ratio",
+        ">=",
+        3,
+        "times",
+        _by_row("ratio"),
+    ),
+    Goal(
         "armadillo",
         "EM iteration against Armadillo, every ratio",
         ">",

@@ -19,16 +19,19 @@ def run(quick):
     for shape in workload.SHAPES:
         X = workload.overlapping_blobs(shape)
         for covariance_type in workload.COVARIANCE_TYPES:
-            rows.append(_compare(X, shape, covariance_type, quick))
-            progress(f"{_line(rows[-1])}")
+            skem, sklearn = makers(X, shape.K, covariance_type)
+            rows.append(compare(skem, sklearn, X, shape, covariance_type, quick))
     speed = max(speed, machine.matmul_gflops(workload.THREADS))
     for row in rows:
         if row["covariance_type"] == "full" and row["D"] >= 16:
             row["share"] = row["gflops"] / speed
+    return {"rows": rows, "matmul_gflops": speed, "geometric_mean": geometric_mean(rows)}
+
+
+def geometric_mean(rows):
+    """That of the ratios, or NaN: a time below zero (noise above the time itself) leaves none."""
     ratios = [row["ratio"] for row in rows]
-    # A time below zero (noise above the time itself) leaves no mean: the goal counts as missed.
-    mean = statistics.geometric_mean(ratios) if min(ratios) > 0 else math.nan
-    return {"rows": rows, "matmul_gflops": speed, "geometric_mean": mean}
+    return statistics.geometric_mean(ratios) if min(ratios) > 0 else math.nan
 
 
 def makers(X, K, covariance_type):
@@ -47,9 +50,8 @@ def makers(X, K, covariance_type):
     return skem, sklearn
 
 
-def _compare(X, shape, covariance_type, quick):
+def compare(skem, sklearn, X, shape, covariance_type, quick):
     """One row of the table: alternating repeats, medians, and whether both did the same work."""
-    skem, sklearn = makers(X, shape.K, covariance_type)
 
     def time_skem(last):
         return workload.seconds_per_iteration(skem, X, workload.FIRST, last)
@@ -68,7 +70,7 @@ def _compare(X, shape, covariance_type, quick):
     skem_seconds = statistics.median(pair[0].seconds for pair in pairs)
     sklearn_seconds = statistics.median(pair[1].seconds for pair in pairs)
     n, D, K = shape
-    return {
+    row = {
         "shape": str(shape),
         "D": D,
         "covariance_type": covariance_type,
@@ -85,6 +87,8 @@ def _compare(X, shape, covariance_type, quick):
         "skem_rounds": [pair[0].seconds for pair in pairs],
         "sklearn_rounds": [pair[1].seconds for pair in pairs],
     }
+    progress(_line(row))
+    return row
 
 
 def _line(row):

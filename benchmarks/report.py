@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from benchmarks import armadillo, coldstart, gridsearch, iteration, memory, threads
+from benchmarks import armadillo, coldstart, gridsearch, iteration, memory, threads, variational
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 
 SECTIONS = {
     "iteration": (iteration, "One EM iteration against scikit-learn, 2 threads each"),
+    "variational": (variational, "One variational iteration against scikit-learn, 2 threads each"),
     "armadillo": (armadillo, "One EM iteration against Armadillo, 2 threads each"),
     "memory": (memory, "Memory"),
     "coldstart": (coldstart, "Cold start"),

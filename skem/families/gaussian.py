@@ -136,6 +136,20 @@ class GaussianFamily(CovarianceStructure):
         mean = a.mean + share[:, None] * apart
         return GaussianStatistics(weight, mean, a.scatter + b.scatter + between)
 
+    def merge(self, stats: GaussianStatistics, a: int, b: int) -> GaussianStatistics:
+        """Statistics when component ``a`` also has the rows of ``b``, and ``b`` none."""
+        weight, mean, scatter = (values.copy() for values in stats)
+        share = weight[b] / (weight[a] + weight[b])
+        apart = mean[b] - mean[a]
+        between = self.scatter_of(apart[None], np.atleast_1d(weight[a] * share))
+        mean[a] += share * apart
+        weight[a], weight[b] = weight[a] + weight[b], 0.0
+        if self.is_shared:
+            return GaussianStatistics(weight, mean, scatter + between)
+        scatter[a] += scatter[b] + between[0]
+        scatter[b] = 0.0
+        return GaussianStatistics(weight, mean, scatter)
+
     def scale(self, stats: GaussianStatistics, factor: float) -> GaussianStatistics:
         """Statistics of rows counted ``factor`` times."""
         return GaussianStatistics(factor * stats.weight, stats.mean, factor * stats.scatter)

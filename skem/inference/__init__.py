@@ -3,6 +3,7 @@
 from skem.inference.expectation import Local, Visit
 from skem.inference.initialisation import START_METHODS, Start, find_start
 from skem.inference.loops import Run, batch_em, blend
+from skem.inference.merging import batch_em_merging
 from skem.inference.rules import (
     MixtureParameters,
     MixturePosterior,
@@ -26,6 +27,7 @@ __all__ = [
     "VariationalRule",
     "Visit",
     "batch_em",
+    "batch_em_merging",
     "blend",
     "find_start",
     "joint_scorer",

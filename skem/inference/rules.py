@@ -201,6 +201,21 @@ class VariationalRule:
         weights = self.weights.posterior(self.weights.counts(theta.weights)[order])
         return MixturePosterior(weights, posterior, self.family.expected_parameters(posterior))
 
+    def best(self, stats: GaussianStatistics) -> tuple[MixturePosterior, float]:
+        """Return the posterior for given statistics, and the bound without the entropy.
+
+        Components are in the order that `arrange` gives them. The entropy is that of the
+        assignments, which the statistics don't tell.
+
+        Raises
+        ------
+        SingularCovarianceError
+        """
+        order = self.weights.order(self.weights.posterior(stats.weight))
+        stats = self.family.take(stats, order)
+        theta = self.update(stats)
+        return theta, self.expected_log_likelihood(stats, theta) + self.regulariser(theta)
+
     def regulariser(self, theta: MixturePosterior) -> float:
         """Minus KL(posterior || prior) of weights and components, in nats."""
         return -sum(self.divergences(theta))

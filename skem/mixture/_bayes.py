@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ from skem.families import (
     predictive_scorer,
     sample_predictive,
 )
-from skem.inference import MixturePosterior, Run, VariationalRule, Visit
+from skem.inference import MixturePosterior, Run, VariationalRule, Visit, batch_em_merging
 from skem.mixture._forms import Problem, Stepwise, narrow
 from skem.mixture._setup import (
     components_to_table,
@@ -72,7 +73,21 @@ class VariationalForm:
     """Variational posteriors; see `skem.mixture._forms.Form`."""
 
     algorithm = "Variational inference"
-    keep_statistics = True
+
+    def loop(
+        self,
+        visit: Visit,
+        rule: Any,
+        theta: MixturePosterior,
+        *,
+        max_iter: int,
+        tol: float,
+        after_iteration: Callable[[int, MixturePosterior, float, float], bool],
+    ) -> Run[MixturePosterior]:
+        """Run `batch_em_merging`."""
+        return batch_em_merging(
+            visit, rule, theta, max_iter=max_iter, tol=tol, after_iteration=after_iteration
+        )
 
     def rule(
         self,

@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import GaussianStatistics
-from skem.inference import Run, Start, Visit, batch_em, blend, find_start
+from skem.inference import Run, Start, Visit, blend, find_start
 from skem.mixture._callbacks import Task, root_task
 from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
 from skem.mixture._parameters import (
@@ -151,14 +151,13 @@ def _run(
         iteration = task.subtask("em iteration")
         return iteration.end(lambda: _attributes(problem, theta))
 
-    run = batch_em(
+    run = estimator._form.loop(
         visit,
         problem.rule,
         theta,
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         after_iteration=after_iteration,
-        keep_statistics=estimator._form.keep_statistics,
     )
     progress.end(estimator._form.bound(problem, run.bound), run.converged)
     if not single:

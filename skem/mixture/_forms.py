@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -97,7 +98,18 @@ class Form(Protocol[Theta]):
     """A kind of estimator: its rule, and how parameters become fitted attributes and back."""
 
     algorithm: str
-    keep_statistics: bool
+
+    def loop(
+        self,
+        visit: Visit,
+        rule: Any,
+        theta: Any,
+        *,
+        max_iter: int,
+        tol: float,
+        after_iteration: Callable[[int, Any, float, float], bool],
+    ) -> Run[Any]:
+        """Run the loop from a start; parameters are those of `batch_em`."""
 
     def rule(
         self, estimator: Any, family: GaussianFamily, visit: Visit, prior: GaussianPrior | None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.families import CategoricalWeights, GaussianFamily, GaussianPrior, Scorer
-from skem.inference import MixtureParameters, PointRule, Run, Visit, joint_scorer
+from skem.inference import MixtureParameters, PointRule, Run, Visit, batch_em, joint_scorer
 from skem.mixture._forms import Problem, Stepwise
 from skem.mixture._parameters import check_shape
 from skem.mixture._setup import (
@@ -38,7 +39,21 @@ class PointForm:
     """Maximum likelihood and MAP; see `skem.mixture._forms.Form`."""
 
     algorithm = "EM"
-    keep_statistics = False
+
+    def loop(
+        self,
+        visit: Visit,
+        rule: Any,
+        theta: MixtureParameters,
+        *,
+        max_iter: int,
+        tol: float,
+        after_iteration: Callable[[int, MixtureParameters, float, float], bool],
+    ) -> Run[MixtureParameters]:
+        """Run `batch_em`."""
+        return batch_em(
+            visit, rule, theta, max_iter=max_iter, tol=tol, after_iteration=after_iteration
+        )
 
     def rule(
         self,
