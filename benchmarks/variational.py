@@ -9,7 +9,7 @@ from sklearn.mixture import BayesianGaussianMixture
 from benchmarks import iteration, workload
 from benchmarks.workload import progress
 
-SAME = 1e-6  # relative difference of bounds that counts as none
+SAME = 1e-5  # relative difference of bounds that counts as none
 MOST = 500  # iterations
 CENTRES, COMPONENTS = 6, 8
 
