@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 
 from skem.families import (
     CategoricalWeights,
@@ -48,6 +49,10 @@ WEIGHT_PRIORS: dict[str, type[CategoricalWeights] | type[StickBreakingWeights]] 
 }
 
 
+# What only the rows can tell of a pruned estimator.
+_OF_THE_BOUND = ("lower_bound_", "lower_bounds_", "_elbo_terms")
+
+
 class ElboTerms(NamedTuple):
     """The parts of the evidence lower bound, in nats; their sum is the bound.
 
@@ -73,21 +78,7 @@ class VariationalForm:
     """Variational posteriors; see `skem.mixture._forms.Form`."""
 
     algorithm = "Variational inference"
-
-    def loop(
-        self,
-        visit: Visit,
-        rule: Any,
-        theta: MixturePosterior,
-        *,
-        max_iter: int,
-        tol: float,
-        after_iteration: Callable[[int, MixturePosterior, float, float], bool],
-    ) -> Run[MixturePosterior]:
-        """Run `batch_em_merging`."""
-        return batch_em_merging(
-            visit, rule, theta, max_iter=max_iter, tol=tol, after_iteration=after_iteration
-        )
+    loop = staticmethod(batch_em_merging)
 
     def rule(
         self,
@@ -227,7 +218,17 @@ class VariationalForm:
         state: Stepwise | None = getattr(estimator, "_stepwise", None)
         return state
 
-    def taken(
+    def prune(self, estimator: VariationalGaussianMixture) -> VariationalGaussianMixture:
+        """Make a fitted estimator of the effective components."""
+        index = np.flatnonzero(estimator._effective)
+        pruned = clone(estimator).set_params(n_components=len(index))
+        attributes = {name: copy.deepcopy(value) for name, value in vars(estimator).items()}
+        for name in (*estimator.get_params(deep=False), *_OF_THE_BOUND):
+            attributes.pop(name, None)
+        vars(pruned).update(attributes | self._taken(estimator, index))
+        return pruned
+
+    def _taken(
         self, estimator: VariationalGaussianMixture, index: NDArray[np.intp]
     ) -> dict[str, Any]:
         """Return the fitted attributes of some of the components."""

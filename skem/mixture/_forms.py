@@ -98,18 +98,8 @@ class Form(Protocol[Theta]):
     """A kind of estimator: its rule, and how parameters become fitted attributes and back."""
 
     algorithm: str
-
-    def loop(
-        self,
-        visit: Visit,
-        rule: Any,
-        theta: Any,
-        *,
-        max_iter: int,
-        tol: float,
-        after_iteration: Callable[[int, Any, float, float], bool],
-    ) -> Run[Any]:
-        """Run the loop from a start; parameters are those of `batch_em`."""
+    loop: Callable[..., Run[Any]]
+    """Runs from a start; parameters are those of `batch_em`."""
 
     def rule(
         self, estimator: Any, family: GaussianFamily, visit: Visit, prior: GaussianPrior | None

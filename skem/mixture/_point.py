@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -39,21 +38,7 @@ class PointForm:
     """Maximum likelihood and MAP; see `skem.mixture._forms.Form`."""
 
     algorithm = "EM"
-
-    def loop(
-        self,
-        visit: Visit,
-        rule: Any,
-        theta: MixtureParameters,
-        *,
-        max_iter: int,
-        tol: float,
-        after_iteration: Callable[[int, MixtureParameters, float, float], bool],
-    ) -> Run[MixtureParameters]:
-        """Run `batch_em`."""
-        return batch_em(
-            visit, rule, theta, max_iter=max_iter, tol=tol, after_iteration=after_iteration
-        )
+    loop = staticmethod(batch_em)
 
     def rule(
         self,

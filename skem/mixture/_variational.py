@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from skem.families import GAUSSIAN_FAMILIES
@@ -160,11 +158,7 @@ default='dirichlet_process'
         nu of the precisions' posteriors.
 
     weight_concentration_prior_, mean_precision_prior_, degrees_of_freedom_prior_ : float
-        The priors as they were used.
-    mean_prior_ : ndarray of shape (n_features,)
-        The same.
-    covariance_prior_ : ndarray of the shape of one component's covariance
-        The same.
+        The priors as they were used; ``mean_prior_`` and ``covariance_prior_``, arrays, too.
 
     converged_ : bool
         Whether the best start converged.
@@ -404,14 +398,4 @@ default='dirichlet_process'
             on from it.
         """
         check_is_fitted(self)
-        index = np.flatnonzero(self._effective)
-        pruned = clone(self)
-        attributes = {name: copy.deepcopy(value) for name, value in vars(self).items()}
-        for name in (*self.get_params(deep=False), *_OF_THE_BOUND):
-            attributes.pop(name, None)
-        vars(pruned).update(attributes | self._form.taken(self, index))
-        return pruned.set_params(n_components=len(index))
-
-
-# What only the rows can tell of a pruned estimator.
-_OF_THE_BOUND = ("lower_bound_", "lower_bounds_", "_elbo_terms")
+        return self._form.prune(self)
