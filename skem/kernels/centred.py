@@ -6,7 +6,7 @@ are narrow compared with their distance from the origin.
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import kernel, reassociating_kernel
 
 
 @kernel
@@ -95,17 +95,28 @@ def centred_diagonal_scores(values, n_rows, centres, precisions, constants, out)
                 target[i] -= half * deviation * deviation
 
 
-@kernel
-def centred_diagonal_sums(values, n_rows, centres, resp, weight, first, second):
-    """Add weight (K,), first (K, D) and squared (K, D) moments about each centre."""
+@reassociating_kernel
+def centred_diagonal_sums(values, n_rows, centres, resp, share, weight, first, second):
+    """Add weight (K,), first (K, D) and squared (K, D) moments about each centre.
+
+    ``share`` is scratch, at least ``n_rows`` long.
+    """
     n_components, n_features = centres.shape
     for k in range(n_components):
+        total = 0.0
         for i in range(n_rows):
-            weight[k] += resp[i, k]
+            share[i] = resp[i, k]
+            total += share[i]
+        weight[k] += total
         for j in range(n_features):
             source = values[j]
             centre = centres[k, j]
+            sum_1 = 0.0
+            sum_2 = 0.0
             for i in range(n_rows):
                 deviation = source[i] - centre
-                first[k, j] += resp[i, k] * deviation
-                second[k, j] += resp[i, k] * deviation * deviation
+                weighted = share[i] * deviation
+                sum_1 += weighted
+                sum_2 += weighted * deviation
+            first[k, j] += sum_1
+            second[k, j] += sum_2

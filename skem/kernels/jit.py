@@ -10,3 +10,6 @@ kernel = njit(cache=True, nogil=True, error_model="numpy")
 # The same, with a * b + c allowed as one fused instruction. It neither assumes that infinities
 # and NaN are absent nor reorders sums.
 contracted_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+
+# The same, with sums in an order that suits vectors: several of them, added up at the end.
+reassociating_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})

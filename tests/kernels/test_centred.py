@@ -83,7 +83,9 @@ def test_centred_diagonal_sums_are_added(n_rows):
     weight, first, _ = started(rng)
     second = rng.standard_normal(centres.shape)
     wanted = weight.copy(), first.copy(), second.copy()
-    kernels.centred.centred_diagonal_sums(values, n_rows, centres, resp, weight, first, second)
+    scratch = np.full(n_rows, np.nan)
+    sums = weight, first, second
+    kernels.centred.centred_diagonal_sums(values, n_rows, centres, resp, scratch, *sums)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             deviation = Z[i] - centres[k]
