@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -47,11 +48,16 @@ class Table:
         kept = self.kept(start, stop)
         rows = _plain(self.X[start:stop][kept])
         n_rows, n_places = tile.hold(len(rows))
-        tile.weights[:n_rows] = 1.0 if self.weights is None else self.weights[start:stop][kept]
-        tile.weights[n_rows:n_places] = 0.0
-        load_tile = kernels.rows.load_tile
-        if load_tile(rows, self.origin, 1.0 / self.scale, n_places, tile.values):
+        weights = tile.ones[:n_rows] if self.weights is None else self.weights[start:stop][kept]
+        n_far = kernels.rows.load_tile(
+            rows, weights, self.origin, self._inverse_scale, n_places, tile.values, tile.weights
+        )
+        if n_far:
             kernels.rows.draw_back(tile.values, n_rows)
+
+    @cached_property
+    def _inverse_scale(self) -> Array:
+        return 1.0 / self.scale
 
     def kept(self, start: int, stop: int) -> slice | NDArray[np.bool_]:
         """Say which of the rows from ``start`` to ``stop`` `load` keeps, as an index to them."""

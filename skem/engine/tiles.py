@@ -18,8 +18,12 @@ _PRODUCTS = 40_000
 # Features and projections of as many rows stay in the innermost caches: with more, two threads
 # wait for memory.
 _PROJECTED_ROWS = 256
-# Scores and responsibilities of a tile together: about 1 MB.
-_TILE_VALUES = 60_000
+# Scores of a block, and responsibilities as many again: 160 KB each.
+_BLOCK_SCORES = 20_000
+# Features of a tile: 360 KB, so that a block's products and they share the L2 cache. The scores
+# of a whole tile are seldom asked for; their number limits memory alone.
+_TILE_VALUES = 45_000
+_TILE_SCORES = 150_000
 _MOST_ROWS = 8192
 # Groups of tiles are what threads take and what is summed in order: enough of them to share
 # the work evenly, not so many tiles in one that results pile up.
@@ -55,15 +59,20 @@ class TilePlan:
     def __post_init__(self) -> None:
         n_pairs = max(self.n_pairs, 1)
         budget = max(min(_PRODUCTS, _SMALL_PRODUCT // self.n_components), 64)
-        most = _TILE_VALUES // (self.n_components + self.n_features)
-        most = min(_MOST_ROWS, max(128, most // 64 * 64))
         # All pairs in one chunk, if that leaves rows enough: their products then serve twice.
         rows = budget // n_pairs // 64 * 64
         if rows == 0:
             rows = 256 if budget >= 256 * 64 else 128
-        rows = min(rows, most)
+        rows = min(rows, max(64, _BLOCK_SCORES // self.n_components // 64 * 64))
         rows -= rows % _PROJECTED_ROWS if rows > _PROJECTED_ROWS else 0
-        tile_rows = most // rows * rows
+        rows = min(rows, ceil(self.n_rows / 64) * 64)
+        most = min(
+            _MOST_ROWS,
+            ceil(self.n_rows / rows) * rows,
+            _TILE_VALUES // (self.n_features + 2),
+            _TILE_SCORES // self.n_components,
+        )
+        tile_rows = max(1, most // rows) * rows
         n_tiles = ceil(self.n_rows / tile_rows)
         tiles_in_group = min(_MOST_TILES, max(1, n_tiles // _GROUPS))
         # Chunks of equal size: a small remainder would be a slow product.
@@ -109,7 +118,7 @@ class Tile:
         How many of the places below are in use.
     values : ndarray of shape (n_features + 2, >= n_places)
         Standardised features, a line of ones, squared norms.
-    weights : ndarray of shape (n_places,)
+    weights, ones : ndarray of shape (n_places,)
     scores : ndarray of shape (n_components, >= n_places)
         Log joint densities; after normalising, responsibilities up to `factor`.
     resp : ndarray of shape (n_places, n_components)
@@ -138,6 +147,7 @@ class Tile:
         # Lines a power of two apart would share cache sets: eight places more prevent it.
         self.values = _aligned(n_features + 2, places + 8)
         self.weights = _aligned(places)
+        self.ones = np.ones(places)
         self.scores = _aligned(n_components, places + 8)
         self.resp = _aligned(places, n_components)
         self.resp.fill(0.0)  # finite in the places that hold no row, too

@@ -34,17 +34,20 @@ def draw_back(values, n_rows):
 
 
 @kernel
-def load_tile(X, origin, inverse_scale, n_places, values):
+def load_tile(X, weights, origin, inverse_scale, n_places, values, tile_weights):
     """Standardise rows into a feature-major tile.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features), float32 or float64
+    weights : ndarray of shape (n_rows,), float64
     origin, inverse_scale : ndarray of shape (n_features,), float64
     n_places : int
         Places of the tile from ``n_rows`` to this are filled with zeros.
     values : ndarray of shape (n_features + 2, > n_places), float64
         Receives the standardised features, a row of ones and the squared norms.
+    tile_weights : ndarray of shape (>= n_places,), float64
+        Receives the weights.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def load_tile(X, origin, inverse_scale, n_places, values):
     ones = values[n_features]
     norms = values[n_features + 1]
     for i in range(n_rows):
+        tile_weights[i] = weights[i]
         ones[i] = 1.0
         norms[i] = 0.0
     for j in range(n_features):
@@ -84,6 +88,8 @@ def load_tile(X, origin, inverse_scale, n_places, values):
     for j in range(n_features + 2):
         for i in range(n_rows, n_places):
             values[j, i] = 0.0
+    for i in range(n_rows, n_places):
+        tile_weights[i] = 0.0
     return n_far
 
 

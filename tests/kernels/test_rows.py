@@ -31,8 +31,15 @@ def load(X, weights, origin=None, scale=None):
 def test_load_tile_fills_places_and_no_more(n_rows, n_places):
     X = np.random.default_rng(0).standard_normal((n_rows, 2))
     values = np.full((4, 42), np.nan)
-    n_far = kernels.rows.load_tile(X, np.zeros(2), np.ones(2), n_places, values)
+    weights = np.arange(1.0, n_rows + 1)
+    tile_weights = np.full(42, np.nan)
+    n_far = kernels.rows.load_tile(
+        X, weights, np.zeros(2), np.ones(2), n_places, values, tile_weights
+    )
     assert n_far == 0
+    np.testing.assert_array_equal(tile_weights[:n_rows], weights)
+    np.testing.assert_array_equal(tile_weights[n_rows:n_places], 0.0)
+    assert np.isnan(tile_weights[n_places:]).all()
     np.testing.assert_array_equal(values[:2, :n_rows], X.T)
     np.testing.assert_array_equal(values[2, :n_rows], 1.0)
     np.testing.assert_array_equal(values[:, n_rows:n_places], 0.0)
@@ -41,9 +48,9 @@ def test_load_tile_fills_places_and_no_more(n_rows, n_places):
 
 def test_load_tile_counts_the_rows_far_out():
     X = np.array([[1.0], [2e100], [-1e308], [1e99]])
-    values = np.empty((3, 5))
+    given = X, np.ones(4), np.zeros(1), np.ones(1)
     with np.errstate(over="ignore"):
-        assert kernels.rows.load_tile(X, np.zeros(1), np.ones(1), 4, values) == 2
+        assert kernels.rows.load_tile(*given, 4, np.empty((3, 5)), np.empty(4)) == 2
 
 
 def expected(X, weights, origin, scale):
