@@ -20,10 +20,11 @@ _PRODUCTS = 40_000
 _PROJECTED_ROWS = 256
 # Scores of a block, and responsibilities as many again: 160 KB each.
 _BLOCK_SCORES = 20_000
-# Features of a tile: 360 KB, so that a block's products and they share the L2 cache. The scores
-# of a whole tile are seldom asked for; their number limits memory alone.
-_TILE_VALUES = 45_000
-_TILE_SCORES = 150_000
+# Features of a tile: 720 KB. Kernels go through it a block at a time, so it need not stay in the
+# innermost caches; in smaller tiles threads spend a tenth of their time in Python, waiting for
+# each other. The scores of a whole tile are seldom asked for: their number limits memory alone.
+_TILE_VALUES = 90_000
+_TILE_SCORES = 140_000
 _MOST_ROWS = 8192
 # Groups of tiles are what threads take and what is summed in order: enough of them to share
 # the work evenly, not so many tiles in one that results pile up.
@@ -129,19 +130,20 @@ class Tile:
     block, block_part : ndarray of shape (n_components, block_rows)
     sums_part : ndarray of shape (chunk, n_components)
     lines : ndarray of shape (n_features + 1, projected_rows)
-        Features and ones for a block of rows that are projected.
+        Features and ones for a block of rows that are projected or centred.
     projected : ndarray of shape (n_features, projected_rows)
     projected_block : ndarray of shape (n_components, projected_rows)
     first_part : ndarray of shape (n_features + 1, n_components)
     second_part : ndarray of shape (n_features, n_features)
     power, power_bits : ndarray of shape (n_places,)
         One line of memory, as float64 and as int64.
-    scratch : ndarray
+    share : ndarray of shape (projected_rows,)
     """
 
     def __init__(self, plan: TilePlan) -> None:
         n_features, n_components = plan.n_features, plan.n_components
         rows, chunk = plan.chunks
+        projected_rows = rows if rows <= _PROJECTED_ROWS else gcd(rows, _PROJECTED_ROWS)
         places = ceil(plan.tile_rows / rows) * rows
         self.n_rows = 0
         # Lines a power of two apart would share cache sets: eight places more prevent it.
@@ -157,7 +159,6 @@ class Tile:
         self.block = _aligned(n_components, rows)
         self.block_part = _aligned(n_components, rows)
         self.sums_part = _aligned(chunk, n_components)
-        projected_rows = rows if rows <= _PROJECTED_ROWS else gcd(rows, _PROJECTED_ROWS)
         self.lines = _aligned(n_features + 1, projected_rows)
         self.projected = _aligned(n_features, projected_rows)
         self.projected_block = _aligned(n_components, projected_rows)
@@ -165,7 +166,7 @@ class Tile:
         self.second_part = _aligned(n_features, n_features)
         self.power = _aligned(places)
         self.power_bits = self.power.view(np.int64)
-        self.scratch = _aligned(2 * n_features * places + n_features**2)
+        self.share = _aligned(projected_rows)
 
     def hold(self, n_rows: int) -> tuple[int, int]:
         """Set the number of rows; return it, and the places that are to be filled up to."""

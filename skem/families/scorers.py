@@ -242,7 +242,8 @@ class CentredScorer:
             self.centres,
             self.factors,
             self.constants,
-            tile.scratch,
+            tile.lines[:-1],
+            tile.projected,
             tile.scores,
         )
 
@@ -258,7 +259,15 @@ class CentredScorer:
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
         kernels.centred.centred_sums(
-            tile.values, tile.n_rows, self.centres, tile.resp, tile.scratch, *sums
+            tile.values,
+            tile.n_rows,
+            self.centres,
+            tile.resp,
+            tile.share,
+            tile.lines[:-1],
+            tile.projected,
+            tile.second_part,
+            *sums,
         )
 
     def expect(self, tile: Tile, sums: Sums) -> float:
@@ -301,7 +310,7 @@ class CentredDiagonalScorer:
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
         kernels.centred.centred_diagonal_sums(
-            tile.values, tile.n_rows, self.centres, tile.resp, tile.power, *sums
+            tile.values, tile.n_rows, self.centres, tile.resp, tile.share, *sums
         )
 
     def expect(self, tile: Tile, sums: Sums) -> float:

@@ -69,13 +69,12 @@ def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components
     n_pairs = len(GAUSSIAN_FAMILIES[kind](0.0).pairs(n_features)[0])
     plan = TilePlan(5000, n_features, n_components, n_pairs)
     tile = Tile(plan)
-    # The centred kernels' is the only scratch whose shape is not its own.
-    assert len(tile.scratch) >= 2 * n_features * plan.tile_rows + n_features**2
     for block in (tile.block, tile.block_part):
         assert block.shape == (n_components, plan.chunks[0])
     assert tile.products.shape == plan.chunks[::-1]
     assert tile.sums_part.shape == (plan.chunks[1], n_components)
     assert len(tile.power) >= max(plan.chunks[0], plan.tile_rows)
+    assert tile.second_part.shape == (n_features, n_features)
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,6 +88,7 @@ def test_projected_blocks_divide_the_blocks_of_a_tile(**shapes):
     assert projected_rows >= min(64, plan.chunks[0])
     assert tile.lines.shape == (n_features + 1, projected_rows)
     assert tile.projected_block.shape == (shapes["n_components"], projected_rows)
+    assert tile.share.shape == (projected_rows,)
 
 
 @pytest.mark.parametrize(("n_rows", "n_places"), [(0, 0), (1, 8), (8, 8), (9, 16), (20, 24)])
