@@ -15,8 +15,8 @@ __all__ = ["Tile", "TilePlan"]
 # product; 40 000 products fill 320 KB.
 _SMALL_PRODUCT = 960_000
 _PRODUCTS = 40_000
-# Features and projections of as many rows stay in the innermost caches: with more, two threads
-# wait for memory.
+# Features and projections of as many rows at most stay in the innermost caches: with more, two
+# threads wait for memory. A power of two, so that halving it gives what divides a block.
 _PROJECTED_ROWS = 256
 # Scores of a block, and responsibilities as many again: 160 KB each.
 _BLOCK_SCORES = 20_000
@@ -28,8 +28,8 @@ _TILE_SCORES = 140_000
 _MOST_ROWS = 8192
 # Groups of tiles are what threads take and what is summed in order: enough of them to share
 # the work evenly, not so many tiles in one that results pile up.
-_GROUPS = 24
-_MOST_TILES = 16
+_GROUPS = 48
+_MOST_TILES = 8
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,14 @@ def _aligned(*shape: int) -> NDArray[np.float64]:
     return memory[skip : skip + size].reshape(shape)
 
 
+def _projected_rows(rows: int, n_features: int) -> int:
+    """Say how many of a block's rows to project at a time; a divisor of their number."""
+    most = _PROJECTED_ROWS
+    while most > 64 and most * n_features**2 > _SMALL_PRODUCT:
+        most //= 2
+    return rows if rows <= most else gcd(rows, most)
+
+
 class Tile:
     """The rows at hand, feature by feature, and the arrays that a visit fills.
 
@@ -143,7 +151,7 @@ class Tile:
     def __init__(self, plan: TilePlan) -> None:
         n_features, n_components = plan.n_features, plan.n_components
         rows, chunk = plan.chunks
-        projected_rows = rows if rows <= _PROJECTED_ROWS else gcd(rows, _PROJECTED_ROWS)
+        projected_rows = _projected_rows(rows, n_features)
         places = ceil(plan.tile_rows / rows) * rows
         self.n_rows = 0
         # Lines a power of two apart would share cache sets: eight places more prevent it.

@@ -10,12 +10,12 @@ still in the cache when BLAS reads them.
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.normalise import log_normalise, responsibilities
 from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
-@kernel
+@inner_kernel
 def fill_products(values, left, right, first, last, start, out):
     """Write ``values[left[p]] * values[right[p]]`` for ``first <= p < last`` to ``out``.
 

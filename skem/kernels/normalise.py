@@ -2,7 +2,7 @@
 
 import math
 
-from skem.kernels.jit import contracted_kernel, kernel
+from skem.kernels.jit import contracted_kernel, inner_kernel, kernel
 
 # exp(x) = 2^m exp(r) with m = round(x / log 2) and |r| <= log(2) / 2: log 2 in two parts, so
 # that r is exact, and the Taylor series of exp(r) to r^13, whose remainder is below 1e-17.
@@ -45,7 +45,7 @@ def exp_difference(x, shift, n, power, power_bits):
         x[i] *= power[i]
 
 
-@kernel
+@inner_kernel
 def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, factor):
     """Turn log joint scores into unnormalised responsibilities, row by row.
 
@@ -89,7 +89,7 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
     return total
 
 
-@kernel
+@inner_kernel
 def responsibilities(scores, n_rows, factor, resp):
     """Write ``scores * factor``, transposed, to ``resp`` (>= n_rows, n_components)."""
     n_components = scores.shape[0]

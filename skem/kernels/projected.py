@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.normalise import log_normalise, responsibilities
 from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
-@kernel
+@inner_kernel
 def copy_lines(values, start, out):
     """Copy part of a tile, from the row ``start`` on, to a contiguous array."""
     n_lines, n_rows = out.shape
@@ -18,7 +18,7 @@ def copy_lines(values, start, out):
             target[i] = source[i]
 
 
-@kernel
+@inner_kernel
 def weigh_lines(lines, resp, out):
     """Write ``(sum_k resp_nk) z_n``, feature by feature, to ``out`` (n_features, n_rows)."""
     n_features, n_rows = out.shape
