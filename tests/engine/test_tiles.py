@@ -103,6 +103,14 @@ def test_a_tile_holds_whole_blocks(n_rows, n_places):
     assert (tile.resp == 0.0).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(**SHAPES | {"n_rows": st.integers(1, 500)})
+def test_a_small_table_has_a_small_tile(**shapes):
+    plan = TilePlan(**shapes)
+    assert plan.chunks[0] <= shapes["n_rows"] + 63
+    assert plan.tile_rows < shapes["n_rows"] + plan.chunks[0]
+
+
 def test_shapes_of_a_tile():
     plan = TilePlan(1000, 3, 4, 10)
     tile = Tile(plan)
