@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -44,20 +45,26 @@ class Table:
 
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
-        tile.n_rows = kernels.rows.load_tile(
-            _plain(self.X[start:stop]),
-            tile.ones[: stop - start] if self.weights is None else self.weights[start:stop],
-            self.origin,
-            1.0 / self.scale,
-            tile.values,
-            tile.weights,
+        kept = self.kept(start, stop)
+        rows = _plain(self.X[start:stop][kept])
+        n_rows, n_places = tile.hold(len(rows))
+        weights = tile.ones[:n_rows] if self.weights is None else self.weights[start:stop][kept]
+        n_far = kernels.rows.load_tile(
+            rows, weights, self.origin, self._inverse_scale, n_places, tile.values, tile.weights
         )
+        if n_far:
+            kernels.rows.draw_back(tile.values, n_rows)
 
-    def kept(self, start: int, stop: int) -> slice | NDArray[np.intp]:
-        """Say which rows among ``start <= row < stop`` `load` keeps, as an index."""
+    @cached_property
+    def _inverse_scale(self) -> Array:
+        return 1.0 / self.scale
+
+    def kept(self, start: int, stop: int) -> slice | NDArray[np.bool_]:
+        """Say which of the rows from ``start`` to ``stop`` `load` keeps, as an index to them."""
         if self.weights is None:
-            return slice(start, stop)
-        return start + np.flatnonzero(self.weights[start:stop] > 0)
+            return slice(None)
+        positive = self.weights[start:stop] > 0
+        return slice(None) if positive.all() else positive
 
 
 def _plain(rows: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -88,20 +95,22 @@ def column_moments(X: NDArray[np.floating], weights: Array | None) -> tuple[Arra
     start = X[first].astype(np.float64)
     blocks = [(a, min(a + _MEASURED_ROWS, n_rows)) for a in range(0, n_rows, _MEASURED_ROWS)]
     sums, largest = np.zeros(n_features), np.zeros(n_features)
+    unit, ignored = np.ones(n_features), np.zeros(n_features)
+    deviations = kernels.rows.column_deviations
     with np.errstate(over="ignore", invalid="ignore"):
         for a, b in blocks:
             rows, w = _plain(X[a:b]), _weights(weights, a, b)
-            kernels.rows.column_sums(rows, w, start, sums)
+            deviations(rows, w, start, unit, sums, ignored)
             reach = np.abs(rows[w > 0] - start).max(axis=0, initial=0.0)
             np.maximum(largest, reach, out=largest)
         mean = start + sums / total
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-        deviations, squares = np.zeros(n_features), np.zeros(n_features)
+        sums, squares = np.zeros(n_features), np.zeros(n_features)
         for a, b in blocks:
             rows, w = _plain(X[a:b]), _weights(weights, a, b)
-            kernels.rows.column_deviations(rows, w, mean, scale, deviations, squares)
+            deviations(rows, w, mean, scale, sums, squares)
         # The mean is rounded: what is left of the deviations corrects for it.
-        variance = squares / total - np.square(deviations / total)
+        variance = squares / total - np.square(sums / total)
         deviation = scale * np.sqrt(np.maximum(variance, 0.0))
     deviation[largest == 0] = 0.0
     deviation[~np.isfinite(deviation) | ~np.isfinite(mean)] = np.inf

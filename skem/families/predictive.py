@@ -17,7 +17,7 @@ from skem import kernels
 from skem.engine import Tile
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import GaussianParameters, GaussianPosterior
-from skem.families.scorers import Scorer
+from skem.families.scorers import Scorer, normalise
 
 __all__ = ["FeatureStudentScorer", "StudentScorer", "predictive_scorer", "sample_predictive"]
 
@@ -65,6 +65,10 @@ class StudentScorer:
             tile.n_rows, self.constants, self.powers, self.rates, tile.scores
         )
 
+    def normalise(self, tile: Tile) -> float:
+        """Score, and normalise the scores; return the tile's weighted log normalisers."""
+        return normalise(self, tile)
+
 
 @dataclass(frozen=True)
 class FeatureStudentScorer:
@@ -104,6 +108,10 @@ class FeatureStudentScorer:
             self.powers,
             tile.scores,
         )
+
+    def normalise(self, tile: Tile) -> float:
+        """Score, and normalise the scores; return the tile's weighted log normalisers."""
+        return normalise(self, tile)
 
 
 def _tails(family: GaussianFamily, posterior: GaussianPosterior) -> tuple[Array, Array]:

@@ -8,10 +8,12 @@ Every scorer has
 
 - ``add_constants(log_weights)``: the same scorer with something added to each score;
 - ``score(tile)``: fill ``tile.scores`` with log densities plus constants, in nats;
+- ``normalise(tile)``: score a tile and turn scores into responsibilities times
+  ``1 / tile.factor``; return the tile's sum of weighted log normalisers, in nats;
 - ``zeros()``: a tuple of arrays, the sums of no rows;
 - ``accumulate(tile, sums)``: add a tile's rows, weighted by ``tile.resp``, to the sums;
 - ``expect(tile, sums)``: score a tile, turn scores into responsibilities, and accumulate; return
-  the tile's sum of weighted log normalisers, in nats.
+  what ``normalise`` returns. What it leaves in the tile is of no use.
 
 Sums of disjoint rows by one scorer add up array by array.
 """
@@ -19,6 +21,7 @@ Sums of disjoint rows by one scorer add up array by array.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -26,6 +29,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 from skem.engine import Tile
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 __all__ = [
     "CentredDiagonalScorer",
@@ -48,6 +52,7 @@ class Scores(Protocol):
     """What can score the rows of a tile."""
 
     def score(self, tile: Tile) -> None: ...
+    def normalise(self, tile: Tile) -> float: ...
 
 
 class Scorer(Scores, Protocol):
@@ -60,21 +65,15 @@ class Scorer(Scores, Protocol):
 
 
 def normalise(scorer: Scores, tile: Tile) -> float:
-    """Score a tile and turn scores into responsibilities times ``1 / tile.factor``.
-
-    Returns
-    -------
-    total : float
-        The tile's sum of weighted log normalisers, in nats.
-    """
+    """Score and normalise a tile by a scorer that can but score; returns what its method does."""
     scorer.score(tile)
     return float(
         kernels.normalise.log_normalise(
             tile.scores,
             tile.n_rows,
             tile.weights,
-            tile.mantissa,
-            tile.exponent,
+            tile.power,
+            tile.power_bits,
             tile.log_normaliser,
             tile.factor,
         )
@@ -83,7 +82,7 @@ def normalise(scorer: Scores, tile: Tile) -> float:
 
 def expect_in_steps(scorer: Scorer, summer: Scorer, tile: Tile, sums: Sums) -> float:
     """Make a tile's E-step with one scorer for the scores and one for the sums."""
-    total = normalise(scorer, tile)
+    total = scorer.normalise(tile)
     kernels.normalise.responsibilities(tile.scores, tile.n_rows, tile.factor, tile.resp)
     summer.accumulate(tile, sums)
     return total
@@ -111,51 +110,49 @@ class LinearScorer:
         return replace(self, constants=self.constants + log_weights)
 
     def score(self, tile: Tile) -> None:
-        kernels.linear.linear_scores(
-            tile.values,
-            tile.n_rows,
-            self.left,
-            self.right,
-            self.coefficients,
-            self.constants,
-            tile.chunks,
-            tile.scratch,
-            tile.scores,
-        )
+        self._take(SCORE, tile)
+
+    def normalise(self, tile: Tile) -> float:
+        return self._take(SCORE + NORMALISE, tile)
 
     def zeros(self) -> Sums:
         return (np.zeros(self.coefficients.shape[::-1]),)
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
-        _add_products(tile, self.left, self.right, sums[0])
+        self._take(SUM, tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
-        rows, chunk = tile.chunks
-        if len(self.left) > chunk:
-            return expect_in_steps(self, self, tile, sums)
-        # All products of some rows fit the cache: they serve twice.
+        return self._take(SCORE + NORMALISE + SUM, tile, sums)
+
+    @cached_property
+    def _by_pairs(self) -> Array:
+        return np.ascontiguousarray(self.coefficients.T)
+
+    def _take(self, steps: int, tile: Tile, sums: Sums | None = None) -> float:
+        coefficients = self._by_pairs
         return float(
-            kernels.linear.linear_expectation(
+            kernels.linear.linear_steps(
+                steps,
                 tile.values,
                 tile.n_rows,
                 tile.weights,
                 self.left,
                 self.right,
-                self.coefficients,
+                coefficients,
                 self.constants,
-                rows,
-                tile.mantissa,
-                tile.exponent,
-                tile.scratch,
-                sums[0],
+                tile.products,
+                tile.block,
+                tile.block_part,
+                tile.sums_part,
+                tile.power,
+                tile.power_bits,
+                tile.scores,
+                tile.log_normaliser,
+                tile.factor,
+                tile.resp,
+                *(sums or (coefficients,)),  # without the step SUM nothing is added to it
             )
         )
-
-
-def _add_products(tile: Tile, left: Index, right: Index, sums: Array) -> None:
-    kernels.linear.linear_sums(
-        tile.values, tile.n_rows, left, right, tile.resp, tile.chunks, tile.scratch, sums
-    )
 
 
 @dataclass(frozen=True)
@@ -182,55 +179,45 @@ class ProjectedScorer:
         return replace(self, constants=self.constants + log_weights)
 
     def score(self, tile: Tile) -> None:
-        kernels.projected.projected_scores(
-            tile.values,
-            tile.n_rows,
-            self.projection,
-            self.centres,
-            self.constants,
-            tile.projected_rows,
-            tile.scratch,
-            tile.scores,
-        )
+        self._take(SCORE, tile)
+
+    def normalise(self, tile: Tile) -> float:
+        return self._take(SCORE + NORMALISE, tile)
 
     def zeros(self) -> Sums:
         n_components, n_features = self.centres.shape
         return np.zeros((n_features + 1, n_components)), np.zeros((n_features, n_features))
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
-        first, second = sums
-        _add_products(tile, *self._lines(), first)
-        kernels.projected.shared_second_moment(
-            tile.values, tile.n_rows, tile.resp, tile.projected_rows, tile.scratch, second
-        )
+        self._take(SUM, tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
+        return self._take(SCORE + NORMALISE + SUM, tile, sums)
+
+    def _take(self, steps: int, tile: Tile, sums: Sums | None = None) -> float:
         return float(
-            kernels.projected.projected_expectation(
+            kernels.projected.projected_steps(
+                steps,
                 tile.values,
                 tile.n_rows,
                 tile.weights,
                 self.projection,
                 self.centres,
                 self.constants,
-                *self._lines(),
-                tile.projected_rows,
-                tile.chunks,
-                tile.mantissa,
-                tile.exponent,
+                tile.lines,
+                tile.projected,
+                tile.projected_block,
+                tile.first_part,
+                tile.second_part,
+                tile.power,
+                tile.power_bits,
+                tile.scores,
                 tile.log_normaliser,
                 tile.factor,
-                tile.scratch,
-                tile.scores,
                 tile.resp,
-                *sums,
+                *(sums or (tile.first_part, tile.second_part)),  # only the step SUM adds
             )
         )
-
-    def _lines(self) -> tuple[Index, Index]:
-        """Features and the ones, each to be multiplied by the ones."""
-        lines = np.arange(self.centres.shape[1] + 1)
-        return lines, np.full_like(lines, len(lines) - 1)
 
 
 @dataclass(frozen=True)
@@ -261,9 +248,13 @@ class CentredScorer:
             self.centres,
             self.factors,
             self.constants,
-            tile.scratch,
+            tile.lines[:-1],
+            tile.projected,
             tile.scores,
         )
+
+    def normalise(self, tile: Tile) -> float:
+        return normalise(self, tile)
 
     def zeros(self) -> Sums:
         return (
@@ -274,7 +265,15 @@ class CentredScorer:
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
         kernels.centred.centred_sums(
-            tile.values, tile.n_rows, self.centres, tile.resp, tile.scratch, *sums
+            tile.values,
+            tile.n_rows,
+            self.centres,
+            tile.resp,
+            tile.share,
+            tile.lines[:-1],
+            tile.projected,
+            tile.second_part,
+            *sums,
         )
 
     def expect(self, tile: Tile, sums: Sums) -> float:
@@ -305,6 +304,9 @@ class CentredDiagonalScorer:
             tile.values, tile.n_rows, self.centres, self.precisions, self.constants, tile.scores
         )
 
+    def normalise(self, tile: Tile) -> float:
+        return normalise(self, tile)
+
     def zeros(self) -> Sums:
         return (
             np.zeros_like(self.constants),
@@ -314,7 +316,7 @@ class CentredDiagonalScorer:
 
     def accumulate(self, tile: Tile, sums: Sums) -> None:
         kernels.centred.centred_diagonal_sums(
-            tile.values, tile.n_rows, self.centres, tile.resp, *sums
+            tile.values, tile.n_rows, self.centres, tile.resp, tile.share, *sums
         )
 
     def expect(self, tile: Tile, sums: Sums) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.engine import Table, Threads, Tile, TilePlan
 from skem.families import GaussianFamily, GaussianStatistics, Scorer, Scores
-from skem.families.scorers import Sums, expect_in_steps, normalise
+from skem.families.scorers import Sums, expect_in_steps
 
 __all__ = ["Local", "Visit"]
 
@@ -75,7 +75,7 @@ class Visit:
 
         def expect(tile: Tile, sums: Sums) -> float:
             if bound_only:
-                return normalise(scorer, tile)
+                return scorer.normalise(tile)
             if summer is None:
                 return scorer.expect(tile, sums)
             return expect_in_steps(scorer, summer, tile, sums)
@@ -113,9 +113,7 @@ class Visit:
             sums = scorer.zeros()
             for start, stop in self.plan.tiles(group):
                 self.table.load(start, stop, tile)
-                kept = self.table.kept(start, stop)
-                kept = slice(None) if isinstance(kept, slice) else kept - start
-                resp = responsibilities(start, stop)[kept]
+                resp = responsibilities(start, stop)[self.table.kept(start, stop)]
                 weights = tile.weights[: tile.n_rows, None]
                 np.multiply(resp, weights, out=tile.resp[: tile.n_rows])
                 scorer.accumulate(tile, sums)
@@ -154,7 +152,7 @@ class Visit:
                     scorer.score(tile)
                     kernels.normalise.best_component(tile.scores, n, labels[start:stop])
                     continue
-                normalise(scorer, tile)
+                scorer.normalise(tile)
                 if log_density is not None:
                     log_density[start:stop] = tile.log_normaliser[:n]
                 if resp is not None:

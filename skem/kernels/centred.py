@@ -6,73 +6,86 @@ are narrow compared with their distance from the origin.
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import kernel, reassociating_kernel
+
+# Rows that the diagonal kernels go through at a time, so that they stay in the innermost cache.
+BLOCK = 256
 
 
 @kernel
-def centred_lines(values, n_rows, centre, out):
-    """Write the features of a tile minus ``centre`` to ``out`` (n_features, n_rows)."""
-    for j in range(centre.shape[0]):
-        source = values[j]
+def centred_lines(values, start, centre, out):
+    """Write features minus ``centre``, from the row ``start`` on, to ``out``."""
+    n_features, n_rows = out.shape
+    for j in range(n_features):
+        source = values[j, start : start + n_rows]
         target = out[j]
         for i in range(n_rows):
             target[i] = source[i] - centre[j]
 
 
 @kernel
-def centred_scores(values, n_rows, centres, factors, constants, scratch, out):
+def centred_scores(values, n_rows, centres, factors, constants, centred, projected, out):
     """Write ``constants - |factor (z - centre)|^2 / 2`` to ``out``.
 
     Parameters
     ----------
-    values : ndarray of shape (n_features + 2, >= n_rows)
+    values : ndarray of shape (n_features + 2, >= n_places)
+        ``n_places`` is ``n_rows``, rounded up to whole blocks.
     centres : ndarray of shape (n_components, n_features)
     factors : ndarray of shape (n_components, n_features, n_features)
         ``factor.T @ factor`` is the precision.
     constants : ndarray of shape (n_components,)
-    scratch : ndarray
-        At least ``2 * n_features * n_rows`` long.
-    out : ndarray of shape (n_components, >= n_rows)
+    centred, projected : ndarray of shape (n_features, block_rows)
+        Scratch.
+    out : ndarray of shape (n_components, >= n_places)
     """
-    n_components, n_features = centres.shape
-    size = n_features * n_rows
-    centred = scratch[:size].reshape((n_features, n_rows))
-    projected = scratch[size : 2 * size].reshape((n_features, n_rows))
-    for k in range(n_components):
-        centred_lines(values, n_rows, centres[k], centred)
-        np.dot(factors[k], centred, projected)
-        target = out[k]
-        for i in range(n_rows):
-            target[i] = constants[k]
-        for j in range(n_features):
-            line = projected[j]
-            for i in range(n_rows):
-                target[i] -= 0.5 * line[i] * line[i]
+    n_features, rows = centred.shape
+    for start in range(0, n_rows, rows):
+        for k in range(len(centres)):
+            centred_lines(values, start, centres[k], centred)
+            np.dot(factors[k], centred, projected)
+            target = out[k, start : start + rows]
+            for i in range(rows):
+                target[i] = constants[k]
+            for j in range(n_features):
+                for i in range(rows):
+                    target[i] -= 0.5 * projected[j, i] * projected[j, i]
 
 
-@kernel
-def centred_sums(values, n_rows, centres, resp, scratch, weight, first, second):
+@reassociating_kernel
+def take_share(resp, k, start, n_rows, share):
+    """Write a component's responsibilities for a block of rows to ``share``; return their sum."""
+    total = 0.0
+    for i in range(len(share)):
+        share[i] = resp[start + i, k] if start + i < n_rows else 0.0
+        total += share[i]
+    return total
+
+
+@reassociating_kernel
+def centred_sums(
+    values, n_rows, centres, resp, share, centred, weighted, part, weight, first, second
+):
     """Add each component's weight, first and second moments about its centre.
 
-    ``scratch`` is at least ``2 * n_features * n_rows + n_features^2`` long; ``weight`` (K,),
-    ``first`` (K, D) and ``second`` (K, D, D) are added to.
+    ``share`` (block_rows,), ``centred`` and ``weighted`` (D, block_rows) and ``part`` (D, D) are
+    scratch; ``weight`` (K,), ``first`` (K, D) and ``second`` (K, D, D) are added to.
     """
-    n_components, n_features = centres.shape
-    size = n_features * n_rows
-    centred = scratch[:size].reshape((n_features, n_rows))
-    weighted = scratch[size : 2 * size].reshape((n_features, n_rows))
-    square = n_features * n_features
-    part = scratch[2 * size : 2 * size + square].reshape((n_features, n_features))
-    for k in range(n_components):
-        centred_lines(values, n_rows, centres[k], centred)
-        for i in range(n_rows):
-            weight[k] += resp[i, k]
-        for j in range(n_features):
-            for i in range(n_rows):
-                weighted[j, i] = centred[j, i] * resp[i, k]
-                first[k, j] += weighted[j, i]
-        np.dot(weighted, centred.T, part)
-        second[k] += part
+    n_features, rows = centred.shape
+    for start in range(0, n_rows, rows):
+        for k in range(len(centres)):
+            centred_lines(values, start, centres[k], centred)
+            weight[k] += take_share(resp, k, start, n_rows, share)
+            for j in range(n_features):
+                total = 0.0
+                for i in range(rows):
+                    weighted[j, i] = centred[j, i] * share[i]
+                    total += weighted[j, i]
+                first[k, j] += total
+            np.dot(weighted, centred.T, part)
+            for j in range(n_features):
+                for m in range(n_features):
+                    second[k, j, m] += part[j, m]
 
 
 @kernel
@@ -82,30 +95,41 @@ def centred_diagonal_scores(values, n_rows, centres, precisions, constants, out)
     As `centred_scores`, with ``precisions`` of shape (n_components, n_features).
     """
     n_components, n_features = centres.shape
-    for k in range(n_components):
-        target = out[k]
-        for i in range(n_rows):
-            target[i] = constants[k]
-        for j in range(n_features):
-            source = values[j]
-            centre = centres[k, j]
-            half = 0.5 * precisions[k, j]
-            for i in range(n_rows):
-                deviation = source[i] - centre
-                target[i] -= half * deviation * deviation
+    for start in range(0, n_rows, BLOCK):
+        stop = min(start + BLOCK, n_rows)
+        for k in range(n_components):
+            target = out[k, start:stop]
+            for i in range(stop - start):
+                target[i] = constants[k]
+            for j in range(n_features):
+                source = values[j, start:stop]
+                centre = centres[k, j]
+                half = 0.5 * precisions[k, j]
+                for i in range(stop - start):
+                    deviation = source[i] - centre
+                    target[i] -= half * deviation * deviation
 
 
-@kernel
-def centred_diagonal_sums(values, n_rows, centres, resp, weight, first, second):
-    """Add weight (K,), first (K, D) and squared (K, D) moments about each centre."""
+@reassociating_kernel
+def centred_diagonal_sums(values, n_rows, centres, resp, share, weight, first, second):
+    """Add weight (K,), first (K, D) and squared (K, D) moments about each centre.
+
+    ``share`` is scratch; its length is the number of rows worked on at a time.
+    """
     n_components, n_features = centres.shape
-    for k in range(n_components):
-        for i in range(n_rows):
-            weight[k] += resp[i, k]
-        for j in range(n_features):
-            source = values[j]
-            centre = centres[k, j]
-            for i in range(n_rows):
-                deviation = source[i] - centre
-                first[k, j] += resp[i, k] * deviation
-                second[k, j] += resp[i, k] * deviation * deviation
+    rows = len(share)
+    for start in range(0, n_rows, rows):
+        for k in range(n_components):
+            weight[k] += take_share(resp, k, start, n_rows, share)
+            for j in range(n_features):
+                source = values[j, start : start + rows]
+                centre = centres[k, j]
+                sum_1 = 0.0
+                sum_2 = 0.0
+                for i in range(rows):
+                    deviation = source[i] - centre
+                    weighted = share[i] * deviation
+                    sum_1 += weighted
+                    sum_2 += weighted * deviation
+                first[k, j] += sum_1
+                second[k, j] += sum_2

@@ -4,20 +4,26 @@ The log density of an exponential family is linear in its sufficient statistics,
 Gaussian are products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``. So the scores of all
 components are one matrix product, and the expected statistics are one more.
 
-The products are formed for ``rows`` rows and ``chunk`` pairs at a time, so that they are still
-in the cache when BLAS reads them.
+The products are formed for a block of rows and a chunk of pairs at a time, so that they are
+still in the cache when BLAS reads them.
 """
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.normalise import log_normalise, responsibilities
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
-@kernel
-def fill_products(values, left, right, first, last, start, n_rows, out):
-    """Write ``values[left[p]] * values[right[p]]`` for ``first <= p < last`` to ``out``."""
+@inner_kernel
+def fill_products(values, left, right, first, last, start, out):
+    """Write ``values[left[p]] * values[right[p]]`` for ``first <= p < last`` to ``out``.
+
+    Row ``p - first`` of ``out`` receives the rows of the tile from ``start`` on.
+    """
+    n_rows = out.shape[1]
     for p in range(first, last):
+        # Slices, since with an offset in the index the loop would not be vectorised.
         x = values[left[p], start : start + n_rows]
         y = values[right[p], start : start + n_rows]
         line = out[p - first]
@@ -26,77 +32,8 @@ def fill_products(values, left, right, first, last, start, n_rows, out):
 
 
 @kernel
-def linear_scores(values, n_rows, left, right, coefficients, constants, chunks, scratch, out):
-    """Write ``constants + coefficients @ products`` to ``out``.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_lines, >= n_rows)
-    left, right : ndarray of shape (n_pairs,), int64
-    coefficients : ndarray of shape (n_components, n_pairs)
-    constants : ndarray of shape (n_components,)
-    chunks : tuple of two ints
-        Rows and pairs for which products are formed at a time.
-    scratch : ndarray
-        At least ``rows * chunk + n_components * max(rows, chunk)`` long.
-    out : ndarray of shape (n_components, >= n_rows)
-    """
-    n_components, n_pairs = coefficients.shape
-    rows, chunk = chunks
-    for start in range(0, n_rows, rows):
-        n = min(rows, n_rows - start)
-        for first in range(0, n_pairs, chunk):
-            last = min(first + chunk, n_pairs)
-            n_products = (last - first) * n
-            products = scratch[:n_products].reshape((last - first, n))
-            part = scratch[n_products : n_products + n_components * n].reshape((n_components, n))
-            fill_products(values, left, right, first, last, start, n, products)
-            np.dot(np.ascontiguousarray(coefficients[:, first:last]), products, part)
-            for k in range(n_components):
-                target = out[k, start : start + n]
-                source = part[k]
-                if first == 0:
-                    constant = constants[k]
-                    for i in range(n):
-                        target[i] = source[i] + constant
-                else:
-                    for i in range(n):
-                        target[i] += source[i]
-
-
-@kernel
-def linear_sums(values, n_rows, left, right, resp, chunks, scratch, sums):
-    """Add ``products @ resp`` to ``sums``.
-
-    Parameters
-    ----------
-    values, n_rows, left, right, chunks, scratch
-        As for `linear_scores`.
-    resp : ndarray of shape (>= n_rows, n_components)
-        Weighted responsibilities.
-    sums : ndarray of shape (n_pairs, n_components)
-    """
-    n_pairs, n_components = sums.shape
-    rows, chunk = chunks
-    for start in range(0, n_rows, rows):
-        n = min(rows, n_rows - start)
-        for first in range(0, n_pairs, chunk):
-            last = min(first + chunk, n_pairs)
-            n_products = (last - first) * n
-            n_part = (last - first) * n_components
-            products = scratch[:n_products].reshape((last - first, n))
-            part = scratch[n_products : n_products + n_part].reshape((last - first, n_components))
-            fill_products(values, left, right, first, last, start, n, products)
-            np.dot(products, resp[start : start + n], part)
-            for p in range(first, last):
-                target = sums[p]
-                source = part[p - first]
-                for k in range(n_components):
-                    target[k] += source[k]
-
-
-@kernel
-def linear_expectation(
+def linear_steps(
+    steps,
     values,
     n_rows,
     weights,
@@ -104,56 +41,99 @@ def linear_expectation(
     right,
     coefficients,
     constants,
-    rows,
-    mantissa,
-    exponent,
-    scratch,
+    products,
+    block,
+    block_part,
+    sums_part,
+    power,
+    power_bits,
+    scores,
+    log_normaliser,
+    factor,
+    resp,
     sums,
 ):
-    """Score, normalise and sum in one go: the products that score some rows also sum them.
+    """Take one to three steps with a tile, a block of rows after the other.
+
+    One kernel for all steps, because they share most of what takes long to compile, and because
+    products that were formed to score a block also sum it where all pairs are one chunk.
 
     Parameters
     ----------
-    values, n_rows, left, right, coefficients, constants
-        As for `linear_scores`.
-    weights : ndarray of shape (>= n_rows,)
-    rows : int
-        Rows worked on at a time.
-    mantissa, exponent : ndarray of shape (>= rows,)
-        Scratch (float64, int64).
-    scratch : ndarray
-        At least ``rows * (n_pairs + 2 * n_components + 2) + n_pairs * n_components`` long.
+    steps : int
+        See `skem.kernels.steps`. A score is ``constants + coefficients @ products``, the sums
+        are ``products @ resp``.
+    values : ndarray of shape (n_lines, n_places)
+        A whole number of blocks; zero from ``n_rows`` on.
+    n_rows : int
+    weights : ndarray of shape (n_places,)
+        Zero from ``n_rows`` on.
+    left, right : ndarray of shape (n_pairs,), int64
+    coefficients : ndarray of shape (n_pairs, n_components)
+    constants : ndarray of shape (n_components,)
+    products : ndarray of shape (chunk, block_rows)
+        Scratch, as are the next five. Its shape says how many pairs and rows are worked on at
+        a time.
+    block, block_part : ndarray of shape (n_components, block_rows)
+    sums_part : ndarray of shape (chunk, n_components)
+    power, power_bits : ndarray of shape (block_rows,)
+        As for `exp_difference`.
+    scores : ndarray of shape (n_components, >= n_places)
+        Receives scores, or unnormalised responsibilities, unless they are summed.
+    log_normaliser, factor : ndarray of shape (n_places,)
+        As for `log_normalise`.
+    resp : ndarray of shape (n_places, n_components)
+        Weighted responsibilities, finite from ``n_rows`` on; overwritten if the kernel normalises
+        and sums.
     sums : ndarray of shape (n_pairs, n_components)
-        Is added to.
 
     Returns
     -------
     total : float
-        ``sum_n w_n log sum_k exp(score_nk)``, in nats.
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats; 0 if nothing was normalised.
     """
-    n_components, n_pairs = coefficients.shape
+    n_pairs, n_components = coefficients.shape
+    chunk, rows = products.shape
     total = 0.0
     for start in range(0, n_rows, rows):
-        n = min(rows, n_rows - start)
-        a, b, c = n_pairs * n, (n_pairs + n_components) * n, (n_pairs + 2 * n_components) * n
-        products = scratch[:a].reshape((n_pairs, n))
-        scores = scratch[a:b].reshape((n_components, n))
-        resp = scratch[b:c].reshape((n, n_components))
-        log_normaliser, factor = scratch[c : c + n], scratch[c + n : c + 2 * n]
-        part = scratch[c + 2 * n : c + 2 * n + n_pairs * n_components]
-        part = part.reshape((n_pairs, n_components))
-        fill_products(values, left, right, 0, n_pairs, start, n, products)
-        np.dot(coefficients, products, scores)
-        for k in range(n_components):
-            line = scores[k]
-            for i in range(n):
-                line[i] += constants[k]
-        total += log_normalise(
-            scores, n, weights[start : start + n], mantissa, exponent, log_normaliser, factor
-        )
-        responsibilities(scores, n, factor, resp)
-        np.dot(products, resp, part)
-        for p in range(n_pairs):
+        stop = start + rows
+        if steps & SCORE:
+            for first in range(0, n_pairs, chunk):
+                last = min(first + chunk, n_pairs)
+                fill_products(values, left, right, first, last, start, products)
+                target = block if first == 0 else block_part
+                np.dot(coefficients[first:last].T, products[: last - first], target)
+                for k in range(n_components):
+                    for i in range(rows):
+                        block[k, i] += constants[k] if first == 0 else block_part[k, i]
+        if steps & NORMALISE:
+            total += log_normalise(
+                block,
+                rows,
+                weights[start:stop],
+                power,
+                power_bits,
+                log_normaliser[start:stop],
+                factor[start:stop],
+            )
+        if not steps & SUM:
             for k in range(n_components):
-                sums[p, k] += part[p, k]
+                line = scores[k, start:stop]
+                for i in range(rows):
+                    line[i] = block[k, i]
+            continue
+        if steps & NORMALISE:
+            # The same places for each block: they stay in the cache.
+            block_resp = resp[:rows]
+            responsibilities(block, rows, factor[start:stop], block_resp)
+        else:
+            block_resp = resp[start:stop]
+        for first in range(0, n_pairs, chunk):
+            last = min(first + chunk, n_pairs)
+            if chunk < n_pairs or not steps & SCORE:
+                fill_products(values, left, right, first, last, start, products)
+            np.dot(products[: last - first], block_resp, sums_part[: last - first])
+            for p in range(first, last):
+                for k in range(n_components):
+                    sums[p, k] += sums_part[p - first, k]
     return total

@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
-
-from skem.kernels.jit import contracted_kernel, kernel
+from skem.kernels.jit import contracted_kernel, inner_kernel, kernel
 
 # exp(x) = 2^m exp(r) with m = round(x / log 2) and |r| <= log(2) / 2: log 2 in two parts, so
 # that r is exact, and the Taylor series of exp(r) to r^13, whose remainder is below 1e-17.
@@ -14,6 +12,7 @@ LOG2_HIGH = 6.93145751953125e-1
 LOG2_LOW = 1.42860682030941723212e-6
 # Adding and subtracting 1.5 * 2^52 rounds a float64 to the nearest integer.
 ROUNDER = 6755399441055744.0
+ONE_BITS = 1023 << 52  # of the float64 1.0
 # Below this, exp is taken as zero: its exponent would leave the normal numbers.
 LOWEST = -708.0
 C2, C3, C4, C5, C6, C7 = (1.0 / math.factorial(i) for i in range(2, 8))
@@ -21,31 +20,33 @@ C8, C9, C10, C11, C12, C13 = (1.0 / math.factorial(i) for i in range(8, 14))
 
 
 @contracted_kernel
-def exp_difference(x, shift, n, mantissa, exponent):
+def exp_difference(x, shift, n, power, power_bits):
     """Replace ``x[:n]`` by ``exp(x - shift)``, for ``x <= shift``.
 
-    ``mantissa`` (float64) and ``exponent`` (int64) are scratch, at least ``n`` long.
+    ``power`` (float64, at least ``n`` long) is scratch, and ``power_bits`` the same memory as
+    int64: numba takes long to compile such a view.
     """
     for i in range(n):
         value = max(x[i] - shift[i], LOWEST)
-        whole = (value * LOG2_E + ROUNDER) - ROUNDER
+        shifted = value * LOG2_E + ROUNDER
+        power[i] = shifted
+        whole = shifted - ROUNDER
         r = (value - whole * LOG2_HIGH) - whole * LOG2_LOW
         p = C11 + r * (C12 + r * C13)
         p = C8 + r * (C9 + r * (C10 + r * p))
         p = C5 + r * (C6 + r * (C7 + r * p))
         p = C2 + r * (C3 + r * (C4 + r * p))
-        mantissa[i] = 1.0 + r * (1.0 + r * p)
-        exponent[i] = np.int64(whole)
-    # Multiply by 2^m: add m to the exponent's bits.
-    bits = mantissa.view(np.int64)
+        p = 1.0 + r * (1.0 + r * p)
+        x[i] = p if value > LOWEST else 0.0
+    # The last bits of m + ROUNDER are those of m, and 2^m is 1.0 with m added to its exponent.
     for i in range(n):
-        bits[i] += exponent[i] << 52
+        power_bits[i] = (power_bits[i] << 52) + ONE_BITS
     for i in range(n):
-        x[i] = mantissa[i] if x[i] - shift[i] > LOWEST else 0.0
+        x[i] *= power[i]
 
 
-@kernel
-def log_normalise(scores, n_rows, weights, mantissa, exponent, log_normaliser, factor):
+@inner_kernel
+def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, factor):
     """Turn log joint scores into unnormalised responsibilities, row by row.
 
     Parameters
@@ -53,8 +54,8 @@ def log_normalise(scores, n_rows, weights, mantissa, exponent, log_normaliser, f
     scores : ndarray of shape (n_components, >= n_rows)
         On return ``exp(scores - max)``.
     weights : ndarray of shape (>= n_rows,)
-    mantissa, exponent : ndarray of shape (>= n_rows,)
-        Scratch (float64, int64).
+    power, power_bits : ndarray of shape (>= n_rows,)
+        Scratch of `exp_difference`.
     log_normaliser : ndarray of shape (>= n_rows,)
         Receives ``log sum_k exp(scores)``.
     factor : ndarray of shape (>= n_rows,)
@@ -77,7 +78,7 @@ def log_normalise(scores, n_rows, weights, mantissa, exponent, log_normaliser, f
             largest[i] = max(largest[i], line[i])
     for k in range(n_components):
         line = scores[k]
-        exp_difference(line, largest, n_rows, mantissa, exponent)
+        exp_difference(line, largest, n_rows, power, power_bits)
         for i in range(n_rows):
             factor[i] += line[i]
     total = 0.0
@@ -88,7 +89,7 @@ def log_normalise(scores, n_rows, weights, mantissa, exponent, log_normaliser, f
     return total
 
 
-@kernel
+@inner_kernel
 def responsibilities(scores, n_rows, factor, resp):
     """Write ``scores * factor``, transposed, to ``resp`` (>= n_rows, n_components)."""
     n_components = scores.shape[0]

@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from skem.kernels.jit import kernel
-from skem.kernels.linear import linear_sums
+from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.normalise import log_normalise, responsibilities
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
-@kernel
-def copy_lines(values, n_lines, start, n_rows, out):
-    """Copy part of a tile to a contiguous array of shape (n_lines, n_rows)."""
+@inner_kernel
+def copy_lines(values, start, out):
+    """Copy part of a tile, from the row ``start`` on, to a contiguous array."""
+    n_lines, n_rows = out.shape
     for j in range(n_lines):
         source = values[j, start : start + n_rows]
         target = out[j]
@@ -17,81 +18,24 @@ def copy_lines(values, n_lines, start, n_rows, out):
             target[i] = source[i]
 
 
-@kernel
-def projected_scores(values, n_rows, projection, centres, constants, rows, scratch, out):
-    """Write ``constants + centres @ y - |y|^2 / 2`` with ``y = projection @ z`` to ``out``.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_features + 2, >= n_rows)
-    projection : ndarray of shape (n_features, n_features)
-        ``projection.T @ projection`` is the shared precision.
-    centres : ndarray of shape (n_components, n_features)
-        The projected means.
-    constants : ndarray of shape (n_components,)
-    rows : int
-        Rows worked on at a time.
-    scratch : ndarray
-        At least ``(2 * n_features + n_components) * rows`` long.
-    out : ndarray of shape (n_components, >= n_rows)
-    """
-    n_components, n_features = centres.shape
-    for start in range(0, n_rows, rows):
-        n = min(rows, n_rows - start)
-        size = n_features * n
-        lines = scratch[:size].reshape((n_features, n))
-        projected = scratch[size : 2 * size].reshape((n_features, n))
-        part = scratch[2 * size : 2 * size + n_components * n].reshape((n_components, n))
-        copy_lines(values, n_features, start, n, lines)
-        np.dot(projection, lines, projected)
-        np.dot(centres, projected, part)
-        half = lines[0]
-        for i in range(n):
-            half[i] = 0.0
-        for j in range(n_features):
-            y = projected[j]
-            for i in range(n):
-                half[i] += 0.5 * y[i] * y[i]
-        for k in range(n_components):
-            source = part[k]
-            target = out[k, start : start + n]
-            constant = constants[k]
-            for i in range(n):
-                target[i] = source[i] - half[i] + constant
+@inner_kernel
+def weigh_lines(lines, resp, out):
+    """Write ``(sum_k resp_nk) z_n``, feature by feature, to ``out`` (n_features, n_rows)."""
+    n_features, n_rows = out.shape
+    weight = out[0]
+    for i in range(n_rows):
+        weight[i] = 0.0
+        for k in range(resp.shape[1]):
+            weight[i] += resp[i, k]
+    # The first line last: it holds the weights until then.
+    for j in range(n_features - 1, -1, -1):
+        for i in range(n_rows):
+            out[j, i] = lines[j, i] * weight[i]
 
 
 @kernel
-def shared_second_moment(values, n_rows, resp, rows, scratch, second):
-    """Add ``sum_n (sum_k resp_nk) z_n z_n'`` to ``second`` (n_features, n_features).
-
-    ``scratch`` is at least ``2 * n_features * rows + n_features^2`` long.
-    """
-    n_features = second.shape[0]
-    n_components = resp.shape[1]
-    for start in range(0, n_rows, rows):
-        n = min(rows, n_rows - start)
-        size = n_features * n
-        lines = scratch[:size].reshape((n_features, n))
-        weighted = scratch[size : 2 * size].reshape((n_features, n))
-        stop = 2 * size + n_features * n_features
-        part = scratch[2 * size : stop].reshape((n_features, n_features))
-        copy_lines(values, n_features, start, n, lines)
-        for i in range(n):
-            weight = 0.0
-            for k in range(n_components):
-                weight += resp[start + i, k]
-            weighted[0, i] = weight
-        for j in range(n_features - 1, -1, -1):
-            for i in range(n):
-                weighted[j, i] = lines[j, i] * weighted[0, i]
-        np.dot(weighted, lines.T, part)
-        for j in range(n_features):
-            for m in range(n_features):
-                second[j, m] += part[j, m]
-
-
-@kernel
-def projected_expectation(
+def projected_steps(
+    steps,
     values,
     n_rows,
     weights,
@@ -99,31 +43,95 @@ def projected_expectation(
     centres,
     constants,
     lines,
-    ones,
-    rows,
-    chunks,
-    mantissa,
-    exponent,
+    projected,
+    block,
+    first_part,
+    second_part,
+    power,
+    power_bits,
+    scores,
     log_normaliser,
     factor,
-    scratch,
-    scores,
     resp,
     first,
     second,
 ):
-    """Score, normalise and sum in one go: a tile's whole E-step; parameters as for the steps.
+    """Take one to three steps with a tile, a block of rows after the other.
 
-    ``lines`` and ``ones`` say which products of lines are summed to ``first``.
+    Parameters
+    ----------
+    steps, values, n_rows, weights, power, power_bits, scores, log_normaliser, factor, resp
+        As for `linear_steps`. A score is ``constants + centres @ y - |y|^2 / 2`` with
+        ``y = projection @ z``.
+    projection : ndarray of shape (n_features, n_features)
+        ``projection.T @ projection`` is the shared precision.
+    centres : ndarray of shape (n_components, n_features)
+        The projected means.
+    constants : ndarray of shape (n_components,)
+    lines : ndarray of shape (n_features + 1, block_rows)
+        Scratch, as are the next four.
+    projected : ndarray of shape (n_features, block_rows)
+    block : ndarray of shape (n_components, block_rows)
+    first_part, second_part : ndarray
+        Of the shapes of ``first`` and ``second``.
+    first : ndarray of shape (n_features + 1, n_components)
+        ``sum_n resp_nk [z_n, 1]`` is added.
+    second : ndarray of shape (n_features, n_features)
+        ``sum_n (sum_k resp_nk) z_n z_n'`` is added.
 
     Returns
     -------
     total : float
-        ``sum_n w_n log sum_k exp(score_nk)``, in nats.
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats; 0 if nothing was normalised.
     """
-    projected_scores(values, n_rows, projection, centres, constants, rows, scratch, scores)
-    total = log_normalise(scores, n_rows, weights, mantissa, exponent, log_normaliser, factor)
-    responsibilities(scores, n_rows, factor, resp)
-    linear_sums(values, n_rows, lines, ones, resp, chunks, scratch, first)
-    shared_second_moment(values, n_rows, resp, rows, scratch, second)
+    n_components, n_features = centres.shape
+    rows = lines.shape[1]
+    total = 0.0
+    for start in range(0, n_rows, rows):
+        stop = start + rows
+        copy_lines(values, start, lines)
+        features = lines[:n_features]
+        if steps & SCORE:
+            np.dot(projection, features, projected)
+            np.dot(centres, projected, block)
+            half = power
+            for i in range(rows):
+                half[i] = 0.0
+            for j in range(n_features):
+                for i in range(rows):
+                    half[i] += 0.5 * projected[j, i] * projected[j, i]
+            for k in range(n_components):
+                for i in range(rows):
+                    block[k, i] += constants[k] - half[i]
+        if steps & NORMALISE:
+            total += log_normalise(
+                block,
+                rows,
+                weights[start:stop],
+                power,
+                power_bits,
+                log_normaliser[start:stop],
+                factor[start:stop],
+            )
+        if not steps & SUM:
+            for k in range(n_components):
+                line = scores[k, start:stop]
+                for i in range(rows):
+                    line[i] = block[k, i]
+            continue
+        if steps & NORMALISE:
+            block_resp = resp[:rows]
+            responsibilities(block, rows, factor[start:stop], block_resp)
+        else:
+            block_resp = resp[start:stop]
+        np.dot(lines, block_resp, first_part)
+        for j in range(n_features + 1):
+            for k in range(n_components):
+                first[j, k] += first_part[j, k]
+        weighted = projected
+        weigh_lines(features, block_resp, weighted)
+        np.dot(weighted, features.T, second_part)
+        for j in range(n_features):
+            for m in range(n_features):
+                second[j, m] += second_part[j, m]
     return total

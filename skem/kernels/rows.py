@@ -14,39 +14,45 @@ BATCH = 16
 
 
 @kernel
-def draw_back(values, i):
-    """Move row ``i`` of a tile along its direction to the distance ``FARTHEST``."""
+def draw_back(values, n_rows):
+    """Move the rows of a tile that are too far out along their direction to ``FARTHEST``."""
     n_features = values.shape[0] - 2
-    largest = 0.0
-    for j in range(n_features):
-        values[j, i] = min(max(values[j, i], -1e300), 1e300)
-        largest = max(largest, abs(values[j, i]))
-    norm = 0.0
-    for j in range(n_features):
-        values[j, i] /= largest
-        norm += values[j, i] * values[j, i]
-    for j in range(n_features):
-        values[j, i] *= FARTHEST / norm**0.5
-    values[n_features + 1, i] = FARTHEST * FARTHEST
+    for i in range(n_rows):
+        if values[n_features + 1, i] <= FARTHEST * FARTHEST:
+            continue
+        largest = 0.0
+        for j in range(n_features):
+            values[j, i] = min(max(values[j, i], -1e300), 1e300)
+            largest = max(largest, abs(values[j, i]))
+        norm = 0.0
+        for j in range(n_features):
+            values[j, i] /= largest
+            norm += values[j, i] * values[j, i]
+        for j in range(n_features):
+            values[j, i] *= FARTHEST / norm**0.5
+        values[n_features + 1, i] = FARTHEST * FARTHEST
 
 
 @kernel
-def load_tile(X, weights, origin, inverse_scale, values, kept_weights):
-    """Standardise rows of positive weight into a feature-major tile.
+def load_tile(X, weights, origin, inverse_scale, n_places, values, tile_weights):
+    """Standardise rows into a feature-major tile.
 
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features), float32 or float64
     weights : ndarray of shape (n_rows,), float64
     origin, inverse_scale : ndarray of shape (n_features,), float64
-    values : ndarray of shape (n_features + 2, > n_rows), float64
+    n_places : int
+        Places of the tile from ``n_rows`` to this are filled with zeros.
+    values : ndarray of shape (n_features + 2, > n_places), float64
         Receives the standardised features, a row of ones and the squared norms.
-    kept_weights : ndarray of shape (>= n_rows,), float64
-        Receives the weights of the rows that were kept.
+    tile_weights : ndarray of shape (>= n_places,), float64
+        Receives the weights.
 
     Returns
     -------
-    n_kept : int
+    n_far : int
+        Number of rows that are farther out than ``FARTHEST``: work for `draw_back`.
     """
     n_rows, n_features = X.shape
     # Once through the rows in the order of memory, a number for each cache line: so they come
@@ -56,51 +62,35 @@ def load_tile(X, weights, origin, inverse_scale, values, kept_weights):
         for j in range(0, n_features, 8):
             touched = max(touched, np.float64(X[i, j]))
     values[0, values.shape[1] - 1] = touched  # read by nobody; keeps the loop
-    kept = 0
-    for start in range(0, n_rows, BATCH):
-        stop = min(start + BATCH, n_rows)
-        positive = 0
-        for i in range(start, stop):
-            if weights[i] > 0.0:
-                positive += 1
-        if positive == BATCH:
-            for j in range(n_features):
-                shift = origin[j]
-                factor = inverse_scale[j]
-                for i in range(BATCH):
-                    values[j, kept + i] = (X[start + i, j] - shift) * factor
-            for i in range(BATCH):
-                kept_weights[kept + i] = weights[start + i]
-            kept += BATCH
-        else:
-            for i in range(start, stop):
-                if weights[i] > 0.0:
-                    for j in range(n_features):
-                        values[j, kept] = (X[i, j] - origin[j]) * inverse_scale[j]
-                    kept_weights[kept] = weights[i]
-                    kept += 1
+    whole = n_rows - n_rows % BATCH
+    for start in range(0, whole, BATCH):
+        for j in range(n_features):
+            shift = origin[j]
+            factor = inverse_scale[j]
+            for i in range(start, start + BATCH):
+                values[j, i] = (X[i, j] - shift) * factor
+    for i in range(whole, n_rows):
+        for j in range(n_features):
+            values[j, i] = (X[i, j] - origin[j]) * inverse_scale[j]
     ones = values[n_features]
     norms = values[n_features + 1]
-    for i in range(kept):
+    for i in range(n_rows):
+        tile_weights[i] = weights[i]
         ones[i] = 1.0
         norms[i] = 0.0
     for j in range(n_features):
         feature = values[j]
-        for i in range(kept):
+        for i in range(n_rows):
             norms[i] += feature[i] * feature[i]
-    for i in range(kept):
-        if not norms[i] <= FARTHEST * FARTHEST:
-            draw_back(values, i)
-    return kept
-
-
-@kernel
-def column_sums(X, weights, start, sums):
-    """Add ``sum_n w_n (x_n - start)`` to ``sums`` (n_features,)."""
-    for i in range(X.shape[0]):
-        if weights[i] > 0.0:
-            for j in range(X.shape[1]):
-                sums[j] += weights[i] * (X[i, j] - start[j])
+    n_far = 0
+    for i in range(n_rows):
+        n_far += not norms[i] <= FARTHEST * FARTHEST
+    for j in range(n_features + 2):
+        for i in range(n_rows, n_places):
+            values[j, i] = 0.0
+    for i in range(n_rows, n_places):
+        tile_weights[i] = 0.0
+    return n_far
 
 
 @kernel

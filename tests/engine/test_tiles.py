@@ -69,16 +69,46 @@ def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components
     n_pairs = len(GAUSSIAN_FAMILIES[kind](0.0).pairs(n_features)[0])
     plan = TilePlan(5000, n_features, n_components, n_pairs)
     tile = Tile(plan)
-    rows, chunk = plan.chunks
-    needed = [
-        rows * chunk + n_components * max(rows, chunk),  # linear
-        rows * (chunk + 2 * n_components + 2) + chunk * n_components,  # linear expectation
-        (2 * n_features + n_components) * tile.projected_rows,  # projected scores
-        2 * n_features * tile.projected_rows + n_features**2,  # shared second moment
-        2 * n_features * plan.tile_rows + n_features**2,  # centred
-    ]
-    assert len(tile.scratch) >= max(needed)
-    assert 0 < tile.projected_rows <= plan.tile_rows
+    for block in (tile.block, tile.block_part):
+        assert block.shape == (n_components, plan.chunks[0])
+    assert tile.products.shape == plan.chunks[::-1]
+    assert tile.sums_part.shape == (plan.chunks[1], n_components)
+    assert len(tile.power) >= max(plan.chunks[0], plan.tile_rows)
+    assert tile.second_part.shape == (n_features, n_features)
+
+
+@settings(max_examples=60, deadline=None)
+@given(**SHAPES)
+def test_projected_blocks_divide_the_blocks_of_a_tile(**shapes):
+    plan = TilePlan(**shapes)
+    tile = Tile(plan)
+    n_features, projected_rows = tile.projected.shape
+    assert projected_rows <= 256
+    assert plan.chunks[0] % projected_rows == 0
+    assert projected_rows >= min(64, plan.chunks[0])
+    assert tile.lines.shape == (n_features + 1, projected_rows)
+    assert tile.projected_block.shape == (shapes["n_components"], projected_rows)
+    assert tile.share.shape == (projected_rows,)
+
+
+@pytest.mark.parametrize(("n_rows", "n_places"), [(0, 0), (1, 8), (8, 8), (9, 16), (20, 24)])
+def test_a_tile_holds_whole_blocks(n_rows, n_places):
+    plan = TilePlan(20, 3, 4, 10)
+    object.__setattr__(plan, "tile_rows", 20)
+    object.__setattr__(plan, "chunks", (8, 4))
+    tile = Tile(plan)
+    assert tile.hold(n_rows) == (n_rows, n_places)
+    assert tile.n_rows == n_rows
+    assert min(tile.values.shape[1], tile.scores.shape[1], len(tile.resp)) >= 24
+    assert (tile.resp == 0.0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(**SHAPES | {"n_rows": st.integers(1, 500)})
+def test_a_small_table_has_a_small_tile(**shapes):
+    plan = TilePlan(**shapes)
+    assert plan.chunks[0] <= shapes["n_rows"] + 63
+    assert plan.tile_rows < shapes["n_rows"] + plan.chunks[0]
 
 
 def test_shapes_of_a_tile():
@@ -90,9 +120,10 @@ def test_shapes_of_a_tile():
     assert tile.scores.shape[0] == 4
     assert tile.scores.shape[1] >= plan.tile_rows
     assert tile.resp.shape == (plan.tile_rows, 4)
-    for line in (tile.weights, tile.log_normaliser, tile.factor, tile.mantissa, tile.exponent):
+    for line in (tile.weights, tile.log_normaliser, tile.factor, tile.power, tile.power_bits):
         assert len(line) >= plan.tile_rows
-    assert tile.exponent.dtype == np.int64
+    tile.power[:3] = [1.0, 2.0, -0.0]
+    np.testing.assert_array_equal(tile.power_bits[:3] >> 52, [1023, 1024, -2048])
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,14 +5,17 @@ import pytest
 
 from skem import kernels
 
-N_ROWS, N_COMPONENTS, N_FEATURES = 17, 3, 3
+N_ROWS, N_COMPONENTS, N_FEATURES, N_PLACES = 17, 3, 3, 32
+# Rows worked on at a time.
+blocks = pytest.mark.parametrize("rows", [1, 4, 17, 32])
 
 
 def case():
+    """A tile; what the places without a row hold must not count."""
     rng = np.random.default_rng(4)
-    values = rng.standard_normal((N_FEATURES + 2, N_ROWS + 8))
+    values = rng.standard_normal((N_FEATURES + 2, N_PLACES))
     centres = rng.standard_normal((N_COMPONENTS, N_FEATURES))
-    resp = rng.uniform(size=(N_ROWS, N_COMPONENTS))
+    resp = rng.uniform(size=(N_PLACES, N_COMPONENTS))
     return rng, values, values[:N_FEATURES].T, centres, resp
 
 
@@ -25,34 +28,37 @@ def started(rng):
 def test_centred_lines():
     _, values, Z, centres, _ = case()
     out = np.empty((N_FEATURES, N_ROWS))
-    kernels.centred.centred_lines(values, N_ROWS, centres[1], out)
-    np.testing.assert_array_equal(out.T, Z[:N_ROWS] - centres[1])
+    kernels.centred.centred_lines(values, 5, centres[1], out)
+    np.testing.assert_array_equal(out.T, Z[5 : 5 + N_ROWS] - centres[1])
 
 
 @pytest.mark.core
+@blocks
 @pytest.mark.parametrize("n_rows", [0, 1, 16, 17])
-def test_centred_scores(n_rows):
+def test_centred_scores(n_rows, rows):
     rng, values, Z, centres, _ = case()
     factors = rng.standard_normal((N_COMPONENTS, N_FEATURES, N_FEATURES))
     constants = np.array([0.5, -np.inf, 3.0])
-    out = np.full((N_COMPONENTS, N_ROWS + 8), np.nan)
-    scratch = np.full(2 * N_FEATURES * N_ROWS, np.nan)
-    kernels.centred.centred_scores(values, n_rows, centres, factors, constants, scratch, out)
+    out = np.full((N_COMPONENTS, N_PLACES + 8), np.nan)
+    scratch = np.full((2, N_FEATURES, rows), np.nan)
+    kernels.centred.centred_scores(values, n_rows, centres, factors, constants, *scratch, out)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             y = factors[k] @ (Z[i] - centres[k])
             np.testing.assert_allclose(out[k, i], constants[k] - 0.5 * y @ y, rtol=1e-12)
-    assert np.isnan(out[:, n_rows:]).all()
+    assert np.isnan(out[:, -(-n_rows // rows) * rows :]).all()
 
 
 @pytest.mark.core
+@blocks
 @pytest.mark.parametrize("n_rows", [0, 1, 17])
-def test_centred_sums_are_added(n_rows):
+def test_centred_sums_are_added(n_rows, rows):
     rng, values, Z, centres, resp = case()
     sums = started(rng)
     wanted = [part.copy() for part in sums]
-    scratch = np.full(2 * N_FEATURES * N_ROWS + N_FEATURES**2, np.nan)
-    kernels.centred.centred_sums(values, n_rows, centres, resp, scratch, *sums)
+    share, part = np.full(rows, np.nan), np.full((N_FEATURES, N_FEATURES), np.nan)
+    scratch = np.full((2, N_FEATURES, rows), np.nan)
+    kernels.centred.centred_sums(values, n_rows, centres, resp, share, *scratch, part, *sums)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             deviation = Z[i] - centres[k]
@@ -63,27 +69,30 @@ def test_centred_sums_are_added(n_rows):
         np.testing.assert_allclose(part, reference, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("n_rows", [0, 1, 17])
+@pytest.mark.parametrize("n_rows", [0, 1, 17, 256, 300, 520])
 def test_centred_diagonal_scores(n_rows):
-    rng, values, Z, centres, _ = case()
+    rng, _, _, centres, _ = case()
+    values = rng.standard_normal((N_FEATURES + 2, n_rows + 8))
     precisions = rng.uniform(0.1, 4.0, centres.shape)
     constants = np.array([0.5, -np.inf, 3.0])
-    out = np.full((N_COMPONENTS, N_ROWS + 8), np.nan)
+    out = np.full((N_COMPONENTS, n_rows + 8), np.nan)
     kernels.centred.centred_diagonal_scores(values, n_rows, centres, precisions, constants, out)
-    for i in range(n_rows):
-        for k in range(N_COMPONENTS):
-            wanted = constants[k] - 0.5 * np.sum(precisions[k] * (Z[i] - centres[k]) ** 2)
-            np.testing.assert_allclose(out[k, i], wanted, rtol=1e-12)
+    deviations = values[:N_FEATURES, :n_rows].T[:, None] - centres
+    wanted = constants - 0.5 * np.sum(precisions * deviations**2, axis=2)
+    np.testing.assert_allclose(out[:, :n_rows].T, wanted, rtol=1e-12, atol=1e-13)
     assert np.isnan(out[:, n_rows:]).all()
 
 
+@blocks
 @pytest.mark.parametrize("n_rows", [0, 1, 17])
-def test_centred_diagonal_sums_are_added(n_rows):
+def test_centred_diagonal_sums_are_added(n_rows, rows):
     rng, values, Z, centres, resp = case()
     weight, first, _ = started(rng)
     second = rng.standard_normal(centres.shape)
     wanted = weight.copy(), first.copy(), second.copy()
-    kernels.centred.centred_diagonal_sums(values, n_rows, centres, resp, weight, first, second)
+    scratch = np.full(rows, np.nan)
+    sums = weight, first, second
+    kernels.centred.centred_diagonal_sums(values, n_rows, centres, resp, scratch, *sums)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             deviation = Z[i] - centres[k]

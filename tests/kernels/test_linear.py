@@ -5,23 +5,21 @@ import pytest
 from scipy.special import logsumexp
 
 from skem import kernels
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 # (rows, pairs) at a time: everything at once, single ones, even and uneven remainders.
 CHUNKS = [(64, 64), (1, 1), (7, 4), (10, 5), (64, 3), (3, 64), (19, 10)]
-N_ROWS, N_COMPONENTS = 20, 3
+N_ROWS, N_COMPONENTS, N_PLACES = 20, 3, 72
 
 
-def case(n_pairs=10, seed=0):
+def case(n_pairs=10, n_rows=N_ROWS, seed=0):
+    """A tile of five lines whose places without a row are zero, and pairs of lines."""
     rng = np.random.default_rng(seed)
-    values = rng.standard_normal((5, N_ROWS + 8))
+    values = np.zeros((5, N_PLACES + 8))
+    values[:, :n_rows] = rng.standard_normal((5, n_rows))
     left = rng.integers(0, 5, n_pairs)
     right = rng.integers(0, 5, n_pairs)
     return rng, values, left, right
-
-
-def scratch_for(chunks):
-    rows, chunk = chunks
-    return np.full(rows * chunk + N_COMPONENTS * max(rows, chunk), np.nan)
 
 
 def products(values, left, right, n_rows):
@@ -30,89 +28,144 @@ def products(values, left, right, n_rows):
             [values[a, i] * values[b, i] for a, b in zip(left, right, strict=True)]
             for i in range(n_rows)
         ]
+    ).reshape(n_rows, len(left))
+
+
+def blank(*shape):
+    return np.full(shape, np.nan)
+
+
+def take(steps, values, n_rows, left, right, chunks, **given):
+    """Run the kernel with scratch that holds NaN; return its total and all that it may write."""
+    rows, chunk = chunks
+    n_pairs = len(left)
+    chunk = min(chunk, n_pairs)
+    power = blank(rows)
+    made = {
+        "weights": np.zeros(N_PLACES),
+        "coefficients": blank(N_COMPONENTS, n_pairs),
+        "constants": blank(N_COMPONENTS),
+        "scores": blank(N_COMPONENTS, N_PLACES + 8),
+        "log_normaliser": blank(N_PLACES),
+        "factor": blank(N_PLACES),
+        "resp": np.zeros((N_PLACES, N_COMPONENTS)),
+        "sums": np.zeros((n_pairs, N_COMPONENTS)),
+    } | given
+    total = kernels.linear.linear_steps(
+        steps,
+        values,
+        n_rows,
+        made["weights"],
+        left,
+        right,
+        np.ascontiguousarray(made["coefficients"].T),
+        made["constants"],
+        blank(chunk, rows),
+        blank(N_COMPONENTS, rows),
+        blank(N_COMPONENTS, rows),
+        blank(chunk, N_COMPONENTS),
+        power,
+        power.view(np.int64),
+        *(made[name] for name in ("scores", "log_normaliser", "factor", "resp", "sums")),
     )
+    return total, made
 
 
 @pytest.mark.parametrize(("first", "last", "start", "n_rows"), [(0, 10, 0, 20), (3, 7, 5, 9)])
 def test_fill_products(first, last, start, n_rows):
     _, values, left, right = case()
     out = np.empty((last - first, n_rows))
-    kernels.linear.fill_products(values, left, right, first, last, start, n_rows, out)
+    kernels.linear.fill_products(values, left, right, first, last, start, out)
     wanted = products(values, left, right, N_ROWS)[start : start + n_rows, first:last].T
     np.testing.assert_array_equal(out, wanted)
 
 
+def test_fill_products_leaves_what_is_no_pair():
+    _, values, left, right = case()
+    out = blank(6, 9)
+    kernels.linear.fill_products(values, left, right, 3, 7, 0, out)
+    assert np.isfinite(out[:4]).all()
+    assert np.isnan(out[4:]).all()
+
+
 @pytest.mark.core
 @pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize("n_pairs", [1, 10, 11])
 @pytest.mark.parametrize("n_rows", [1, 19, 20])
-def test_linear_scores(chunks, n_pairs, n_rows):
-    rng, values, left, right = case(n_pairs)
+def test_scores(chunks, n_pairs, n_rows):
+    rng, values, left, right = case(n_pairs, n_rows)
     coefficients = rng.standard_normal((N_COMPONENTS, n_pairs))
     constants = np.array([0.5, -np.inf, 3.0])
-    out = np.full((N_COMPONENTS, N_ROWS + 8), np.nan)
-    kernels.linear.linear_scores(
-        values, n_rows, left, right, coefficients, constants, chunks, scratch_for(chunks), out
+    total, made = take(
+        SCORE, values, n_rows, left, right, chunks, coefficients=coefficients, constants=constants
     )
     wanted = constants + products(values, left, right, n_rows) @ coefficients.T
-    np.testing.assert_allclose(out[:, :n_rows].T, wanted, rtol=1e-13, atol=1e-13)
-    assert np.isnan(out[:, n_rows:]).all()
+    np.testing.assert_allclose(made["scores"][:, :n_rows].T, wanted, rtol=1e-13, atol=1e-13)
+    assert total == 0.0
+    places = -(-n_rows // chunks[0]) * chunks[0]
+    assert np.isnan(made["scores"][:, places:]).all()
 
 
 @pytest.mark.core
 @pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize("n_pairs", [1, 10, 11])
-@pytest.mark.parametrize("n_rows", [1, 19, 20])
-def test_linear_sums_are_added(chunks, n_pairs, n_rows):
-    rng, values, left, right = case(n_pairs)
-    resp = rng.uniform(size=(N_ROWS, N_COMPONENTS))
+@pytest.mark.parametrize("n_rows", [0, 1, 19, 20])
+def test_sums_are_added(chunks, n_pairs, n_rows):
+    rng, values, left, right = case(n_pairs, n_rows)
+    # What the places without a row hold must not count.
+    resp = rng.uniform(size=(N_PLACES, N_COMPONENTS))
     before = rng.standard_normal((n_pairs, N_COMPONENTS))
-    sums = before.copy()
-    kernels.linear.linear_sums(values, n_rows, left, right, resp, chunks, scratch_for(chunks), sums)
+    total, made = take(SUM, values, n_rows, left, right, chunks, resp=resp, sums=before.copy())
     wanted = before + products(values, left, right, n_rows).T @ resp[:n_rows]
-    np.testing.assert_allclose(sums, wanted, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(made["sums"], wanted, rtol=1e-13, atol=1e-13)
+    assert total == 0.0
+
+
+@pytest.fixture(params=[(3, 64), (8, 6), (64, 6), (8, 4), (64, 1)], ids=str)
+def expectation(request):
+    """A random tile, and what each step should make of it."""
+    rng, values, left, right = case(6, 21, seed=5)
+    weights = np.zeros(N_PLACES)
+    weights[:21] = rng.uniform(0.1, 3.0, 21)
+    given = {
+        "weights": weights,
+        "coefficients": rng.standard_normal((N_COMPONENTS, 6)),
+        "constants": rng.standard_normal(N_COMPONENTS),
+    }
+    formed = products(values, left, right, 21)
+    scores = given["constants"] + formed @ given["coefficients"].T
+    log_normaliser = logsumexp(scores, axis=1)
+    wanted = {
+        "total": weights[:21] @ log_normaliser,
+        "log_normaliser": log_normaliser,
+        "resp": weights[:21, None] * np.exp(scores - log_normaliser[:, None]),
+    }
+    wanted["sums"] = formed.T @ wanted["resp"]
+    return (values, 21, left, right, request.param), given, wanted
+
+
+@pytest.mark.core
+def test_score_normalise_and_sum(expectation):
+    tile, given, wanted = expectation
+    before = np.full((6, N_COMPONENTS), 7.0)
+    total, made = take(SCORE + NORMALISE + SUM, *tile, **given, sums=before.copy())
+    np.testing.assert_allclose(made["sums"], before + wanted["sums"], rtol=1e-12, atol=1e-12)
+    assert total == pytest.approx(wanted["total"], rel=1e-13)
+
+
+@pytest.mark.core
+def test_score_and_normalise(expectation):
+    tile, given, wanted = expectation
+    total, made = take(SCORE + NORMALISE, *tile, **given)
+    assert total == pytest.approx(wanted["total"], rel=1e-13)
+    np.testing.assert_allclose(made["log_normaliser"][:21], wanted["log_normaliser"], rtol=1e-13)
+    resp = made["scores"][:, :21].T * made["factor"][:21, None]
+    np.testing.assert_allclose(resp, wanted["resp"], rtol=1e-12, atol=1e-300)
+    np.testing.assert_array_equal(made["sums"], 0.0)
 
 
 def test_no_rows():
-    _, values, left, right = case()
-    sums = np.ones((10, N_COMPONENTS))
-    resp = np.ones((N_ROWS, N_COMPONENTS))
-    kernels.linear.linear_sums(values, 0, left, right, resp, (7, 4), scratch_for((7, 4)), sums)
-    np.testing.assert_array_equal(sums, 1.0)
-
-
-@pytest.mark.core
-@pytest.mark.parametrize("rows", [3, 8, 64])
-def test_expectation_is_score_normalise_and_sum(rows):
-    rng = np.random.default_rng(5)
-    n_rows, n_lines, n_pairs, n_components = 21, 4, 6, 3
-    values = rng.standard_normal((n_lines, n_rows + 8))
-    weights = rng.uniform(0.1, 3.0, n_rows)
-    left, right = rng.integers(0, n_lines, (2, n_pairs))
-    coefficients = rng.standard_normal((n_components, n_pairs))
-    constants = rng.standard_normal(n_components)
-    size = rows * (n_pairs + 2 * n_components + 2) + n_pairs * n_components
-    sums = np.full((n_pairs, n_components), 7.0)
-    total = kernels.linear.linear_expectation(
-        values,
-        n_rows,
-        weights,
-        left,
-        right,
-        coefficients,
-        constants,
-        rows,
-        np.empty(rows),
-        np.empty(rows, dtype=np.int64),
-        np.full(size, np.nan),
-        sums,
-    )
-    wanted, wanted_total = np.full((n_pairs, n_components), 7.0), 0.0
-    for i in range(n_rows):
-        products = values[left, i] * values[right, i]
-        scores = constants + coefficients @ products
-        log_normaliser = logsumexp(scores)
-        wanted += weights[i] * np.outer(products, np.exp(scores - log_normaliser))
-        wanted_total += weights[i] * log_normaliser
-    np.testing.assert_allclose(sums, wanted, rtol=1e-12, atol=1e-12)
-    assert total == pytest.approx(wanted_total, rel=1e-13)
+    _, values, left, right = case(n_rows=0)
+    total, made = take(SCORE + NORMALISE + SUM, values, 0, left, right, (7, 4))
+    assert total == 0.0
+    np.testing.assert_array_equal(made["sums"], 0.0)

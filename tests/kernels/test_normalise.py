@@ -18,8 +18,8 @@ def exp_of(x, shift=None):
     """The kernel's exp(x - shift)."""
     x = np.array(x, dtype=np.float64)
     shift = np.zeros_like(x) if shift is None else np.array(shift, dtype=np.float64)
-    mantissa, exponent = np.full(len(x), np.nan), np.full(len(x), -1, dtype=np.int64)
-    kernels.normalise.exp_difference(x, shift, len(x), mantissa, exponent)
+    power = np.full(len(x), np.nan)
+    kernels.normalise.exp_difference(x, shift, len(x), power, power.view(np.int64))
     return x
 
 
@@ -75,8 +75,8 @@ def test_exp_next_to_zero(x):
 
 def test_exp_of_a_difference_touches_only_n():
     x, shift = np.array([1.0, 2.0, 3.0]), np.array([1.0, 5.0, 0.0])
-    scratch = np.empty(3), np.empty(3, dtype=np.int64)
-    kernels.normalise.exp_difference(x, shift, 2, *scratch)
+    power = np.empty(3)
+    kernels.normalise.exp_difference(x, shift, 2, power, power.view(np.int64))
     np.testing.assert_allclose(x, [1.0, math.exp(-3.0), 3.0], rtol=4e-16)
 
 
@@ -85,10 +85,10 @@ def normalise(scores, weights):
     n_rows, n_components = scores.shape
     lines = np.full((n_components, n_rows + 8), np.nan)
     lines[:, :n_rows] = scores.T
-    mantissa, exponent = np.empty(n_rows), np.empty(n_rows, dtype=np.int64)
+    power = np.empty(n_rows)
     log_normaliser, factor = np.full(n_rows, np.nan), np.full(n_rows, np.nan)
     total = kernels.normalise.log_normalise(
-        lines, n_rows, weights, mantissa, exponent, log_normaliser, factor
+        lines, n_rows, weights, power, power.view(np.int64), log_normaliser, factor
     )
     resp = np.full((n_rows + 2, n_components), np.nan)
     kernels.normalise.responsibilities(lines, n_rows, factor, resp)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skem import kernels
+from skem.engine import Table, Tile, TilePlan
 
 FARTHEST = kernels.rows.FARTHEST
 
@@ -15,10 +16,41 @@ def load(X, weights, origin=None, scale=None):
     n_rows, n_features = X.shape
     origin = np.zeros(n_features) if origin is None else origin
     scale = np.ones(n_features) if scale is None else scale
-    values = np.full((n_features + 2, n_rows + 8), np.nan)
-    kept_weights = np.full(n_rows, np.nan)
-    n_kept = kernels.rows.load_tile(X, weights, origin, 1.0 / scale, values, kept_weights)
-    return values[:, :n_kept].T, kept_weights[:n_kept]
+    tile = Tile(TilePlan(n_rows, n_features, 2, n_features))
+    tile.values.fill(np.nan)
+    tile.weights.fill(np.nan)
+    Table(X, weights, origin, scale).load(0, n_rows, tile)
+    block_rows = tile.products.shape[1]
+    n_places = -(-tile.n_rows // block_rows) * block_rows
+    assert (tile.values[:, tile.n_rows : n_places] == 0.0).all()
+    assert (tile.weights[tile.n_rows : n_places] == 0.0).all()
+    return tile.values[:, : tile.n_rows].T, tile.weights[: tile.n_rows]
+
+
+@pytest.mark.parametrize(("n_rows", "n_places"), [(0, 0), (0, 4), (3, 3), (16, 24), (35, 40)])
+def test_load_tile_fills_places_and_no_more(n_rows, n_places):
+    X = np.random.default_rng(0).standard_normal((n_rows, 2))
+    values = np.full((4, 42), np.nan)
+    weights = np.arange(1.0, n_rows + 1)
+    tile_weights = np.full(42, np.nan)
+    n_far = kernels.rows.load_tile(
+        X, weights, np.zeros(2), np.ones(2), n_places, values, tile_weights
+    )
+    assert n_far == 0
+    np.testing.assert_array_equal(tile_weights[:n_rows], weights)
+    np.testing.assert_array_equal(tile_weights[n_rows:n_places], 0.0)
+    assert np.isnan(tile_weights[n_places:]).all()
+    np.testing.assert_array_equal(values[:2, :n_rows], X.T)
+    np.testing.assert_array_equal(values[2, :n_rows], 1.0)
+    np.testing.assert_array_equal(values[:, n_rows:n_places], 0.0)
+    assert np.isnan(values[:, n_places:41]).all()
+
+
+def test_load_tile_counts_the_rows_far_out():
+    X = np.array([[1.0], [2e100], [-1e308], [1e99]])
+    given = X, np.ones(4), np.zeros(1), np.ones(1)
+    with np.errstate(over="ignore"):
+        assert kernels.rows.load_tile(*given, 4, np.empty((3, 5)), np.empty(4)) == 2
 
 
 def expected(X, weights, origin, scale):
@@ -119,19 +151,16 @@ def test_rows_up_to_farthest_stay(fraction):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_column_sums_and_squares(dtype):
+def test_column_deviations(dtype):
     rng = np.random.default_rng(1)
     X = rng.standard_normal((13, 3)).astype(dtype)
     weights = rng.integers(0, 3, 13).astype(np.float64)
     start, scale = rng.standard_normal(3), rng.uniform(0.5, 2.0, 3)
     sums, squares = np.full(3, 10.0), np.full(3, 20.0)
-    kernels.rows.column_sums(X, weights, start, sums)
-    scaled_sums = np.full(3, 30.0)
-    kernels.rows.column_deviations(X, weights, start, scale, scaled_sums, squares)
-    deviations = X.astype(np.float64) - start
+    kernels.rows.column_deviations(X, weights, start, scale, sums, squares)
+    deviations = (X.astype(np.float64) - start) / scale
     np.testing.assert_allclose(sums, 10 + weights @ deviations, rtol=1e-13)
-    np.testing.assert_allclose(scaled_sums, 30 + weights @ (deviations / scale), rtol=1e-13)
-    np.testing.assert_allclose(squares, 20 + weights @ (deviations / scale) ** 2, rtol=1e-13)
+    np.testing.assert_allclose(squares, 20 + weights @ deviations**2, rtol=1e-13)
 
 
 def test_unknown_kernels_are_named():
