@@ -6,7 +6,7 @@ degrees of freedom ``nu``. A number is a matrix of one row: Wishart(1 / Psi, nu)
 Gamma(nu / 2, rate=Psi / 2).
 """
 
-from itertools import product
+from itertools import permutations, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -275,12 +275,32 @@ def update_by_moments(prior, counts, first, second):
     return Posterior(weights, prior.mean + apart, beta, prior.psi + np.array(scatter), nu)
 
 
+def best_order(prior, counts):
+    """Return the order of components in which their counts are the most probable: of all K!.
+
+    A Dirichlet has no preference, and is given the larger ones first.
+    """
+    if prior.weights == DISTRIBUTION:
+        return np.argsort(-counts)
+
+    def value(order):
+        n = counts[list(order)]
+        sticks = [betaln(1 + n[j], prior.gamma + n[j + 1 :].sum()) for j in range(len(n) - 1)]
+        return sum(sticks)
+
+    return np.array(max(permutations(range(len(counts))), key=value))
+
+
 def coordinate_ascent(prior, X, sample_weight, resp, n_iter):
-    """Return the posterior after a first update by `resp` and then `n_iter` of each kind."""
+    """Return the posterior after a first update by `resp` and then `n_iter` of each kind.
+
+    After each of the latter components are put in the best order.
+    """
     posterior = update(prior, X, sample_weight[:, None] * resp)
     for _ in range(n_iter):
         resp = responsibilities(prior, posterior, X)
-        posterior = update(prior, X, sample_weight[:, None] * resp)
+        order = best_order(prior, sample_weight @ resp)
+        posterior = update(prior, X, sample_weight[:, None] * resp[:, order])
     return posterior
 
 
@@ -331,8 +351,8 @@ def tails(prior, posterior):
     return freedom, np.array(widths)
 
 
-def log_predictive(prior, posterior, X):
-    """Mixture of Student's t, by scipy.stats."""
+def log_predictive(prior, posterior, X, share=None):
+    """Mixture of Student's t, by scipy.stats; its shares are the expected weights if not given."""
     columns = []
     for m, v, width in zip(posterior.mean, *tails(prior, posterior), strict=True):
         if prior.kind == "diag":
@@ -340,5 +360,5 @@ def log_predictive(prior, posterior, X):
             columns.append(stats.t(v, loc=m, scale=scale).logpdf(X).sum(axis=1))
         else:
             columns.append(np.atleast_1d(stats.multivariate_t(m, width, df=v).logpdf(X)))
-    share = expected_weights(prior, posterior.weights)
+    share = expected_weights(prior, posterior.weights) if share is None else share
     return logsumexp(np.column_stack(columns), b=share, axis=1)
