@@ -5,6 +5,7 @@ import pytest
 from oracles import elbo
 from scipy import stats
 from scipy.special import logsumexp
+from sklearn.exceptions import ConvergenceWarning
 
 from mixture.tables import (
     WEIGHT_PRIORS,
@@ -17,6 +18,7 @@ from mixture.tables import (
     soft_start,
     variational,
 )
+from skem import VariationalGaussianMixture
 
 weighted = pytest.mark.parametrize("with_weights", [False, True], ids=["rows", "weights"])
 given_prior = pytest.mark.parametrize("given", [False, True], ids=["default", "given"])
@@ -292,6 +294,39 @@ def test_an_unused_component_costs_only_what_the_weights_say(covariance_type, we
     # To a Dirichlet one of three names was chosen; a first stick takes all.
     names = {"dirichlet_process": 0.0, "dirichlet_distribution": np.log(3)}[weight_prior]
     assert three.lower_bound_ == pytest.approx(one.lower_bound_ - names, rel=1e-9)
+
+
+@every_type
+@every_weight_prior
+def test_convergence_is_measured_per_row(covariance_type, weight_prior):
+    X, _ = blobs(n=150, d=2, apart=2.0, seed=4)
+    weight = np.full(150, 4.0)
+    common = {"covariance_type": covariance_type, "weight_prior": weight_prior}
+    mixture = variational(
+        X, 4, sample_weight=weight, random_state=0, tol=1e-4, max_iter=5000, **common
+    )
+    assert mixture.converged_
+    gains = np.diff(mixture.lower_bounds_) / weight.sum()
+    # The last iteration is the one after those that had settled.
+    np.testing.assert_array_less(gains[-3:-1], 1e-4)
+    with pytest.warns(ConvergenceWarning, match=r"Variational inference .* max_iter=2 .*tol=0\.0"):
+        VariationalGaussianMixture(4, random_state=0, tol=1e-4, max_iter=2).fit(X)
+    tight = variational(
+        X, 4, sample_weight=weight, random_state=0, tol=1e-12, max_iter=9000, **common
+    )
+    assert tight.lower_bound_ >= mixture.lower_bound_ - 1e-6
+    assert tight.n_iter_ > mixture.n_iter_
+
+
+@every_type
+def test_no_iteration_returns_the_start(covariance_type):
+    X, labels = blobs(n=60, d=2)
+    mixture = variational(
+        X, 3, covariance_type=covariance_type, init_params=one_hot(labels, 3), max_iter=0
+    )
+    assert (mixture.converged_, mixture.n_iter_, mixture.lower_bounds_) == (False, 0, [])
+    start = elbo.update(elbo.prior_of(mixture), X, one_hot(labels, 3))
+    elbo.assert_posterior(mixture, start)
 
 
 def monte_carlo_bound(prior, posterior, X, rng, draws):

@@ -66,12 +66,6 @@ class Oracle:
         self.posterior = elbo.update_by_moments(self.prior, *new)
 
 
-def assert_posterior(mixture, expected, rtol=1e-8):
-    posterior = elbo.posterior_of(mixture)
-    for name, actual, wanted in zip(posterior._fields, posterior, expected, strict=True):
-        np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=1e-8, err_msg=name)
-
-
 def batches(n=40, count=4):
     X, _ = blobs(n=n * count, d=D, k=K, apart=2.0, seed=1)
     weight = np.random.default_rng(0).uniform(0.2, 2, size=n * count)
@@ -98,7 +92,7 @@ def test_steps_are_natural_gradients_by_hand(covariance_type, weight_prior, deca
             oracle.prior = elbo.prior_of(mixture)
             oracle.start(X, start, weight)
         oracle.partial_fit(X, weight)
-        assert_posterior(mixture, oracle.posterior)
+        elbo.assert_posterior(mixture, oracle.posterior, rtol=1e-8)
         # The population's bound, as this batch has it.
         weight = weight * 500 / weight.sum()
         terms = elbo.elbo_terms(oracle.prior, oracle.posterior, X, weight)
@@ -143,7 +137,7 @@ def test_steps_after_a_fit_go_on_from_it(covariance_type, weight_prior):
     for rows in (more, X):
         oracle.partial_fit(rows, np.ones(40))
         mixture.partial_fit(rows, total_weight=300.0)
-        assert_posterior(mixture, oracle.posterior)
+        elbo.assert_posterior(mixture, oracle.posterior, rtol=1e-8)
     assert mixture.n_iter_ == 2
 
 
@@ -227,7 +221,7 @@ def test_the_same_rows_again_and_again_stay_at_the_fit(covariance_type, weight_p
     before, bound = elbo.posterior_of(mixture), mixture.lower_bound_
     for _ in range(5):
         mixture.partial_fit(X, total_weight=80.0)
-    assert_posterior(mixture, before, rtol=1e-5)
+    elbo.assert_posterior(mixture, before, rtol=1e-5)
     assert mixture.lower_bound_ == pytest.approx(bound, rel=1e-9)
 
 

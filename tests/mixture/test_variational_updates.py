@@ -19,12 +19,6 @@ from mixture.tables import (
 )
 
 
-def assert_posterior(mixture, expected, rtol=1e-9):
-    posterior = elbo.posterior_of(mixture)
-    for name, actual, wanted in zip(posterior._fields, posterior, expected, strict=True):
-        np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=1e-9, err_msg=name)
-
-
 @core
 @every_type
 @every_weight_prior
@@ -47,7 +41,7 @@ def test_updates_are_those_of_loops(covariance_type, weight_prior, gamma):
             **(component_prior(covariance_type, 2) if given else {}),
         )
         expected = elbo.coordinate_ascent(elbo.prior_of(mixture), X, weight, start, n_iter)
-        assert_posterior(mixture, expected)
+        elbo.assert_posterior(mixture, expected)
 
 
 @core
@@ -114,5 +108,5 @@ def test_one_update_is_exact_for_one_component(covariance_type, weight_prior):
     more = variational(X, 1, covariance_type=covariance_type, weight_prior=weight_prior, **prior)
     assert more.converged_
     assert more.n_iter_ <= 3
-    assert_posterior(mixture, elbo.posterior_of(more), rtol=1e-12)
+    elbo.assert_posterior(mixture, elbo.posterior_of(more), rtol=1e-12)
     np.testing.assert_array_equal(mixture.weights_, [1.0])

@@ -77,6 +77,13 @@ def posterior_of(mixture):
     )
 
 
+def assert_posterior(mixture, expected, rtol=1e-9):
+    """Compare a fitted mixture's posterior with another."""
+    posterior = posterior_of(mixture)
+    for name, actual, wanted in zip(posterior._fields, posterior, expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, rtol=rtol, atol=rtol, err_msg=name)
+
+
 def blocks(kind, psi, nu):
     """Return the (scatter, nu) that the precisions of dense (K, D, D) scatters consist of."""
     if kind == "full":
