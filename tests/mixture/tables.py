@@ -24,11 +24,13 @@ POSTERIOR = (
 
 core = pytest.mark.core
 # Without the compiler kernels are Python, whose scalars warn of overflows that are meant.
+COMPILED = not int(os.environ.get("NUMBA_DISABLE_JIT", "0"))
 meant_overflows = (
-    pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
-    if int(os.environ.get("NUMBA_DISABLE_JIT", "0"))
-    else lambda test: test
+    (lambda test: test)
+    if COMPILED
+    else pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
 )
+many_rows = pytest.mark.skipif(not COMPILED, reason="takes minutes without the compiler")
 every_type = pytest.mark.parametrize("covariance_type", TYPES)
 every_estimator = pytest.mark.parametrize(
     "estimator", [EMGaussianMixture, VariationalGaussianMixture]

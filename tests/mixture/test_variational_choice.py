@@ -10,6 +10,7 @@ from mixture.tables import (
     core,
     every_type,
     every_weight_prior,
+    many_rows,
     one_hot,
     soft_start,
     variational,
@@ -45,6 +46,7 @@ def separated(seed):
     return centres[labels] + noise, k
 
 
+@many_rows
 @every_weight_prior
 def test_the_bound_chooses_the_number_of_components(weight_prior):
     right = 0

@@ -14,6 +14,7 @@ from mixture.tables import (
     core,
     every_type,
     every_weight_prior,
+    many_rows,
     soft_start,
     variational,
 )
@@ -196,6 +197,7 @@ def test_one_pass_over_faithful_in_twenty_orders(covariance_type, weight_prior, 
 
 
 @core
+@many_rows
 @every_type
 def test_one_pass_over_a_long_table(covariance_type):
     X, _ = blobs(n=101_000, d=3, k=4, apart=3.0, seed=2)
