@@ -8,19 +8,35 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from skem import EMGaussianMixture
+from skem import EMGaussianMixture, VariationalGaussianMixture
 
 TYPES = ("full", "tied", "diag", "spherical")
 PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 
+POSTERIOR = (
+    "weight_concentration_",
+    "mean_precision_",
+    "degrees_of_freedom_",
+    "covariance_prior_",
+    "expected_counts_",
+    "effective_n_components_",
+)
+
 core = pytest.mark.core
 # Without the compiler kernels are Python, whose scalars warn of overflows that are meant.
+COMPILED = not int(os.environ.get("NUMBA_DISABLE_JIT", "0"))
 meant_overflows = (
-    pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
-    if int(os.environ.get("NUMBA_DISABLE_JIT", "0"))
-    else lambda test: test
+    (lambda test: test)
+    if COMPILED
+    else pytest.mark.filterwarnings("ignore:overflow encountered in scalar:RuntimeWarning")
 )
+many_rows = pytest.mark.skipif(not COMPILED, reason="takes minutes without the compiler")
 every_type = pytest.mark.parametrize("covariance_type", TYPES)
+every_estimator = pytest.mark.parametrize(
+    "estimator", [EMGaussianMixture, VariationalGaussianMixture]
+)
+WEIGHT_PRIORS = ("dirichlet_process", "dirichlet_distribution")
+every_weight_prior = pytest.mark.parametrize("weight_prior", WEIGHT_PRIORS)
 
 
 def blobs(n=150, d=3, k=3, *, apart=4.0, seed=0):
@@ -42,11 +58,41 @@ def one_hot(labels, k):
     return np.eye(k)[np.asarray(labels)]
 
 
-def fit(X, n_components=3, *, sample_weight=None, **parameters):
+def fit(X, n_components=3, *, sample_weight=None, estimator=EMGaussianMixture, **parameters):
     """Fit, whether it converges or not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return EMGaussianMixture(n_components, **parameters).fit(X, sample_weight=sample_weight)
+        return estimator(n_components, **parameters).fit(X, sample_weight=sample_weight)
+
+
+def variational(X, n_components=3, *, weight_prior="dirichlet_process", **parameters):
+    """Fit posteriors, whether that converges or not."""
+    return fit(
+        X,
+        n_components,
+        estimator=VariationalGaussianMixture,
+        weight_concentration_prior_type=weight_prior,
+        **parameters,
+    )
+
+
+def component_prior(covariance_type, d, seed=0):
+    """Return a given prior of the components, none of whose numbers is a default."""
+    rng = np.random.default_rng(seed)
+    factor = np.eye(d) + 0.3 * rng.normal(size=(d, d))
+    matrix = 0.8 * factor @ factor.T
+    scale = {
+        "full": matrix,
+        "tied": matrix,
+        "diag": np.diag(matrix).copy(),
+        "spherical": np.trace(matrix) / d,
+    }[covariance_type]
+    return {
+        "mean_prior": rng.normal(size=d),
+        "mean_precision_prior": 0.6,
+        "covariance_prior": scale,
+        "degrees_of_freedom_prior": d + 1.7,
+    }
 
 
 def dense_covariances(mixture):
@@ -84,7 +130,10 @@ def assert_close(actual, expected, *, rtol=1e-10, atol=1e-10, names=PARAMETERS):
 
 def assert_same_bits(actual, expected, X=None):
     """Compare fitted attributes, and outputs if there are rows, bit by bit."""
-    for name in (*PARAMETERS, "lower_bound_", "lower_bounds_", "n_iter_", "converged_"):
+    names = (*PARAMETERS, "lower_bound_", "lower_bounds_", "n_iter_", "converged_")
+    if hasattr(expected, "mean_precision_"):
+        names += POSTERIOR
+    for name in names:
         np.testing.assert_array_equal(
             getattr(actual, name), getattr(expected, name), err_msg=name, strict=True
         )

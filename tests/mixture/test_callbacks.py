@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV, KFold
 
-from mixture.tables import assert_same_bits, blobs, every_type, fit
+from mixture.tables import assert_same_bits, blobs, every_estimator, every_type, fit
 from skem import EMGaussianMixture
 
 callback = pytest.importorskip("sklearn.callback")
@@ -35,10 +35,11 @@ def test_scores_of_every_iteration(covariance_type):
 
 
 # `scoring=None` fails in scikit-learn 1.9.1 for every estimator: its scorer returns no dict.
-def test_scorers_by_name():
+@every_estimator
+def test_scorers_by_name(estimator):
     X, labels = blobs(apart=5.0)
     monitor = callback.ScoringMonitor(scoring=["adjusted_rand_score", "v_measure_score"])
-    mixture = EMGaussianMixture(3, random_state=0).set_callbacks(monitor)
+    mixture = estimator(3, random_state=0).set_callbacks(monitor)
     mixture.fit(X, labels)
     for name in ("adjusted_rand_score", "v_measure_score"):
         values = _scores(monitor.get_logs(), name)
@@ -46,10 +47,11 @@ def test_scorers_by_name():
         assert (np.array(values) > 0.9).all()
 
 
-def test_scores_need_no_y():
+@every_estimator
+def test_scores_need_no_y(estimator):
     X, _ = blobs()
     monitor = callback.ScoringMonitor(scoring=_default_score)
-    mixture = EMGaussianMixture(3, random_state=0).set_callbacks(monitor).fit(X)
+    mixture = estimator(3, random_state=0).set_callbacks(monitor).fit(X)
     values = _scores(monitor.get_logs())
     assert values[-1] == pytest.approx(mixture.score(X), rel=1e-12)
 
@@ -89,13 +91,14 @@ def test_weights_reach_the_scorer():
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_inside_a_grid_search(n_jobs):
+@every_estimator
+def test_inside_a_grid_search(estimator, n_jobs):
     X, _ = blobs(n=90)
     monitor = callback.ScoringMonitor(scoring=_default_score)
-    mixture = EMGaussianMixture(random_state=0, n_init=2).set_callbacks(monitor)
+    mixture = estimator(random_state=0, n_init=2).set_callbacks(monitor)
     grid = {"n_components": [1, 2]}
     search = GridSearchCV(mixture, grid, cv=KFold(2), n_jobs=n_jobs).fit(X)
-    plain = GridSearchCV(EMGaussianMixture(random_state=0, n_init=2), grid, cv=KFold(2)).fit(X)
+    plain = GridSearchCV(estimator(random_state=0, n_init=2), grid, cv=KFold(2)).fit(X)
     np.testing.assert_array_equal(
         search.cv_results_["mean_test_score"], plain.cv_results_["mean_test_score"]
     )
@@ -104,18 +107,22 @@ def test_inside_a_grid_search(n_jobs):
     assert np.isfinite(logged).all()
 
 
-def test_a_callback_changes_nothing():
+@every_estimator
+def test_a_callback_changes_nothing(estimator):
     X, _ = blobs(apart=1.5)
     monitor = callback.ScoringMonitor(scoring=_default_score)
-    watched = EMGaussianMixture(3, random_state=0).set_callbacks(monitor).fit(X)
-    assert_same_bits(watched, fit(X, 3, random_state=0), X)
-    np.testing.assert_array_equal(watched.sample(5)[0], fit(X, 3, random_state=0).sample(5)[0])
+    watched = estimator(3, random_state=0).set_callbacks(monitor).fit(X)
+    assert_same_bits(watched, fit(X, 3, estimator=estimator, random_state=0), X)
+    np.testing.assert_array_equal(
+        watched.sample(5)[0], fit(X, 3, estimator=estimator, random_state=0).sample(5)[0]
+    )
 
 
-def test_after_a_failed_fit_the_next_one_is_watched():
+@every_estimator
+def test_after_a_failed_fit_the_next_one_is_watched(estimator):
     X, _ = blobs()
     monitor = callback.ScoringMonitor(scoring=_default_score)
-    mixture = EMGaussianMixture(3, random_state=0).set_callbacks(monitor)
+    mixture = estimator(3, random_state=0).set_callbacks(monitor)
     with pytest.raises(ValueError, match="n_samples"):
         mixture.fit(X[:2])
     mixture.fit(X)
@@ -123,22 +130,24 @@ def test_after_a_failed_fit_the_next_one_is_watched():
 
 
 @pytest.mark.parametrize("n_init", [1, 3])
-def test_progress_bar(n_init, capsys):
+@every_estimator
+def test_progress_bar(estimator, n_init, capsys):
     pytest.importorskip("rich")
     X, _ = blobs(apart=1.5)
-    mixture = EMGaussianMixture(3, random_state=0, n_init=n_init)
+    mixture = estimator(3, random_state=0, n_init=n_init)
     mixture.set_callbacks(callback.ProgressBar()).fit(X)
     out = capsys.readouterr().out
-    assert "EMGaussianMixture" in out
+    assert estimator.__name__ in out
     assert "100%" in out
-    assert_same_bits(mixture, fit(X, 3, random_state=0, n_init=n_init), X)
+    assert_same_bits(mixture, fit(X, 3, estimator=estimator, random_state=0, n_init=n_init), X)
 
 
-def test_progress_bar_in_a_grid_search(capsys):
+@every_estimator
+def test_progress_bar_in_a_grid_search(estimator, capsys):
     pytest.importorskip("rich")
     X, _ = blobs(n=90)
-    mixture = EMGaussianMixture(random_state=0)
+    mixture = estimator(random_state=0)
     search = GridSearchCV(mixture, {"n_components": [1, 2]}, cv=KFold(2))
     search.set_callbacks(callback.ProgressBar(max_propagation_depth=None))
     search.fit(X)
-    assert "EMGaussianMixture" in capsys.readouterr().out
+    assert estimator.__name__ in capsys.readouterr().out

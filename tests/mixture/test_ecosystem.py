@@ -18,7 +18,15 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 
-from mixture.tables import TYPES, assert_same_bits, blobs, every_type, fit, soft_start
+from mixture.tables import (
+    TYPES,
+    assert_same_bits,
+    blobs,
+    every_estimator,
+    every_type,
+    fit,
+    soft_start,
+)
 from skem import EMGaussianMixture
 
 
@@ -28,9 +36,10 @@ def bic_scorer(estimator, X, y=None):
 
 @pytest.mark.core
 @every_type
-def test_pipeline(covariance_type):
+@every_estimator
+def test_pipeline(estimator, covariance_type):
     X, _ = blobs(seed=3)
-    mixture = EMGaussianMixture(3, covariance_type=covariance_type, random_state=0)
+    mixture = estimator(3, covariance_type=covariance_type, random_state=0)
     pipe = Pipeline([("scale", StandardScaler()), ("mixture", mixture)])
     labels = pipe.fit_predict(X)
     Z = StandardScaler().fit_transform(X)
@@ -43,40 +52,46 @@ def test_pipeline(covariance_type):
     np.testing.assert_array_equal(pipe.transform(X), alone.transform(Z))
 
 
-def test_a_step_before_a_classifier():
+@every_estimator
+def test_a_step_before_a_classifier(estimator):
     X, labels = blobs(n=200, seed=3, apart=6.0)
-    pipe = make_pipeline(EMGaussianMixture(3, random_state=0), LogisticRegression(C=100))
+    pipe = make_pipeline(estimator(3, random_state=0), LogisticRegression(C=100))
     assert cross_val_score(pipe, X, labels, cv=3).mean() > 0.9
     names = pipe.fit(X, labels)[:-1].get_feature_names_out()
     assert len(names) == 3
 
 
-def test_feature_union():
+@every_estimator
+def test_feature_union(estimator):
     X, _ = blobs(seed=3)
-    union = FeatureUnion([("mixture", EMGaussianMixture(3, random_state=0)), ("pca", PCA(2))])
+    prefix = estimator.__name__.lower()
+    union = FeatureUnion([("mixture", estimator(3, random_state=0)), ("pca", PCA(2))])
     out = union.fit_transform(X)
-    np.testing.assert_array_equal(out[:, :3], fit(X, 3, random_state=0).transform(X))
+    np.testing.assert_array_equal(
+        out[:, :3], fit(X, 3, estimator=estimator, random_state=0).transform(X)
+    )
     assert out.shape == (150, 5)
     assert union.get_feature_names_out().tolist()[:2] == [
-        "mixture__emgaussianmixture0",
-        "mixture__emgaussianmixture1",
+        f"mixture__{prefix}0",
+        f"mixture__{prefix}1",
     ]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_grid_search_by_the_default_score(n_jobs):
+@every_estimator
+def test_grid_search_by_the_default_score(estimator, n_jobs):
     X, _ = blobs(n=200, d=2, k=3, apart=6.0, seed=1)
     grid = {"n_components": [1, 2, 3], "covariance_type": list(TYPES)}
     folds = KFold(3, shuffle=True, random_state=0)
-    search = GridSearchCV(EMGaussianMixture(random_state=0), grid, cv=folds, n_jobs=n_jobs).fit(X)
+    search = GridSearchCV(estimator(random_state=0), grid, cv=folds, n_jobs=n_jobs).fit(X)
     assert search.best_params_["n_components"] == 3
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     scores = [
-        fit(X[train], random_state=0, **search.best_params_).score(X[test])
+        fit(X[train], estimator=estimator, random_state=0, **search.best_params_).score(X[test])
         for train, test in folds.split(X)
     ]
     assert search.best_score_ == pytest.approx(np.mean(scores), rel=1e-12)
-    best = fit(X, random_state=0, **search.best_params_)
+    best = fit(X, estimator=estimator, random_state=0, **search.best_params_)
     assert_same_bits(search.best_estimator_, best)
 
 
@@ -101,9 +116,10 @@ def test_grid_search_by_bic():
 
 
 @every_type
-def test_cross_validation(covariance_type):
+@every_estimator
+def test_cross_validation(estimator, covariance_type):
     X, _ = blobs(n=120)
-    mixture = EMGaussianMixture(2, covariance_type=covariance_type, random_state=0)
+    mixture = estimator(2, covariance_type=covariance_type, random_state=0)
     scores = cross_val_score(mixture, X, cv=3)
     expected = [clone(mixture).fit(X[train]).score(X[test]) for train, test in KFold(3).split(X)]
     np.testing.assert_allclose(scores, expected, rtol=1e-12)
@@ -112,10 +128,11 @@ def test_cross_validation(covariance_type):
 
 
 @pytest.mark.core
-def test_clone():
+@every_estimator
+def test_clone(estimator):
     X, _ = blobs()
     start = soft_start(len(X), 3)
-    mixture = EMGaussianMixture(
+    mixture = estimator(
         3, covariance_type="diag", init_params=start, mean_prior=np.zeros(3), n_jobs=2, tol=1e-5
     ).fit(X)
     copy = clone(mixture)
@@ -127,9 +144,10 @@ def test_clone():
 
 @every_type
 @pytest.mark.parametrize("how", ["pickle", "joblib", "joblib mapped"])
-def test_saved_and_loaded(covariance_type, how, tmp_path):
+@every_estimator
+def test_saved_and_loaded(estimator, covariance_type, how, tmp_path):
     X, _ = blobs()
-    mixture = fit(X, covariance_type=covariance_type, random_state=0)
+    mixture = fit(X, estimator=estimator, covariance_type=covariance_type, random_state=0)
     if how == "pickle":
         copy = pickle.loads(pickle.dumps(mixture))
     else:
@@ -143,25 +161,32 @@ def test_saved_and_loaded(covariance_type, how, tmp_path):
     assert_same_bits(copy.partial_fit(X[40:80]), mixture.partial_fit(X[40:80]))
 
 
-def test_a_pickle_is_small():
+@every_estimator
+def test_a_pickle_is_small(estimator):
     X, _ = blobs(n=3000, k=3)
-    assert len(pickle.dumps(fit(X, 3, random_state=0))) < 20_000
+    assert len(pickle.dumps(fit(X, 3, estimator=estimator, random_state=0))) < 20_000
 
 
-def test_threads_of_joblib():
+@every_estimator
+def test_threads_of_joblib(estimator):
     X, _ = blobs()
-    jobs = [joblib.delayed(fit)(X, 3, random_state=seed, n_jobs=2) for seed in range(6)]
+    jobs = [
+        joblib.delayed(fit)(X, 3, estimator=estimator, random_state=seed, n_jobs=2)
+        for seed in range(6)
+    ]
     together = joblib.Parallel(n_jobs=3, backend="threading")(jobs)
     for seed, mixture in enumerate(together):
-        assert_same_bits(mixture, fit(X, 3, random_state=seed), X)
+        assert_same_bits(mixture, fit(X, 3, estimator=estimator, random_state=seed), X)
 
 
-def test_repr_names_what_was_changed():
-    assert repr(EMGaussianMixture(2, n_jobs=3)) == "EMGaussianMixture(n_components=2, n_jobs=3)"
+@every_estimator
+def test_repr_names_what_was_changed(estimator):
+    assert repr(estimator(2, n_jobs=3)) == f"{estimator.__name__}(n_components=2, n_jobs=3)"
 
 
-def test_tags():
-    tags = get_tags(EMGaussianMixture())
+@every_estimator
+def test_tags(estimator):
+    tags = get_tags(estimator())
     assert tags.estimator_type == "density_estimator"
     assert tags.requires_fit
     assert not tags.input_tags.sparse
@@ -169,19 +194,30 @@ def test_tags():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_missing_values_are_refused(bad):
+@every_estimator
+def test_missing_values_are_refused(estimator, bad):
     X, _ = blobs()
-    mixture = fit(X, random_state=0)
+    mixture = fit(X, estimator=estimator, random_state=0)
     X[3, 1] = bad
-    for method in (EMGaussianMixture().fit, mixture.predict, mixture.partial_fit):
+    for method in (estimator().fit, mixture.predict, mixture.partial_fit):
         with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
             method(X)
 
 
 @pytest.mark.parametrize(("verbose", "words"), [(1, "Iteration 2"), (2, "ll change")])
-def test_verbose_output(verbose, words, capsys):
+@every_estimator
+def test_verbose_output(estimator, verbose, words, capsys):
     X, _ = blobs(apart=1.0)
-    fit(X, verbose=verbose, verbose_interval=2, n_init=2, random_state=0, n_jobs=1, tol=1e-6)
+    fit(
+        X,
+        estimator=estimator,
+        verbose=verbose,
+        verbose_interval=2,
+        n_init=2,
+        random_state=0,
+        n_jobs=1,
+        tol=1e-6,
+    )
     out = capsys.readouterr().out
     assert out.count("Initialization 0") == out.count("Initialization 1") == 1
     assert out.count("Initialization converged") == 2
@@ -190,14 +226,15 @@ def test_verbose_output(verbose, words, capsys):
     assert numbers[:2] == [2, 4]
     assert not any(number % 2 for number in numbers)
     assert ("lower bound" in out) == (verbose > 1)
-    fit(X, random_state=0, max_iter=1, verbose=verbose)
+    fit(X, estimator=estimator, random_state=0, max_iter=1, verbose=verbose)
     assert "did not converge" in capsys.readouterr().out
 
 
 @pytest.mark.core
-def test_quiet_by_default(capfd):
+@every_estimator
+def test_quiet_by_default(estimator, capfd):
     X, _ = blobs()
-    fit(X, n_init=2, random_state=0)
+    fit(X, estimator=estimator, n_init=2, random_state=0)
     assert capfd.readouterr() == ("", "")
 
 
@@ -209,9 +246,10 @@ def test_agrees_with_k_means_on_far_clusters():
     assert adjusted_rand_score(mixture.predict(X), labels) > 0.95
 
 
-def test_warnings_point_at_the_callers_line():
+@every_estimator
+def test_warnings_point_at_the_callers_line(estimator):
     X, _ = blobs(apart=1.0)
-    mixture = EMGaussianMixture(3, max_iter=1, random_state=0)
+    mixture = estimator(3, max_iter=1, random_state=0)
     for call in (mixture.fit, mixture.fit_predict):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -8,6 +8,7 @@ from mixture.tables import (
     assert_same_outputs,
     blobs,
     core,
+    every_estimator,
     every_type,
     fit,
 )
@@ -29,11 +30,13 @@ def test_the_long_table_has_several_groups():
     assert TilePlan(N, D, K, 6, block_size=8000).groups_at_once > 1
 
 
+@every_estimator
 @every_type
 @pytest.mark.parametrize("init_params", ["kmeans", "random"])
-def test_blocks_and_threads(covariance_type, init_params, long_table):
+def test_blocks_and_threads(estimator, covariance_type, init_params, long_table):
     X, weight = long_table
     common = {
+        "estimator": estimator,
         "covariance_type": covariance_type,
         "init_params": init_params,
         "random_state": 0,
@@ -50,10 +53,16 @@ def test_blocks_and_threads(covariance_type, init_params, long_table):
             np.testing.assert_array_equal(getattr(mixture, name)(X), value, err_msg=name)
 
 
+@every_estimator
 @every_type
-def test_threads_of_a_step(covariance_type, long_table):
+def test_threads_of_a_step(estimator, covariance_type, long_table):
     X, weight = long_table
-    common = {"covariance_type": covariance_type, "init_params": "random", "random_state": 0}
+    common = {
+        "estimator": estimator,
+        "covariance_type": covariance_type,
+        "init_params": "random",
+        "random_state": 0,
+    }
     mixtures = []
     for n_jobs in (1, 3):
         mixture = fit(X[:500], K, n_jobs=n_jobs, max_iter=2, **common)
@@ -61,11 +70,17 @@ def test_threads_of_a_step(covariance_type, long_table):
     assert_same_bits(*mixtures)
 
 
+@every_estimator
 @every_type
 @pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=core), -1])
-def test_threads_on_a_small_table(covariance_type, n_jobs):
+def test_threads_on_a_small_table(estimator, covariance_type, n_jobs):
     X, _ = blobs()
-    common = {"covariance_type": covariance_type, "random_state": 0, "n_init": 3}
+    common = {
+        "estimator": estimator,
+        "covariance_type": covariance_type,
+        "random_state": 0,
+        "n_init": 3,
+    }
     expected = fit(X, n_jobs=1, **common)
     assert_same_bits(fit(X, n_jobs=n_jobs, block_size=16, **common), expected, X)
 
@@ -84,22 +99,24 @@ def _mapped(X, path, mode="r", order="C"):
     return np.load(path, mmap_mode=mode)
 
 
+@every_estimator
 @every_type
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_memory_maps(covariance_type, mode, order, table, tmp_path):
+def test_memory_maps(estimator, covariance_type, mode, order, table, tmp_path):
     mapped = _mapped(table, tmp_path / "table.npy", mode, order)
     assert isinstance(mapped, np.memmap)
-    common = {"covariance_type": covariance_type, "random_state": 0}
+    common = {"estimator": estimator, "covariance_type": covariance_type, "random_state": 0}
     expected, mixture = fit(table, **common), fit(mapped, **common)
     assert_same_bits(mixture, expected)
     assert_same_outputs(mixture, mapped, expected, table)
     np.testing.assert_array_equal(np.load(tmp_path / "table.npy"), table)
 
 
+@every_estimator
 @every_type
-def test_layouts(covariance_type, table):
-    common = {"covariance_type": covariance_type, "random_state": 0}
+def test_layouts(estimator, covariance_type, table):
+    common = {"estimator": estimator, "covariance_type": covariance_type, "random_state": 0}
     expected = fit(table, **common)
     frozen = table.copy()
     frozen.flags.writeable = False
@@ -115,13 +132,14 @@ def test_layouts(covariance_type, table):
         assert_same_outputs(mixture, same, expected, table)
 
 
+@every_estimator
 @every_type
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames(covariance_type, library, table):
+def test_frames(estimator, covariance_type, library, table):
     frames = pytest.importorskip(library)
     names = [f"feature {j}" for j in range(table.shape[1])]
     frame = frames.DataFrame(dict(zip(names, table.T, strict=True)))
-    common = {"covariance_type": covariance_type, "random_state": 0}
+    common = {"estimator": estimator, "covariance_type": covariance_type, "random_state": 0}
     expected, mixture = fit(table, **common), fit(frame, **common)
     assert_same_bits(mixture, expected)
     assert_same_outputs(mixture, frame, expected, table)
@@ -130,12 +148,13 @@ def test_frames(covariance_type, library, table):
     assert not hasattr(expected, "feature_names_in_")
 
 
+@every_estimator
 @every_type
 @pytest.mark.parametrize("dtype", [pytest.param(np.int64, marks=core), np.int32, np.uint8, bool])
-def test_integers_are_computed_as_float64(covariance_type, dtype):
+def test_integers_are_computed_as_float64(estimator, covariance_type, dtype):
     real = blobs(n=120, apart=8.0)[0]
     X = (real > 0 if dtype is bool else np.clip(np.rint(real + 20), 0, 200)).astype(dtype)
-    common = {"covariance_type": covariance_type, "random_state": 0}
+    common = {"estimator": estimator, "covariance_type": covariance_type, "random_state": 0}
     floats = X.astype(np.float64)
     mixture, expected = fit(X, **common), fit(floats, **common)
     assert_same_bits(mixture, expected)
@@ -147,10 +166,11 @@ def test_integers_are_computed_as_float64(covariance_type, dtype):
 
 
 @pytest.mark.core
+@every_estimator
 @every_type
-def test_float32_is_kept(covariance_type):
+def test_float32_is_kept(estimator, covariance_type):
     X = blobs()[0].astype(np.float32)
-    mixture = fit(X, covariance_type=covariance_type, random_state=0)
+    mixture = fit(X, estimator=estimator, covariance_type=covariance_type, random_state=0)
     for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
         assert getattr(mixture, name).dtype == np.float32, name
     for method in ("score_samples", "predict_proba", "transform"):
@@ -163,10 +183,11 @@ def test_float32_is_kept(covariance_type):
     assert stepped.means_.dtype == np.float32
 
 
+@every_estimator
 @every_type
-def test_float32_rows_are_computed_in_float64(covariance_type):
+def test_float32_rows_are_computed_in_float64(estimator, covariance_type):
     X = blobs()[0].astype(np.float32)
-    common = {"covariance_type": covariance_type, "random_state": 0}
+    common = {"estimator": estimator, "covariance_type": covariance_type, "random_state": 0}
     narrow, wide = fit(X, **common), fit(X.astype(np.float64), **common)
     assert narrow.lower_bounds_ == wide.lower_bounds_
     np.testing.assert_array_equal(narrow.means_, wide.means_.astype(np.float32))

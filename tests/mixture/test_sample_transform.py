@@ -8,8 +8,7 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from mixture.tables import blobs, dense_covariances, every_type, fit
-from skem import EMGaussianMixture
+from mixture.tables import blobs, dense_covariances, every_estimator, every_type, fit
 
 
 @pytest.fixture(scope="module")
@@ -58,21 +57,30 @@ def test_rows_are_in_random_order(mixtures):
 
 
 @every_type
-def test_successive_calls_differ(covariance_type):
+@every_estimator
+def test_successive_calls_differ(estimator, covariance_type):
     X, _ = blobs()
     for seed in (0, None, np.random.RandomState(0)):
-        mixture = fit(X, covariance_type=covariance_type, random_state=seed)
+        mixture = fit(X, estimator=estimator, covariance_type=covariance_type, random_state=seed)
         draws = [mixture.sample(10)[0] for _ in range(3)]
         assert not np.isin(draws[0], draws[1]).any()
         assert not np.isin(draws[1], draws[2]).any()
 
 
 @every_type
-def test_the_same_program_draws_the_same_rows(covariance_type):
+@every_estimator
+def test_the_same_program_draws_the_same_rows(estimator, covariance_type):
     X, _ = blobs()
 
     def program():
-        mixture = fit(X, covariance_type=covariance_type, random_state=3, n_init=2, n_jobs=2)
+        mixture = fit(
+            X,
+            estimator=estimator,
+            covariance_type=covariance_type,
+            random_state=3,
+            n_init=2,
+            n_jobs=2,
+        )
         return [part for _ in range(3) for part in mixture.sample(5)]
 
     for one, same in zip(program(), program(), strict=True):
@@ -106,10 +114,11 @@ def test_a_pickle_goes_on_where_the_original_was(mixtures):
         np.testing.assert_array_equal(copy.sample(5)[0], mixture.sample(5)[0])
 
 
-def test_nobody_elses_numbers_are_drawn():
+@every_estimator
+def test_nobody_elses_numbers_are_drawn(estimator):
     X, _ = blobs()
     generator = np.random.RandomState(0)
-    mixture = fit(X, random_state=generator)
+    mixture = fit(X, estimator=estimator, random_state=generator)
     np.random.seed(0)  # noqa: NPY002
     states = [generator.get_state()[1].copy(), np.random.get_state()[1].copy()]  # noqa: NPY002
     mixture.sample(100)
@@ -132,30 +141,35 @@ def test_one_row_is_the_default(mixtures):
     "method",
     ["predict", "predict_proba", "score_samples", "score", "transform", "bic", "aic", "icl"],
 )
-def test_nothing_before_a_fit(method):
+@every_estimator
+def test_nothing_before_a_fit(estimator, method):
     with pytest.raises(NotFittedError):
-        getattr(EMGaussianMixture(2), method)(np.zeros((3, 2)))
+        getattr(estimator(2), method)(np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize("method", ["sample", "n_parameters", "get_feature_names_out"])
-def test_nothing_before_a_fit_without_rows(method):
+@every_estimator
+def test_nothing_before_a_fit_without_rows(estimator, method):
     with pytest.raises(NotFittedError):
-        getattr(EMGaussianMixture(2), method)()
+        getattr(estimator(2), method)()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @every_type
 @pytest.mark.parametrize("max_iter", [0, 1, 100])
-def test_fit_predict_and_fit_transform_are_fit_and_then(covariance_type, max_iter):
+@every_estimator
+def test_fit_predict_and_fit_transform_are_fit_and_then(estimator, covariance_type, max_iter):
     X, _ = blobs(apart=1.0)
-    mixture = EMGaussianMixture(
+    mixture = estimator(
         3, covariance_type=covariance_type, random_state=0, max_iter=max_iter, tol=1e-6
     )
-    labels = fit(X, **mixture.get_params()).predict(X)
+    labels = fit(X, estimator=estimator, **mixture.get_params()).predict(X)
     np.testing.assert_array_equal(clone(mixture).fit_predict(X), labels)
     resp = clone(mixture).fit_transform(X)
     np.testing.assert_array_equal(resp.argmax(axis=1), labels)
-    np.testing.assert_array_equal(resp, fit(X, **mixture.get_params()).predict_proba(X))
+    np.testing.assert_array_equal(
+        resp, fit(X, estimator=estimator, **mixture.get_params()).predict_proba(X)
+    )
 
 
 @pytest.mark.core
@@ -180,23 +194,27 @@ def test_transform_is_the_posterior_by_bayes_rule(covariance_type, mixtures):
 
 
 @pytest.mark.core
-def test_feature_names_out():
+@every_estimator
+def test_feature_names_out(estimator):
     X, _ = blobs()
-    mixture = fit(X, random_state=0)
-    names = ["emgaussianmixture0", "emgaussianmixture1", "emgaussianmixture2"]
+    mixture = fit(X, estimator=estimator, random_state=0)
+    names = [f"{estimator.__name__.lower()}{number}" for number in range(3)]
     assert mixture.get_feature_names_out().tolist() == names
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_set_output(library):
+@every_estimator
+def test_set_output(estimator, library):
     frames = pytest.importorskip(library)
     X, _ = blobs()
     frame = frames.DataFrame({name: X[:, j] for j, name in enumerate("abc")})
-    mixture = EMGaussianMixture(3, random_state=0).set_output(transform=library)
+    mixture = estimator(3, random_state=0).set_output(transform=library)
     out = mixture.fit_transform(frame)
     assert isinstance(out, frames.DataFrame)
     assert list(out.columns) == mixture.get_feature_names_out().tolist()
-    np.testing.assert_array_equal(out.to_numpy(), fit(X, random_state=0).predict_proba(X))
+    np.testing.assert_array_equal(
+        out.to_numpy(), fit(X, estimator=estimator, random_state=0).predict_proba(X)
+    )
     # Labels, densities and samples are arrays as ever.
     assert isinstance(mixture.predict(frame), np.ndarray)
     assert isinstance(mixture.predict_proba(frame), np.ndarray)
@@ -205,10 +223,11 @@ def test_set_output(library):
         assert mixture.transform(moved).index.tolist() == list(range(1000, 1150))
 
 
-def test_names_in_another_order_are_an_error():
+@every_estimator
+def test_names_in_another_order_are_an_error(estimator):
     pandas = pytest.importorskip("pandas")
     X, _ = blobs()
     frame = pandas.DataFrame(X, columns=list("abc"))
-    mixture = fit(frame, random_state=0)
+    mixture = fit(frame, estimator=estimator, random_state=0)
     with pytest.raises(ValueError, match="feature names"):
         mixture.predict(frame[["b", "a", "c"]])

@@ -2,14 +2,16 @@
 
 import inspect
 import re
+from itertools import product
 
 import numpy as np
 import pytest
+from sklearn.mixture import BayesianGaussianMixture
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
-from mixture.tables import TYPES, blobs, every_type
-from skem import EMGaussianMixture
+from mixture.tables import TYPES, blobs, every_estimator, every_type
+from skem import EMGaussianMixture, VariationalGaussianMixture
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -17,29 +19,36 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
 ]
 
+BOTH = (EMGaussianMixture, VariationalGaussianMixture)
 _MAP = EMGaussianMixture(weight_concentration_prior=2.0, degrees_of_freedom_prior=50.0)
+_FINITE = VariationalGaussianMixture(
+    weight_concentration_prior_type="dirichlet_distribution", mean_precision_prior=0.1
+)
 
 
 @pytest.mark.core
-@parametrize_with_checks([EMGaussianMixture()])
+@parametrize_with_checks([mixture() for mixture in BOTH])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-@parametrize_with_checks([EMGaussianMixture(covariance_type=name) for name in TYPES[1:]] + [_MAP])
+@parametrize_with_checks(
+    [mixture(covariance_type=name) for mixture in BOTH for name in TYPES[1:]] + [_MAP, _FINITE]
+)
 def test_scikit_learn_checks_of_every_structure(estimator, check):
     check(estimator)
 
 
 def _checks_of_two_components():
-    for covariance_type in TYPES:
-        two = EMGaussianMixture(2, covariance_type=covariance_type)
+    for mixture, covariance_type in product(BOTH, TYPES):
+        two = mixture(2, covariance_type=covariance_type)
         for estimator, check in estimator_checks_generator(two):
             name = check.func.__name__
             # Shuffled rows meet other random numbers, and components may come in another order;
             # test_weights.py compares weights with repeated rows from the same start.
             if name != "check_sample_weight_equivalence_on_dense_data":
-                yield pytest.param(estimator, check, id=f"{covariance_type}-{name}")
+                case = f"{mixture.__name__}-{covariance_type}-{name}"
+                yield pytest.param(estimator, check, id=case)
 
 
 @pytest.mark.parametrize(("estimator", "check"), list(_checks_of_two_components()))
@@ -74,11 +83,12 @@ _MORE_CHECKS = [
 ]
 
 
+@every_estimator
 @every_type
 @pytest.mark.parametrize("name", _MORE_CHECKS)
-def test_checks_that_are_not_yielded(name, covariance_type):
-    estimator = EMGaussianMixture(2, covariance_type=covariance_type)
-    getattr(estimator_checks, name)("EMGaussianMixture", estimator)
+def test_checks_that_are_not_yielded(name, covariance_type, estimator):
+    two = estimator(2, covariance_type=covariance_type)
+    getattr(estimator_checks, name)(estimator.__name__, two)
 
 
 class _Odd:
@@ -112,19 +122,52 @@ BAD_VALUES = {
 }
 
 
-def test_every_parameter_has_bad_values_here():
-    assert list(BAD_VALUES) == list(inspect.signature(EMGaussianMixture).parameters)
+OF_POINTS = ("weights_init", "means_init", "precisions_init")
+BAD_VALUES_OF = {
+    EMGaussianMixture: BAD_VALUES,
+    VariationalGaussianMixture: {
+        name: values for name, values in BAD_VALUES.items() if name not in OF_POINTS
+    }
+    | {
+        "weight_concentration_prior_type": ("dirichlet", 1, None),
+        "weight_concentration_prior": (0.0, -1.0, np.inf, np.nan, "flat"),
+    },
+}
+of_each_parameter = pytest.mark.parametrize(
+    ("mixture", "name"),
+    [(mixture, name) for mixture, values in BAD_VALUES_OF.items() for name in values],
+)
+
+
+@every_estimator
+def test_every_parameter_has_bad_values_here(estimator):
+    assert set(BAD_VALUES_OF[estimator]) == set(inspect.signature(estimator).parameters)
+
+
+def test_parameters_are_those_of_scikit_learn_and_more():
+    theirs = inspect.signature(BayesianGaussianMixture).parameters
+    ours = inspect.signature(VariationalGaussianMixture).parameters
+    assert list(ours)[: len(theirs)] == list(theirs)
+    assert {name: ours[name].default for name in theirs} == {
+        name: parameter.default for name, parameter in theirs.items()
+    }
+    assert set(ours) - set(theirs) == {"n_jobs", "block_size", "learning_decay", "learning_offset"}
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [(name, value) for name, values in BAD_VALUES.items() for value in (*values, _Odd())],
+    ("mixture", "name", "value"),
+    [
+        (mixture, name, value)
+        for mixture, bad in BAD_VALUES_OF.items()
+        for name, values in bad.items()
+        for value in (*values, _Odd())
+    ],
 )
-def test_a_bad_parameter_is_named_with_what_was_given_and_what_is_allowed(name, value):
+def test_a_bad_parameter_is_named_with_what_was_given_and_what_is_allowed(mixture, name, value):
     X, _ = blobs(20)
-    estimator = EMGaussianMixture(**{name: value})
+    estimator = mixture(**{name: value})
     message = (
-        rf"^The '{name}' parameter of EMGaussianMixture must be .+\. "
+        rf"^The '{name}' parameter of {mixture.__name__} must be .+\. "
         rf"Got {re.escape(repr(value))} instead\.$"
     )
     with pytest.raises(ValueError, match=message):
@@ -133,11 +176,11 @@ def test_a_bad_parameter_is_named_with_what_was_given_and_what_is_allowed(name, 
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "fit_predict", "fit_transform"])
-@pytest.mark.parametrize("name", BAD_VALUES)
-def test_every_way_to_fit_checks_parameters(name, method):
+@of_each_parameter
+def test_every_way_to_fit_checks_parameters(mixture, name, method):
     X, _ = blobs(20)
-    estimator = EMGaussianMixture(**{name: _Odd()})
-    with pytest.raises(ValueError, match=f"The '{name}' parameter of EMGaussianMixture must be"):
+    estimator = mixture(**{name: _Odd()})
+    with pytest.raises(ValueError, match=f"The '{name}' parameter of {mixture.__name__} must be"):
         getattr(estimator, method)(X)
 
 
@@ -159,30 +202,34 @@ GOOD_VALUES = {
 }
 
 
+@every_estimator
 @pytest.mark.parametrize(
     ("name", "value"), [(name, value) for name, values in GOOD_VALUES.items() for value in values]
 )
-def test_every_allowed_type_fits(name, value):
+def test_every_allowed_type_fits(name, value, estimator):
     X, _ = blobs(40, k=1)
-    mixture = EMGaussianMixture(**{name: value}).fit(X)
+    mixture = estimator(**{name: value}).fit(X)
     assert np.isfinite(mixture.lower_bound_)
     assert mixture.get_params()[name] is value
 
 
+@every_estimator
 @pytest.mark.parametrize("words", ["'diag', 'full', 'spherical', 'tied'"])
-def test_choices_are_listed(words):
+def test_choices_are_listed(words, estimator):
     with pytest.raises(ValueError, match=words):
-        EMGaussianMixture(covariance_type="banded").fit(np.eye(3))
+        estimator(covariance_type="banded").fit(np.eye(3))
 
 
 @pytest.mark.core
-def test_too_few_rows_give_both_numbers():
+@every_estimator
+def test_too_few_rows_give_both_numbers(estimator):
     with pytest.raises(ValueError, match=r"n_components = 5, n_samples = 3"):
-        EMGaussianMixture(5).fit(np.eye(3))
+        estimator(5).fit(np.eye(3))
 
 
+@every_estimator
 @pytest.mark.parametrize("method", ["predict", "predict_proba", "score_samples", "transform"])
-def test_another_number_of_features_gives_both_numbers(method):
-    mixture = EMGaussianMixture(2).fit(blobs(40)[0])
+def test_another_number_of_features_gives_both_numbers(method, estimator):
+    mixture = estimator(2).fit(blobs(40)[0])
     with pytest.raises(ValueError, match=r"X has 2 features, but .* is expecting 3 features"):
         getattr(mixture, method)(np.zeros((4, 2)))

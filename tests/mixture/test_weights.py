@@ -14,6 +14,7 @@ from mixture.tables import (
     assert_close,
     assert_sound,
     blobs,
+    every_estimator,
     every_type,
     fit,
     meant_overflows,
@@ -137,16 +138,21 @@ def test_only_the_proportions_of_weights_count(covariance_type, factor):
     assert scores[1] == pytest.approx(scores[0], rel=1e-12)
 
 
-def test_equal_weights_are_no_weights():
+@every_estimator
+def test_equal_weights_are_no_weights(estimator):
     X, _ = blobs()
     assert_close(
-        fit(X, K, random_state=0, sample_weight=np.ones(len(X))), fit(X, K, random_state=0)
+        fit(X, K, estimator=estimator, random_state=0, sample_weight=np.ones(len(X))),
+        fit(X, K, estimator=estimator, random_state=0),
     )
 
 
-def test_a_number_is_a_weight_for_every_row():
+@every_estimator
+def test_a_number_is_a_weight_for_every_row(estimator):
     X, _ = blobs()
-    assert_close(fit(X, K, random_state=0, sample_weight=2.0), fit(X, K, random_state=0))
+    common = {"estimator": estimator, "random_state": 0}
+    twice = np.full(len(X), 2.0)
+    assert_close(fit(X, K, sample_weight=2.0, **common), fit(X, K, sample_weight=twice, **common))
 
 
 def test_a_prior_counts_against_the_sum_of_weights():
@@ -176,66 +182,74 @@ BAD_WEIGHTS = {
 
 @pytest.mark.parametrize("name", BAD_WEIGHTS)
 @pytest.mark.parametrize("method", ["fit", "partial_fit", "score", "bic", "aic", "icl"])
-def test_bad_weights(method, name):
+@every_estimator
+def test_bad_weights(estimator, method, name):
     X, _ = blobs(n=60)
     make, words = BAD_WEIGHTS[name]
-    estimator = EMGaussianMixture(2)
+    mixture = estimator(2)
     if method not in ("fit", "partial_fit"):
-        estimator.fit(X)
+        mixture.fit(X)
     with pytest.raises(ValueError, match=words) as error:
-        getattr(estimator, method)(X, sample_weight=make())
+        getattr(mixture, method)(X, sample_weight=make())
     if name != "words":  # numpy's own message
         assert "sample_weight" in str(error.value)
 
 
-def test_components_need_rows_of_positive_weight():
+@every_estimator
+def test_components_need_rows_of_positive_weight(estimator):
     X, _ = blobs(n=60)
     weight = np.zeros(60)
     weight[[3, 20]] = 1.0
     with pytest.raises(ValueError, match=r"n_components = 3, n_samples = 2"):
-        EMGaussianMixture(3).fit(X, sample_weight=weight)
-    assert_sound(fit(X, 2, sample_weight=weight, random_state=0), X)
+        estimator(3).fit(X, sample_weight=weight)
+    assert_sound(fit(X, 2, estimator=estimator, sample_weight=weight, random_state=0), X)
 
 
-def test_weights_are_not_changed():
+@every_estimator
+def test_weights_are_not_changed(estimator):
     X, _ = blobs(n=60)
     weight = np.random.default_rng(0).uniform(size=60)
     given = weight.copy()
     given.flags.writeable = False
-    fit(X, K, random_state=0, sample_weight=given).icl(X, sample_weight=given)
+    fit(X, K, estimator=estimator, random_state=0, sample_weight=given).icl(X, sample_weight=given)
     np.testing.assert_array_equal(given, weight)
 
 
-def test_weights_of_other_kinds():
+@every_estimator
+def test_weights_of_other_kinds(estimator):
     X, _ = blobs(n=60)
     count = _counts(60)
-    expected = fit(X, K, random_state=0, sample_weight=count.astype(np.float64))
+    expected = fit(
+        X, K, estimator=estimator, random_state=0, sample_weight=count.astype(np.float64)
+    )
     for kind in (list, np.float32, np.int8, np.asfortranarray):
-        mixture = fit(X, K, random_state=0, sample_weight=kind(count))
+        mixture = fit(X, K, estimator=estimator, random_state=0, sample_weight=kind(count))
         for name in PARAMETERS:
             np.testing.assert_array_equal(getattr(mixture, name), getattr(expected, name))
-    strided = fit(X, K, random_state=0, sample_weight=np.repeat(count, 2)[::2])
+    strided = fit(X, K, estimator=estimator, random_state=0, sample_weight=np.repeat(count, 2)[::2])
     np.testing.assert_array_equal(strided.means_, expected.means_)
 
 
-def test_fit_predict_and_fit_transform_use_weights():
+@every_estimator
+def test_fit_predict_and_fit_transform_use_weights(estimator):
     X, _ = blobs(n=80, apart=1.0)
     weight = _counts(80)
-    mixture = fit(X, K, random_state=0, sample_weight=weight)
+    mixture = fit(X, K, estimator=estimator, random_state=0, sample_weight=weight)
     labels = clone(mixture).fit_predict(X, sample_weight=weight)
     np.testing.assert_array_equal(labels, mixture.predict(X))
     resp = clone(mixture).fit_transform(X, sample_weight=weight)
     np.testing.assert_array_equal(resp, mixture.transform(X))
-    assert np.abs(resp - fit(X, K, random_state=0).transform(X)).max() > 0.01
+    assert np.abs(resp - fit(X, K, estimator=estimator, random_state=0).transform(X)).max() > 0.01
 
 
-def test_metadata_routing_in_a_search():
+@every_estimator
+def test_metadata_routing_in_a_search(estimator):
     X, _ = blobs(n=90)
     weight = _counts(90).astype(float) + 0.5
     folds = KFold(3)
     with sklearn.config_context(enable_metadata_routing=True):
         mixture = (
-            EMGaussianMixture(random_state=0)
+            estimator(random_state=0)
             .set_fit_request(sample_weight=True)
             .set_score_request(sample_weight=True)
         )
@@ -249,7 +263,7 @@ def test_metadata_routing_in_a_search():
         scores = []
         for train, test in folds.split(X):
             scaler = StandardScaler().fit(X[train], sample_weight=weight[train])
-            model = EMGaussianMixture(k, random_state=0)
+            model = estimator(k, random_state=0)
             model.fit(scaler.transform(X[train]), sample_weight=weight[train])
             scores.append(model.score(scaler.transform(X[test]), sample_weight=weight[test]))
         assert mean == pytest.approx(np.mean(scores), rel=1e-12)
