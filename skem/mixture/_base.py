@@ -18,11 +18,11 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._callbacks import CallbackSupportMixin
+from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import Scorer
 from skem.inference import Visit
-from skem.mixture._callbacks import CallbackSupportMixin
-from skem.mixture._parameters import check_sample_weight, float_dtypes
 
 __all__ = ["BaseMixture"]
 

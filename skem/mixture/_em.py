@@ -10,12 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skem.families import GAUSSIAN_FAMILIES, Scorer
-from skem.inference import START_METHODS, joint_scorer
-from skem.mixture import _fitting
-from skem.mixture._base import Array, BaseMixture, Floats, Labels
-from skem.mixture._callbacks import with_callbacks
-from skem.mixture._parameters import (
+from skem._callbacks import with_callbacks
+from skem._parameters import (
     Allowed,
     array,
     boolean,
@@ -29,6 +25,10 @@ from skem.mixture._parameters import (
     random_state,
     real,
 )
+from skem.families import GAUSSIAN_FAMILIES, Scorer
+from skem.inference import START_METHODS, joint_scorer
+from skem.mixture import _fitting
+from skem.mixture._base import Array, BaseMixture, Floats, Labels
 from skem.mixture._setup import fitted_parameters, make_family, to_table
 
 __all__ = ["EMGaussianMixture"]

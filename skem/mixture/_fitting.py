@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from skem._callbacks import Task, root_task
+from skem._parameters import check_shape
 from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import GaussianFamily, GaussianPrior, GaussianStatistics
 from skem.inference import (
@@ -23,8 +25,6 @@ from skem.inference import (
     blend,
     find_start,
 )
-from skem.mixture._callbacks import Task, root_task
-from skem.mixture._parameters import check_shape
 from skem.mixture._setup import (
     Standard,
     check_enough_rows,
