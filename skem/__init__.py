@@ -1,21 +1,23 @@
 """Latent-variable models for tables, in scikit-learn's form."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from skem._version import __version__
 
 if TYPE_CHECKING:
     from skem.mixture import EMGaussianMixture
+    from skem.vae import VAE
 
-__all__ = ["EMGaussianMixture", "__version__"]
+__all__ = ["VAE", "EMGaussianMixture", "__version__"]
+
+_HOMES = {"EMGaussianMixture": "skem.mixture", "VAE": "skem.vae"}
 
 
 def __getattr__(name: str) -> Any:
     # Late: scikit-learn takes seconds to import, which `skem --help` can do without.
-    if name == "EMGaussianMixture":
-        from skem.mixture import EMGaussianMixture
-
-        return EMGaussianMixture
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

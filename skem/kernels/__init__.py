@@ -7,7 +7,21 @@ light: write ``from skem import kernels`` and then ``kernels.linear.linear_score
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["centred", "linear", "normalise", "projected", "rows"]
+__all__ = [
+    "activations",
+    "centred",
+    "dense",
+    "elementary",
+    "gaussian_latent",
+    "likelihoods",
+    "linear",
+    "noise",
+    "normalise",
+    "optimisers",
+    "projected",
+    "rows",
+    "standardise",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

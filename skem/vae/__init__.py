@@ -1,0 +1,5 @@
+"""Variational autoencoders: estimators in scikit-learn's form."""
+
+from skem.vae._vae import VAE
+
+__all__ = ["VAE"]
