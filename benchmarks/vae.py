@@ -126,7 +126,7 @@ def _mlp(X, shape, n_threads, epochs):
     from threadpoolctl import threadpool_limits
 
     network = MLPRegressor(
-        (shape.n_hidden, shape.n_latent, shape.n_hidden),
+        hidden_layer_sizes=(shape.n_hidden, shape.n_latent, shape.n_hidden),
         learning_rate_init=RATE,
         batch_size=BATCH,
         max_iter=epochs,
@@ -214,7 +214,8 @@ def digits(n_seeds):
 def markdown(result):
     """One line for each shape and number of threads, and one for the digits."""
     lines = [
-        "| network | threads | skem, rows/s | PyTorch, rows/s | ratio | MLPRegressor, rows/s | ratio | |",
+        "| network | threads | skem, rows/s | PyTorch, rows/s | ratio "
+        "| MLPRegressor, rows/s | ratio | |",
         "|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in result["rows"]:
