@@ -7,11 +7,17 @@ from skem._version import __version__
 
 if TYPE_CHECKING:
     from skem.mixture import EMGaussianMixture
-    from skem.vae import VAE
+    from skem.vae import VAE, VQVAE, CategoricalVAE, InfoVAE
 
-__all__ = ["VAE", "EMGaussianMixture", "__version__"]
+__all__ = ["VAE", "VQVAE", "CategoricalVAE", "EMGaussianMixture", "InfoVAE", "__version__"]
 
-_HOMES = {"EMGaussianMixture": "skem.mixture", "VAE": "skem.vae"}
+_HOMES = {
+    "CategoricalVAE": "skem.vae",
+    "EMGaussianMixture": "skem.mixture",
+    "InfoVAE": "skem.vae",
+    "VAE": "skem.vae",
+    "VQVAE": "skem.vae",
+}
 
 
 def __getattr__(name: str) -> Any:

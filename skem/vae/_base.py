@@ -230,14 +230,8 @@ class BaseAutoencoder(
         X : ndarray of shape (n_samples, n_features), of the dtype of Z
             The decoder's means.
         """
-        check_is_fitted(self)
+        codes = self._check_codes(Z)
         model, standard = self._trained.model, self._trained.standard
-        codes = check_array(Z, dtype=float_dtypes(Z), input_name="Z")
-        if codes.shape[1] != model.latent.n_inputs:
-            raise ValueError(
-                f"Z has {codes.shape[1]} columns, but {type(self).__name__} has codes of "
-                f"{model.latent.n_inputs}"
-            )
         return standard.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
 
     def reconstruct(self, X: ArrayLike) -> Floats:
@@ -258,6 +252,16 @@ class BaseAutoencoder(
         model = self._trained.model
         own = model.split(self._trained.state.parameters)[3]
         return model.latent.code(own, self._heads(rows)).astype(rows.dtype)
+
+    def _check_codes(self, Z: ArrayLike) -> Floats:
+        check_is_fitted(self)
+        codes: Floats = check_array(Z, dtype=float_dtypes(Z), input_name="Z")
+        n_inputs = self._trained.model.latent.n_inputs
+        if codes.shape[1] != n_inputs:
+            raise ValueError(
+                f"Z has {codes.shape[1]} columns, but {type(self).__name__} has codes of {n_inputs}"
+            )
+        return codes
 
     def _decode(self, codes: Floats) -> Floats:
         model = self._trained.model

@@ -17,7 +17,7 @@ from skem.vae._optimisers import OPTIMISERS
 from skem.vae._rows import Rows, make_rows
 from skem.vae._setup import find_likelihood, make_model, measure_rows
 from skem.vae._standard import Standard
-from skem.vae._training import Curves, Schedule, State, run_epoch, train
+from skem.vae._training import Curves, Schedule, State, renew_latent, run_epoch, train
 
 if TYPE_CHECKING:
     from skem.vae._base import BaseAutoencoder
@@ -131,6 +131,8 @@ def fit(estimator: BaseAutoencoder, X: Floats, y: object, weights: Array | None)
     trained = _go_on(estimator, X, anew=True) if warm else _begin(estimator, X, weights)
     model, standard, state = trained.model, trained.standard, trained.state
     whole = make_rows(X, weights, standard, model.dtype, trained.seed)
+    if not warm:
+        renew_latent(model, state, whole)
     rows, held_out = _hold_out(estimator, trained, whole)
     schedule = _schedule(estimator)
     metadata = None if weights is None else {"sample_weight": weights}
@@ -160,6 +162,8 @@ def step(estimator: BaseAutoencoder, X: Floats, weights: Array | None) -> Outcom
     trained = _go_on(estimator, X, anew=False) if fitted else _begin(estimator, X, weights)
     state = trained.state
     rows = make_rows(X, weights, trained.standard, trained.model.dtype, trained.seed)
+    if not fitted:
+        renew_latent(trained.model, state, rows)
     curves = Curves()
     with Threads(count_threads(estimator.n_jobs)) as threads:
         steps = _steps(estimator, trained, rows, threads)

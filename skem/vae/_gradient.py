@@ -79,10 +79,28 @@ class Steps:
             Means over the batch, before the step.
         """
         self._number[0] = step
+        latent = self.model.latent
+        n_moved = len(parameters) - (0 if latent.optimised else latent.n_parameters)
+        moved, total = parameters[:n_moved], self._gradients[0]
         if self.n_shards == 1:
             terms = self._gradient(0, chosen, parameters, beta, len(chosen))
-            self.optimiser.update(parameters, self._gradients[0], moments, step)
-            return terms
+            self.optimiser.update(moved, total[:n_moved], moments[:, :n_moved], step)
+        else:
+            terms = self._share(moved, moments, chosen, step, beta, parameters)
+        if n_moved < len(parameters):
+            latent.absorb(parameters[n_moved:], total[n_moved:])
+        return terms
+
+    def _share(
+        self,
+        moved: Floats,
+        moments: Floats,
+        chosen: NDArray[np.intp],
+        step: int,
+        beta: float,
+        parameters: Floats,
+    ) -> Terms:
+        """Compute the shards' gradients, their sum and the step, shared among threads."""
         cuts = np.linspace(0, len(chosen), self.n_shards + 1).astype(int)
         n_busy = int(np.count_nonzero(np.diff(cuts)))
         # Fewer rows than shards leave some of these empty.
@@ -92,14 +110,16 @@ class Steps:
             return self._gradient(shard, parts[shard], parameters, beta, len(chosen))
 
         terms = self.threads.fold(visit, Terms.__add__, n_busy, _no_space)
-        places = np.linspace(0, len(parameters), self.n_shards + 1).astype(int)
+        places = np.linspace(0, len(moved), self.n_shards + 1).astype(int)
+        for other in range(1, n_busy):
+            self._gradients[0, len(moved) :] += self._gradients[other, len(moved) :]
 
         def update(shard: int, space: None) -> int:
             here = slice(places[shard], places[shard + 1])
             total = self._gradients[0, here]
             for other in range(1, n_busy):
                 total += self._gradients[other, here]
-            self.optimiser.update(parameters[here], total, moments[:, here], step)
+            self.optimiser.update(moved[here], total, moments[:, here], step)
             return 0
 
         self.threads.fold(update, int.__add__, self.n_shards, _no_space)
@@ -114,7 +134,8 @@ class Steps:
         n_rows: int,
     ) -> Terms:
         x, keys, weights = self.rows.take(chosen)
-        batch = Batch(x, keys, weights / n_rows, self._number)
+        unit = n_rows * self.rows.total_weight / len(self.rows)
+        batch = Batch(x, keys, weights / n_rows, self._number, unit)
         space = self._spaces.get((shard, len(chosen)))
         if space is None:
             space = self._spaces[shard, len(chosen)] = self.model.space(len(chosen))

@@ -36,12 +36,15 @@ class Batch(NamedTuple):
         Weights that losses are summed with.
     step : ndarray of shape (1,), uint64
         The other source.
+    unit : float
+        Times ``weights`` it gives the weights that the user gave.
     """
 
     x: Floats
     keys: NDArray[np.uint64]
     weights: Array
     step: NDArray[np.uint64]
+    unit: float = 1.0
 
 
 class Latent(Protocol):
@@ -58,6 +61,10 @@ class Latent(Protocol):
     @property
     def n_parameters(self) -> int:
         """Parameters of its own."""
+
+    @property
+    def optimised(self) -> bool:
+        """Whether the optimiser moves those; otherwise `absorb` does."""
 
     @property
     def n_samples(self) -> int:
@@ -82,6 +89,14 @@ class Latent(Protocol):
         space: Any,
     ) -> Floats:
         """Return the gradient at the encoder's output, of losses and of the cost."""
+
+    def absorb(self, parameters: Floats, statistics: Floats) -> None:
+        """Update its own parameters after a step, by what `backward` left in the gradient."""
+
+    def renew(
+        self, parameters: Floats, head: Floats, weights: Array, rng: np.random.RandomState
+    ) -> None:
+        """Start its own parameters, or those out of use, from codes of some rows."""
 
     def code(self, parameters: Floats, head: Floats) -> Floats:
         """Return each row's code as the decoder reads it, without chance (n_rows, n_inputs)."""
@@ -126,6 +141,7 @@ class GaussianLatent:
     n_samples: int = 1
     free_bits: float = 0.0
     n_parameters = 0
+    optimised = True
 
     @property
     def n_head(self) -> int:
@@ -185,6 +201,14 @@ class GaussianLatent:
             space.head_gradient,
         )
         return space.head_gradient
+
+    def absorb(self, parameters: Floats, statistics: Floats) -> None:
+        """Do nothing: it has no parameters."""
+
+    def renew(
+        self, parameters: Floats, head: Floats, weights: Array, rng: np.random.RandomState
+    ) -> None:
+        """Do nothing: it has no parameters."""
 
     def code(self, parameters: Floats, head: Floats) -> Floats:
         """Return the posterior means."""

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from skem.vae._evaluation import mean_terms
 from skem.vae._gradient import Steps
-from skem.vae._model import Terms
+from skem.vae._model import Model, Terms
 from skem.vae._rows import Rows
 
-__all__ = ["Curves", "Schedule", "State", "run_epoch", "train"]
+__all__ = ["Curves", "Schedule", "State", "renew_latent", "run_epoch", "train"]
 
 Floats: TypeAlias = NDArray[np.floating]
+
+# Rows whose codes a latent looks at after an epoch.
+_LOOKED_AT = 2048
 
 
 @dataclass
@@ -109,7 +112,28 @@ def run_epoch(steps: Steps, state: State, schedule: Schedule) -> float:
         if not np.isfinite(total):
             break
     state.epoch += 1
+    if np.isfinite(total):
+        renew_latent(steps.model, state, steps.rows)
     return total / n_rows
+
+
+def renew_latent(model: Model, state: State, rows: Rows) -> None:
+    """Let a latent with parameters of its own look at the codes of some rows.
+
+    Of different rows, in an order that is their own: a row of weight 2 is the row twice.
+    """
+    if not model.latent.n_parameters:
+        return
+    rng = np.random.RandomState([state.seed, state.epoch])
+    _, first, group = np.unique(rows.keys, return_index=True, return_inverse=True)
+    weights = np.bincount(group, rows.weights).astype(np.float64)
+    some = rng.permutation(len(first))[:_LOOKED_AT]
+    chosen = first[some]
+    encoder, _, _, own = model.split(state.parameters)
+    x = rows.take(chosen)[0]
+    head = model.encoder.forward(encoder, x, model.encoder.space(len(x), model.dtype))
+    if np.isfinite(head).all():
+        model.latent.renew(own, head, weights[some], rng)
 
 
 def train(

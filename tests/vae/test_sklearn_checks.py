@@ -8,7 +8,7 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skem import VAE
+from skem import VAE, VQVAE, CategoricalVAE, InfoVAE
 from vae import tables
 from vae.tables import curve
 
@@ -18,12 +18,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
 ]
 
-ESTIMATORS = [VAE]
+ESTIMATORS = [VAE, InfoVAE, CategoricalVAE, VQVAE]
 # One batch of all rows: only then are weights repeated rows to the last digits.
 SMALL = {**tables.SMALL, "batch_size": 128}
+FEW = {name: SMALL[name] for name in ("hidden_layer_sizes", "max_epochs", "batch_size")}
 VARIANTS = [
     VAE(noise_variance="network", early_stopping=True, **SMALL),
     VAE(noise_variance="per_feature", activation="silu", n_samples=2, **SMALL),
+    InfoVAE(kernel="imq", n_samples=2, **SMALL),
+    CategoricalVAE(3, noise_variance="network", **FEW),
+    VQVAE(4, n_latent_codes=2, codebook_update="gradient", **FEW),
     VAE(noise_variance=0.5, solver="sgd", kl_warmup_steps=3, free_bits=0.1, **SMALL),
 ]
 
@@ -80,7 +84,7 @@ _MORE_CHECKS = [
 @pytest.mark.parametrize("make", ESTIMATORS)
 @pytest.mark.parametrize("name", _MORE_CHECKS)
 def test_checks_that_are_not_yielded(name, make):
-    getattr(estimator_checks, name)(make.__name__, make(**SMALL))
+    getattr(estimator_checks, name)(make.__name__, make(**FEW))
 
 
 class _Odd:
@@ -88,6 +92,14 @@ class _Odd:
 
 
 BAD_VALUES = {
+    "n_categories": (0, -1, 1.0, None),
+    "n_codes": (0, -1, 1.0, None),
+    "n_latent_codes": (0, 1.5, None),
+    "commitment_cost": (-0.1, np.inf, None),
+    "codebook_update": ("mean", "", None),
+    "mmd_weight": (-1.0, np.nan, None),
+    "kernel": ("gaussian", "", None),
+    "bandwidth": (0.0, -1.0, np.inf, "median"),
     "n_latent": (0, -1, 1.0, "2", None, True),
     "n_samples": (0, 1.5, None),
     "free_bits": (-0.1, np.nan, None),
