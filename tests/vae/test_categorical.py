@@ -49,10 +49,10 @@ def _equal_spherical_mixture(X, means, variance, n_iter=300):
 
 
 def test_a_linear_one_is_a_mixture():
-    X, labels = make_blobs(300, centers=4, n_features=3, center_box=(-4, 4), random_state=0)
-    linear = {"hidden_layer_sizes": (), "noise_variance": 1.0, "batch_size": 300, "tol": 0.0}
+    X, labels = make_blobs(100, centers=4, n_features=3, center_box=(-4, 4), random_state=0)
+    linear = {"hidden_layer_sizes": (), "noise_variance": 1.0, "batch_size": 100, "tol": 0.0}
     vae = CategoricalVAE(4, **linear, random_state=0, n_iter_no_change=1000, warm_start=True)
-    for rate, max_epochs in ((0.03, 300), (0.003, 300)):
+    for rate, max_epochs in ((0.05, 150), (0.005, 100)):
         fit(X, vae.set_params(learning_rate_init=rate, max_epochs=max_epochs))
     centres = np.array([X[labels == k].mean(axis=0) for k in range(4)])
     best, components = _equal_spherical_mixture(X, centres, 1.0)

@@ -22,6 +22,8 @@ ESTIMATORS = [VAE, InfoVAE, CategoricalVAE, VQVAE]
 # One batch of all rows: only then are weights repeated rows to the last digits.
 SMALL = {**tables.SMALL, "batch_size": 128}
 FEW = {name: SMALL[name] for name in ("hidden_layer_sizes", "max_epochs", "batch_size")}
+# The defaults; without the compiler 200 epochs of all checks would take minutes.
+DEFAULTS = {} if tables.compiled else {"max_epochs": 10}
 VARIANTS = [
     VAE(noise_variance="network", early_stopping=True, **SMALL),
     VAE(noise_variance="per_feature", activation="silu", n_samples=2, **SMALL),
@@ -33,7 +35,7 @@ VARIANTS = [
 
 
 @pytest.mark.core
-@parametrize_with_checks([make() for make in ESTIMATORS])
+@parametrize_with_checks([make(**DEFAULTS) for make in ESTIMATORS])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
