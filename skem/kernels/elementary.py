@@ -90,3 +90,23 @@ def fold(terms, n):
             terms[i] += terms[rest:][i]
         n = rest
     return terms[0]
+
+
+@contracted_kernel
+def log_product(factors, n):
+    """Return ``sum(log(factors[:n]))`` for factors in [1, 2]; they are overwritten.
+
+    One logarithm for the product of up to 512 factors, which is at most 2^512.
+    """
+    halvings = 0
+    while n > 1 and halvings < 9:
+        half = n // 2
+        rest = n - half
+        for i in each(half):
+            factors[i] *= factors[rest:][i]
+        n = rest
+        halvings += 1
+    total = 0.0
+    for i in range(n):
+        total += math.log(factors[i])
+    return total

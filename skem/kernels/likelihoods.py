@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from skem.kernels.elementary import exponential, fold, log_ratio
+from skem.kernels.elementary import exponential, fold, log_product
 from skem.kernels.jit import contracted_kernel, each
 
 LOG_2_PI = math.log(2.0 * math.pi)
@@ -114,23 +114,18 @@ def bernoulli(output, target, weights, losses, gradient):
         As for `gaussian`.
     """
     n_rows, n_features = target.shape
-    terms = np.empty(n_features)
+    terms, factors = np.empty(n_features), np.empty(n_features)
     for r in range(output.shape[0]):
         logits, x = output[r], target[r % n_rows]
         weight = weights[r]
+        # -log p(x) = max(a, 0) - x a + log(1 + e), with e = exp(-|a|).
+        for j in each(n_features):
+            a = np.float64(logits[j])
+            factors[j] = 1.0 + exponential(-np.abs(a))
+            terms[j] = np.maximum(a, 0.0) - x[j] * a
         if gradient.shape[0] > 0:
             out = gradient[r]
             for j in each(n_features):
-                a = np.float64(logits[j])
-                e = exponential(-np.abs(a))
-                # One division for 1 / (1 + e) and e / (2 + e).
-                d = 1.0 / ((1.0 + e) * (2.0 + e))
-                probability = 0.5 + np.copysign((2.0 + e) * d - 0.5, a)
+                probability = 0.5 + np.copysign(1.0 / factors[j] - 0.5, logits[j])
                 out[j] = weight * (probability - x[j])
-                terms[j] = np.maximum(a, 0.0) - x[j] * a + log_ratio(e * (1.0 + e) * d)
-        else:
-            for j in each(n_features):
-                a = np.float64(logits[j])
-                e = exponential(-np.abs(a))
-                terms[j] = np.maximum(a, 0.0) - x[j] * a + log_ratio(e / (2.0 + e))
-        losses[r] = fold(terms, n_features)
+        losses[r] = fold(terms, n_features) + log_product(factors, n_features)

@@ -47,3 +47,11 @@ def test_fold_adds_all(n):
     terms = np.random.default_rng(n).normal(size=n + 3)
     expected = terms[:n].sum()
     assert elementary.fold(terms, n) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 511, 513, 3000])
+def test_log_product(n):
+    factors = np.random.default_rng(n).uniform(1, 2, size=n + 3)
+    factors[: n // 2] = 2.0
+    expected = np.log(factors[:n]).sum()
+    assert elementary.log_product(factors, n) == pytest.approx(expected, rel=1e-12)

@@ -16,10 +16,10 @@ from skem.vae._likelihoods import KnownVariance
 from skem.vae._model import Model
 from skem.vae._networks import Network
 from skem.vae._optimisers import Momentum
+from skem.vae._quantised_latent import QuantisedLatent
 from skem.vae._rows import make_rows
 from skem.vae._standard import Standard
 from skem.vae._training import Schedule, State, renew_latent, run_epoch
-from skem.vae._vector_quantised import QuantisedLatent
 from vae.tables import bits, curve, fit
 
 K, M, D = 5, 2, 3
