@@ -117,6 +117,7 @@ class GaussianSpace(NamedTuple):
     z: Floats  # (S n, L)
     z_gradient: Floats  # (S n, L)
     line_weights: Array  # (S n,)
+    deviation: Array  # (n, L)
     kl: Array  # (n, L)
     divergence: Array  # (2, L): sums of the divergences and of what of them counts
     head_gradient: Floats  # (n, 2 L)
@@ -162,6 +163,7 @@ class GaussianLatent:
             np.empty((n_lines, n_latent), dtype),
             np.empty(n_lines),
             np.empty((n_rows, n_latent)),
+            np.empty((n_rows, n_latent)),
             np.empty((2, n_latent)),
             np.empty((n_rows, 2 * n_latent), dtype),
         )
@@ -171,11 +173,11 @@ class GaussianLatent:
     ) -> float:
         """Draw samples; return ``beta`` times the divergence that counts, summed over rows."""
         kernels.noise.normals(batch.keys, batch.step, space.noise)
-        kernels.gaussian_latent.draw(head, space.noise, space.z)
+        kernels.gaussian_latent.draw(head, space.noise, space.deviation, space.z)
         share = space.line_weights.reshape(self.n_samples, len(head))
         np.multiply(batch.weights, 1.0 / self.n_samples, out=share)
         kernels.gaussian_latent.divergence(
-            head, batch.weights, self.free_bits, space.kl, space.divergence
+            head, space.deviation, batch.weights, self.free_bits, space.kl, space.divergence
         )
         return beta * float(space.divergence[1].sum())
 
@@ -193,6 +195,7 @@ class GaussianLatent:
         kernels.gaussian_latent.head_gradient(
             head,
             space.noise,
+            space.deviation,
             space.z_gradient,
             batch.weights,
             space.kl,
@@ -230,7 +233,8 @@ class GaussianLatent:
         """
         kl, sums = np.empty((len(head), self.n_latent)), np.empty((2, self.n_latent))
         share = weights / weights.sum()
-        kernels.gaussian_latent.divergence(head, share, 0.0, kl, sums)
+        deviation = self.deviation(head.astype(np.float64))
+        kernels.gaussian_latent.divergence(head, deviation, share, 0.0, kl, sums)
         mean = head[:, : self.n_latent].astype(np.float64)
         variance = share @ np.square(mean - share @ mean)
         n_active = int(np.count_nonzero(variance > _ACTIVE))

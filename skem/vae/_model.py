@@ -144,19 +144,20 @@ class Model:
             The encoder's output.
         """
         encoder, decoder, likelihood, latent = self.split(parameters)
+        own_gradient = likelihood if gradient is None else self.split(gradient)[2]
+        output_gradient = space.no_gradient if gradient is None else space.output_gradient
         inner = space.latent
         head = self.encoder.forward(encoder, batch.x, space.encoder)
         cost = self.latent.forward(latent, head, batch, beta, inner)
         output = self.decoder.forward(decoder, inner.z, space.decoder)
-        wanted = gradient is not None
         self.likelihood.losses(
             likelihood,
             output,
             batch.x,
             inner.line_weights,
             space.losses,
-            space.output_gradient if wanted else space.no_gradient,
-            self.split(gradient)[2] if gradient is not None else likelihood,
+            output_gradient,
+            own_gradient,
         )
         reconstruction = float(space.losses @ inner.line_weights)
         return Terms(reconstruction, cost, inner.divergence[0].copy()), head

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -38,7 +39,7 @@ class Adam:
         """Take a step."""
         number = parameters.dtype.type
         first_decay, second_decay, epsilon = 0.9, 0.999, 1e-8
-        root = np.sqrt(1.0 - second_decay**step)
+        root = math.sqrt(1.0 - second_decay**step)
         rate = self.learning_rate * root / (1.0 - first_decay**step)
         kernels.optimisers.adam(
             parameters,

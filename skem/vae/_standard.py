@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,8 @@ Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
 
-class Standard(NamedTuple):
+@dataclass(frozen=True)
+class Standard:
     """A network reads ``(x - origin) / scale``.
 
     Attributes
@@ -30,6 +33,11 @@ class Standard(NamedTuple):
     scale: Array
     constant: NDArray[np.bool_]
 
+    @cached_property
+    def inverse_scale(self) -> Array:
+        """One over the scale."""
+        return 1.0 / self.scale
+
     @property
     def log_volume(self) -> float:
         """What is added to a loss in the network's units to have it in the user's."""
@@ -42,7 +50,7 @@ class Standard(NamedTuple):
         kernels.standardise.standardise(
             rows if plain else np.array(rows, order="C", subok=False),
             self.origin,
-            1.0 / self.scale,
+            self.inverse_scale,
             out,
         )
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
@@ -109,10 +110,10 @@ def run_epoch(steps: Steps, state: State, schedule: Schedule) -> float:
         beta = schedule.factor(state.step)
         terms: Terms = steps.take(state.parameters, state.moments, chosen, state.step, beta)
         total += terms.loss * len(chosen)
-        if not np.isfinite(total):
+        if not math.isfinite(total):
             break
     state.epoch += 1
-    if np.isfinite(total):
+    if math.isfinite(total):
         renew_latent(steps.model, state, steps.rows)
     return total / n_rows
 
