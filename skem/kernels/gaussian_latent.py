@@ -58,6 +58,11 @@ def divergence(head, deviation, weights, free_bits, kl, sums):
         Receives the divergences, in nats.
     sums : ndarray of shape (2, n_latent), float64
         Receives weighted sums over rows: of the divergences, and of ``max(kl, free_bits)``.
+
+    Returns
+    -------
+    total : float
+        The second sums, added up.
     """
     n_latent = kl.shape[1]
     raw, counted = sums[0], sums[1]
@@ -72,6 +77,7 @@ def divergence(head, deviation, weights, free_bits, kl, sums):
             line[j] = 0.5 * (m * m + factor[j] * factor[j] - 1.0 - v)
             raw[j] += weights[i] * line[j]
             counted[j] += weights[i] * np.maximum(line[j], free_bits)
+    return counted.sum()
 
 
 @contracted_kernel

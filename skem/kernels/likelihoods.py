@@ -12,6 +12,9 @@ import numpy as np
 from skem.kernels.elementary import exponential, fold, log_product
 from skem.kernels.jit import contracted_kernel, each
 
+# Values that are worked on at once where a loop need not know of rows.
+TOGETHER = 1024
+
 LOG_2_PI = math.log(2.0 * math.pi)
 
 
@@ -114,18 +117,29 @@ def bernoulli(output, target, weights, losses, gradient):
         As for `gaussian`.
     """
     n_rows, n_features = target.shape
-    terms, factors = np.empty(n_features), np.empty(n_features)
-    for r in range(output.shape[0]):
-        logits, x = output[r], target[r % n_rows]
-        weight = weights[r]
-        # -log p(x) = max(a, 0) - x a + log(1 + e), with e = exp(-|a|).
-        for j in each(n_features):
-            a = np.float64(logits[j])
-            factors[j] = 1.0 + exponential(-np.abs(a))
-            terms[j] = np.maximum(a, 0.0) - x[j] * a
-        if gradient.shape[0] > 0:
-            out = gradient[r]
-            for j in each(n_features):
-                probability = 0.5 + np.copysign(1.0 / factors[j] - 0.5, logits[j])
-                out[j] = weight * (probability - x[j])
-        losses[r] = fold(terms, n_features) + log_product(factors, n_features)
+    # Several short rows at once: a row alone would leave the vectors half empty.
+    n_together = max(1, TOGETHER // n_features)
+    terms = np.empty(n_together * n_features)
+    factors = np.empty(n_together * n_features)
+    for first in range(0, output.shape[0], n_rows):
+        for a in range(0, n_rows, n_together):
+            b = min(a + n_together, n_rows)
+            n = (b - a) * n_features
+            logits = output[first + a : first + b].reshape(n)
+            x = target[a:b].reshape(n)
+            # -log p(x) = max(l, 0) - x l + log(1 + e), with e = exp(-|l|).
+            for j in each(n):
+                logit = np.float64(logits[j])
+                factors[j] = 1.0 + exponential(-np.abs(logit))
+                terms[j] = np.maximum(logit, 0.0) - x[j] * logit
+            if gradient.shape[0] > 0:
+                out = gradient[first + a : first + b].reshape(n)
+                for j in each(n):
+                    out[j] = 0.5 + np.copysign(1.0 / factors[j] - 0.5, logits[j]) - x[j]
+            for i in range(b - a):
+                r, here = first + a + i, slice(i * n_features, (i + 1) * n_features)
+                losses[r] = fold(terms[here], n_features) + log_product(factors[here], n_features)
+                if gradient.shape[0] > 0:
+                    line, weight = gradient[r], weights[r]
+                    for j in each(n_features):
+                        line[j] *= weight

@@ -176,10 +176,10 @@ class GaussianLatent:
         kernels.gaussian_latent.draw(head, space.noise, space.deviation, space.z)
         share = space.line_weights.reshape(self.n_samples, len(head))
         np.multiply(batch.weights, 1.0 / self.n_samples, out=share)
-        kernels.gaussian_latent.divergence(
+        counted = kernels.gaussian_latent.divergence(
             head, space.deviation, batch.weights, self.free_bits, space.kl, space.divergence
         )
-        return beta * float(space.divergence[1].sum())
+        return beta * float(counted)
 
     def backward(
         self,

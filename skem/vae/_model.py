@@ -117,12 +117,7 @@ class Model:
         )
 
     def forward(
-        self,
-        parameters: Floats,
-        batch: Batch,
-        beta: float,
-        space: Space,
-        gradient: Floats | None = None,
+        self, parameters: Floats, batch: Batch, beta: float, space: Space
     ) -> tuple[Terms, Floats]:
         """Compute the objective of a batch.
 
@@ -133,9 +128,7 @@ class Model:
         beta : float
             Factor of the divergence.
         space : Space
-            Made for as many rows; holds afterwards what `loss_and_gradient` goes on with.
-        gradient : ndarray of shape (n_parameters,) or None
-            Receives the likelihood's own part of the gradient.
+            Made for as many rows; holds the lines' losses afterwards.
 
         Returns
         -------
@@ -143,9 +136,19 @@ class Model:
         head : ndarray of shape (n_rows, n_head)
             The encoder's output.
         """
-        encoder, decoder, likelihood, latent = self.split(parameters)
-        own_gradient = likelihood if gradient is None else self.split(gradient)[2]
-        output_gradient = space.no_gradient if gradient is None else space.output_gradient
+        own = self.split(parameters)
+        return self._forward(own, batch, beta, space, space.no_gradient, own[2])
+
+    def _forward(
+        self,
+        own: tuple[Floats, Floats, Floats, Floats],
+        batch: Batch,
+        beta: float,
+        space: Space,
+        output_gradient: Floats,
+        likelihood_gradient: Floats,
+    ) -> tuple[Terms, Floats]:
+        encoder, decoder, likelihood, latent = own
         inner = space.latent
         head = self.encoder.forward(encoder, batch.x, space.encoder)
         cost = self.latent.forward(latent, head, batch, beta, inner)
@@ -157,7 +160,7 @@ class Model:
             inner.line_weights,
             space.losses,
             output_gradient,
-            own_gradient,
+            likelihood_gradient,
         )
         reconstruction = float(space.losses @ inner.line_weights)
         return Terms(reconstruction, cost, inner.divergence[0].copy()), head
@@ -193,7 +196,7 @@ class Model:
         own = self.split(parameters)
         own_gradient = self.split(gradient)
         inner = space.latent
-        terms, head = self.forward(parameters, batch, beta, space, gradient)
+        terms, head = self._forward(own, batch, beta, space, space.output_gradient, own_gradient[2])
         self.decoder.backward(
             own[1],
             own_gradient[1],

@@ -53,9 +53,10 @@ class Rows:
 
     def take(self, chosen: NDArray[np.intp]) -> tuple[Floats, Keys, Array]:
         """Return chosen rows as the network reads them, their keys and their weights."""
-        places = chosen if self.index is None else self.index[chosen]
-        rows = self.X.take(places, axis=0)
-        return self.standard.read(rows, self.dtype), self.keys[chosen], self.weights[chosen]
+        # `take` is several times as fast as an index for a few rows.
+        places = chosen if self.index is None else self.index.take(chosen)
+        x = self.standard.read(self.X.take(places, axis=0), self.dtype)
+        return x, self.keys.take(chosen), self.weights.take(chosen)
 
     def subset(self, chosen: NDArray[np.intp]) -> Rows:
         """Return some of the rows; the mean of their weights is one again."""
