@@ -59,7 +59,8 @@ def mean_terms(
     """Return the objective's weighted mean over rows."""
 
     def visit(batch: Batch) -> Terms:
-        share = batch._replace(weights=batch.weights / len(rows))
+        weights = batch.weights / len(rows)
+        share = batch._replace(weights=weights, unit=rows.total_weight)
         return model.forward(parameters, share, beta, model.space(len(batch.x)))[0]
 
     answers = for_chunks(rows, model.latent.n_samples, threads, visit)

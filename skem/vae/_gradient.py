@@ -101,23 +101,21 @@ class Steps:
         parameters: Floats,
     ) -> Terms:
         """Compute the shards' gradients, their sum and the step, shared among threads."""
-        cuts = np.linspace(0, len(chosen), self.n_shards + 1).astype(int)
-        n_busy = int(np.count_nonzero(np.diff(cuts)))
-        # Fewer rows than shards leave some of these empty.
-        parts = [part for part in np.split(chosen, cuts[1:-1]) if len(part)]
+        size = -(-len(chosen) // self.n_shards)
+        parts = [chosen[a : a + size] for a in range(0, len(chosen), size)]
 
         def visit(shard: int, space: None) -> Terms:
             return self._gradient(shard, parts[shard], parameters, beta, len(chosen))
 
-        terms = self.threads.fold(visit, Terms.__add__, n_busy, _no_space)
-        places = np.linspace(0, len(moved), self.n_shards + 1).astype(int)
-        for other in range(1, n_busy):
+        terms = self.threads.fold(visit, Terms.__add__, len(parts), _no_space)
+        for other in range(1, len(parts)):
             self._gradients[0, len(moved) :] += self._gradients[other, len(moved) :]
 
         def update(shard: int, space: None) -> int:
-            here = slice(places[shard], places[shard + 1])
+            share = -(-len(moved) // self.n_shards)
+            here = slice(shard * share, min((shard + 1) * share, len(moved)))
             total = self._gradients[0, here]
-            for other in range(1, n_busy):
+            for other in range(1, len(parts)):
                 total += self._gradients[other, here]
             self.optimiser.update(moved[here], total, moments[:, here], step)
             return 0

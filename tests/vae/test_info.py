@@ -100,3 +100,14 @@ def test_it_keeps_units_active_where_the_vae_collapses(kernel):
     assert info.n_active_units_ > plain.n_active_units_
     # The codes of all rows together are nearer to the prior.
     assert info.transform(X).var(axis=0).mean() > 5 * plain.transform(X).var(axis=0).mean()
+
+
+def test_held_out_rows_have_the_discrepancy_in_their_loss():
+    X = digits()[:60]
+    parameters = {"beta": 0.0, "max_epochs": 1, "early_stopping": True, "validation_fraction": 0.5}
+    losses = []
+    for weight in (1.0, 1e3):
+        info = InfoVAE(mmd_weight=weight, alpha=0.0, random_state=0, **parameters)
+        info.set_params(learning_rate_init=1e-12)  # both stay at the same weights
+        losses.append(fit(X, info).validation_loss_curve_[0])
+    assert abs(losses[1] - losses[0]) > 1
