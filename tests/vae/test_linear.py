@@ -70,7 +70,7 @@ long = pytest.mark.skipif(not compiled, reason="takes minutes without the compil
 @pytest.fixture(scope="module")
 def learned():
     X = digits()
-    return X, train(X, [(3e-3, 200), (1e-3, 250), (2e-4, 250), (5e-5, 150), (1e-5, 50)])
+    return X, train(X, [(3e-3, 1000), (1e-3, 1000), (2e-4, 600), (4e-5, 300)])
 
 
 def test_the_known_optimum():
