@@ -40,6 +40,21 @@ def _memmap(result):
     return {} if anonymous is None else {"4 GB": anonymous}
 
 
+def _trained(shape, column):
+    def figures(result):
+        return {
+            f"{row['n_threads']} thread(s)": row[column]
+            for row in result["rows"]
+            if row["shape"].startswith(shape) and row[column] is not None
+        }
+
+    return figures
+
+
+def _over_mlp(result):
+    return {f"{row['shape']}, {row['n_threads']}": row["over_mlp"] for row in result["rows"]}
+
+
 def _search(column):
     def figures(result):
         row = result["rows"][1]
@@ -126,6 +141,34 @@ GOALS = (
     Goal(
         "threads", "two threads against one, larger tables", ">=", 1.7, "times", _by_row("speedup")
     ),
+    *(
+        Goal(
+            "vae",
+            f"training {shape} against PyTorch",
+            ">=",
+            wanted,
+            "times",
+            _trained(shape, "over_torch"),
+        )
+        for shape, wanted in (("784-400-20", 1.5), ("64-128-8", 5), ("30-64-4", 8))
+    ),
+    Goal("vae", "training against MLPRegressor, every ratio", ">", 1, "times", _over_mlp),
+    Goal(
+        "vae",
+        "ELBO of held-out digits",
+        ">=",
+        -18.85,
+        "nats",
+        lambda result: {f"{result['digits']['seeds']} seeds": result["digits"]["elbo"]},
+    ),
+    Goal(
+        "vae",
+        "IWAE-500 of held-out digits",
+        ">=",
+        -17.85,
+        "nats",
+        lambda result: {f"{result['digits']['seeds']} seeds": result["digits"]["iwae"]},
+    ),
     Goal(
         "gridsearch",
         "CPU time over wall time on 2 cores",
@@ -155,7 +198,7 @@ class Verdict(NamedTuple):
 
 
 def _number(value, unit):
-    return f"{value:.3g} {unit}".strip()
+    return f"{value:.4g} {unit}".strip()
 
 
 def judge(goal, sections):

@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
-from benchmarks import armadillo, coldstart, gridsearch, iteration, memory, threads, variational
+from benchmarks import (
+    armadillo,
+    coldstart,
+    gridsearch,
+    iteration,
+    memory,
+    threads,
+    vae,
+    variational,
+)
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -14,6 +23,7 @@ SECTIONS = {
     "memory": (memory, "Memory"),
     "coldstart": (coldstart, "Cold start"),
     "threads": (threads, "Two threads against one"),
+    "vae": (vae, "Training of a variational autoencoder, batches of 128, float32"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
 }
 

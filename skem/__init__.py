@@ -7,16 +7,32 @@ from skem._version import __version__
 
 if TYPE_CHECKING:
     from skem.mixture import EMGaussianMixture, VariationalGaussianMixture
+    from skem.vae import VAE, VQVAE, CategoricalVAE, InfoVAE
 
-__all__ = ["EMGaussianMixture", "VariationalGaussianMixture", "__version__"]
+__all__ = [
+    "VAE",
+    "VQVAE",
+    "CategoricalVAE",
+    "EMGaussianMixture",
+    "InfoVAE",
+    "VariationalGaussianMixture",
+    "__version__",
+]
 
-_MIXTURES = ("EMGaussianMixture", "VariationalGaussianMixture")
+_HOMES = {
+    "CategoricalVAE": "skem.vae",
+    "EMGaussianMixture": "skem.mixture",
+    "InfoVAE": "skem.vae",
+    "VAE": "skem.vae",
+    "VQVAE": "skem.vae",
+    "VariationalGaussianMixture": "skem.mixture",
+}
 
 
 def __getattr__(name: str) -> Any:
     # Late: scikit-learn takes seconds to import, which `skem --help` can do without.
-    if name in _MIXTURES:
-        return getattr(import_module("skem.mixture"), name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,5 +1,6 @@
 """Pictures of fitted estimators, in scikit-learn's Display form."""
 
+from skem.display._autoencoder import LatentDisplay, TrainingCurveDisplay
 from skem.display._mixture import MixtureDisplay
 
-__all__ = ["MixtureDisplay"]
+__all__ = ["LatentDisplay", "MixtureDisplay", "TrainingCurveDisplay"]

@@ -16,6 +16,7 @@ from skem.display._marginal import (
     marginal,
     select_features,
 )
+from skem.display._plotting import pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -248,7 +249,7 @@ class MixtureDisplay:
         ValueError
             If a parameter is out of its range.
         """
-        plt = _pyplot()
+        plt = pyplot("MixtureDisplay")
         n_components = len(np.asarray(self.weights))
         _check_positive("ellipse_std", ellipse_std, np.inf)
         _check_positive("contents", contents, 1.0)
@@ -319,15 +320,6 @@ class MixtureDisplay:
                 self.ax_.add_patch(polygon)
                 ellipses.append(polygon)
         return ellipses
-
-
-def _pyplot() -> Any:
-    """Import pyplot, or say how to get it."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError('MixtureDisplay needs matplotlib: pip install "skem[plot]"') from error
-    return plt
 
 
 def _palette(plt: Any, n_components: int, colors: Sequence[Any] | None) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
+from scipy.special import betaln, gammaln
 
 from skem import kernels
 from skem.engine import Tile
@@ -26,7 +26,8 @@ Array: TypeAlias = NDArray[np.float64]
 
 def _log_t_height(freedom: Array, dimension: int) -> Array:
     """Log density of a t distribution of unit width at its centre (Bishop 2006, B.68)."""
-    result: Array = gammaln(0.5 * (freedom + dimension)) - gammaln(0.5 * freedom)
+    # By the beta function: a difference of log gammas would lose all digits of large freedoms.
+    result: Array = gammaln(0.5 * dimension) - betaln(0.5 * freedom, 0.5 * dimension)
     return result - 0.5 * dimension * np.log(freedom * np.pi)
 
 
@@ -122,7 +123,7 @@ def _tails(family: GaussianFamily, posterior: GaussianPosterior) -> tuple[Array,
     beta = posterior.mean_precision
     nu = np.broadcast_to(posterior.degrees_of_freedom, beta.shape)
     freedom = nu + 1.0 - family.dimension(posterior.mean.shape[1])
-    return freedom, nu * (1.0 + beta) / (beta * freedom)
+    return freedom, (nu / freedom) * ((1.0 + beta) / beta)
 
 
 def predictive_scorer(

@@ -189,5 +189,11 @@ class StickBreakingWeights:
         return max((descending, *moved), key=value)
 
     def take(self, posterior: Sticks, index: NDArray[np.intp]) -> Sticks:
-        """Return the posterior of some of the components."""
-        return Sticks(posterior.a[index], posterior.b[index])
+        """Return the posterior of some of the components.
+
+        The first of them keep their expected log weights; otherwise the sticks are broken anew,
+        as what others before them took off is lost.
+        """
+        if (index == np.arange(len(index))).all():
+            return Sticks(posterior.a[index], posterior.b[index])
+        return self.posterior(self.counts(posterior)[index])

@@ -83,6 +83,9 @@ class Rule(Protocol[Theta]):
     def arrange(self, theta: Theta) -> Theta:
         """Return the components in the order that suits the prior best."""
 
+    def ordered(self, stats: GaussianStatistics) -> GaussianStatistics:
+        """Return the statistics in the order that `arrange` would give what they lead to."""
+
     def regulariser(self, theta: Theta) -> float:
         """Return what the bound has besides the rows' share, in nats."""
 
@@ -130,6 +133,10 @@ class PointRule:
         total = float(stats.weight.sum())
         components = self.family.mode(posterior, total, previous.components)
         return MixtureParameters(self.weights.mode(stats.weight), components)
+
+    def ordered(self, stats: GaussianStatistics) -> GaussianStatistics:
+        """Return the statistics in the order that suits the prior: here any does."""
+        return stats
 
     def arrange(self, theta: MixtureParameters) -> MixtureParameters:
         """Return the components in the order that suits the prior: here any does."""
@@ -201,6 +208,11 @@ class VariationalRule:
         weights = self.weights.posterior(self.weights.counts(theta.weights)[order])
         return MixturePosterior(weights, posterior, self.family.expected_parameters(posterior))
 
+    def ordered(self, stats: GaussianStatistics) -> GaussianStatistics:
+        """Return the statistics in the order that `arrange` would give their posterior."""
+        order = self.weights.order(self.weights.posterior(stats.weight))
+        return self.family.take(stats, order)
+
     def best(self, stats: GaussianStatistics) -> tuple[MixturePosterior, float]:
         """Return the posterior for given statistics, and the bound without the entropy.
 
@@ -211,8 +223,7 @@ class VariationalRule:
         ------
         SingularCovarianceError
         """
-        order = self.weights.order(self.weights.posterior(stats.weight))
-        stats = self.family.take(stats, order)
+        stats = self.ordered(stats)
         theta = self.update(stats)
         return theta, self.expected_log_likelihood(stats, theta) + self.regulariser(theta)
 
@@ -241,7 +252,7 @@ class VariationalRule:
         if len(gains) < 2 or max(map(abs, gains[-2:])) >= tol:
             return False
         before, last = gains[-2:]
-        if last <= _NO_GAIN:
+        if min(before, last) <= _NO_GAIN:
             return True
         ratio = last / before
         return 0.0 < ratio < 1.0 and last * ratio / (1.0 - ratio) < tol

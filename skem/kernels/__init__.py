@@ -7,7 +7,22 @@ light: write ``from skem import kernels`` and then ``kernels.linear.linear_score
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["centred", "linear", "normalise", "projected", "rows", "student"]
+__all__ = [
+    "activations",
+    "centred",
+    "dense",
+    "elementary",
+    "gaussian_latent",
+    "likelihoods",
+    "linear",
+    "noise",
+    "normalise",
+    "optimisers",
+    "projected",
+    "rows",
+    "standardise",
+    "student",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

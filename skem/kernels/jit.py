@@ -1,5 +1,9 @@
 """How every kernel is compiled, said once."""
 
+from collections.abc import Iterable
+from typing import Any
+
+import numba
 from numba import njit
 
 # The machine code is kept on disk, and a kernel runs without the interpreter's lock, so that
@@ -17,3 +21,13 @@ contracted_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={
 
 # As a kernel, with sums in an order that suits vectors: several of them, added up at the end.
 reassociating_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc"})
+
+
+def _at_once(n: int) -> Iterable[Any]:
+    return (slice(0, n),)
+
+
+# `for i in each(n)` is a loop over indices for the compiler, and array code without it: there
+# `i` is one slice, so that uncompiled runs take numpy's time and not that of a Python loop. The
+# body must mean the same for both: elementwise, `np.maximum` instead of `max`, no branches.
+each = _at_once if vars(numba.config)["DISABLE_JIT"] else range

@@ -18,12 +18,12 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._callbacks import CallbackSupportMixin
+from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import Scores
 from skem.inference import Visit
-from skem.mixture._callbacks import CallbackSupportMixin
 from skem.mixture._forms import Form
-from skem.mixture._parameters import check_sample_weight, float_dtypes
 from skem.mixture._setup import make_family
 
 __all__ = ["BaseMixture"]

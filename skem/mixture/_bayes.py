@@ -106,6 +106,13 @@ class VariationalForm:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
         given = estimator.weight_concentration_
+        asked = estimator.weight_concentration_prior_type
+        fitted = "dirichlet_process" if isinstance(given, tuple) else "dirichlet_distribution"
+        if fitted != asked:
+            raise ValueError(
+                f"weight_concentration_prior_type={asked!r}, but the estimator was fitted with "
+                f"weight_concentration_prior_type={fitted!r}: fit a new one, or change it back"
+            )
         weights: Array | Sticks
         if isinstance(given, tuple):
             weights = Sticks(*(np.asarray(part, dtype=np.float64) for part in given))
@@ -175,7 +182,7 @@ class VariationalForm:
             if isinstance(theta.weights, Sticks)
             else theta.weights,
             "mean_precision_": theta.posterior.mean_precision,
-            "degrees_of_freedom_": theta.posterior.degrees_of_freedom,
+            "degrees_of_freedom_": np.asarray(theta.posterior.degrees_of_freedom),
             "weight_concentration_prior_": rule.weights.concentration,
             "mean_precision_prior_": prior.mean_precision,
             "mean_prior_": prior.mean * scale + origin,
@@ -221,7 +228,11 @@ class VariationalForm:
     def prune(self, estimator: VariationalGaussianMixture) -> VariationalGaussianMixture:
         """Make a fitted estimator of the effective components."""
         index = np.flatnonzero(estimator._effective)
-        pruned = clone(estimator).set_params(n_components=len(index))
+        pruned = clone(estimator).set_params(
+            n_components=len(index),
+            # Left open it would be another for fewer components.
+            weight_concentration_prior=float(estimator.weight_concentration_prior_),
+        )
         attributes = {name: copy.deepcopy(value) for name, value in vars(estimator).items()}
         for name in (*estimator.get_params(deep=False), *_OF_THE_BOUND):
             attributes.pop(name, None)

@@ -7,12 +7,8 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
-from skem.mixture import _fitting
-from skem.mixture._base import BaseMixture
-from skem.mixture._callbacks import with_callbacks
-from skem.mixture._parameters import (
+from skem._callbacks import with_callbacks
+from skem._parameters import (
     Allowed,
     array,
     boolean,
@@ -23,6 +19,10 @@ from skem.mixture._parameters import (
     random_state,
     real,
 )
+from skem.families import GAUSSIAN_FAMILIES
+from skem.inference import START_METHODS
+from skem.mixture import _fitting
+from skem.mixture._base import BaseMixture
 from skem.mixture._point import PointForm
 
 __all__ = ["EMGaussianMixture"]

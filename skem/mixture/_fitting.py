@@ -14,17 +14,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skem.engine import Table, Threads, TilePlan, count_threads
-from skem.families import GaussianStatistics
-from skem.inference import Run, Start, Visit, blend, find_start
-from skem.mixture._callbacks import Task, root_task
-from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
-from skem.mixture._parameters import (
+from skem._callbacks import Task, root_task
+from skem._parameters import (
     check_parameters,
     check_sample_weight,
     check_shape,
     float_dtypes,
 )
+from skem.engine import Table, Threads, TilePlan, count_threads
+from skem.families import GaussianStatistics
+from skem.inference import Run, Start, Visit, blend, find_start
+from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
 from skem.mixture._setup import check_enough_rows, make_family, standardise
 
 __all__ = ["fit", "step"]
@@ -320,7 +320,8 @@ def _take_in(problem: Problem, state: Stepwise | None, new: GaussianStatistics) 
     """Blend a batch's statistics per unit of weight with those before."""
     weight = problem.table.total_weight
     if state is None:
-        return Stepwise(new, problem.standard, 1, weight, problem.rule.prior, ())
+        ordered = problem.rule.ordered(new)
+        return Stepwise(ordered, problem.standard, 1, weight, problem.rule.prior, ())
     estimator, steps = problem.estimator, state.steps + 1
     rate = (estimator.learning_offset + steps) ** -estimator.learning_decay
     return state._replace(

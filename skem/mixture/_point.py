@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem._parameters import check_shape
 from skem.families import CategoricalWeights, GaussianFamily, GaussianPrior, Scorer
 from skem.inference import MixtureParameters, PointRule, Run, Visit, batch_em, joint_scorer
 from skem.mixture._forms import Problem, Stepwise
-from skem.mixture._parameters import check_shape
 from skem.mixture._setup import (
     Standard,
     check_positive,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem._parameters import check_shape
 from skem.engine import Table, TilePlan
 from skem.engine.table import column_moments
 from skem.families import (
@@ -17,7 +18,6 @@ from skem.families import (
     GaussianStatistics,
 )
 from skem.inference import Visit
-from skem.mixture._parameters import check_shape
 
 if TYPE_CHECKING:
     from skem.mixture._forms import GaussianEstimator

@@ -8,13 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
-from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
-from skem.mixture import _fitting
-from skem.mixture._base import BaseMixture
-from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
-from skem.mixture._callbacks import with_callbacks
-from skem.mixture._parameters import (
+from skem._callbacks import with_callbacks
+from skem._parameters import (
     Allowed,
     array,
     boolean,
@@ -26,6 +21,11 @@ from skem.mixture._parameters import (
     random_state,
     real,
 )
+from skem.families import GAUSSIAN_FAMILIES
+from skem.inference import START_METHODS
+from skem.mixture import _fitting
+from skem.mixture._base import BaseMixture
+from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
 
 __all__ = ["VariationalGaussianMixture"]
 
@@ -55,8 +55,9 @@ class VariationalGaussianMixture(BaseMixture):
         - 'spherical': each component has one precision for all features, with a gamma prior.
 
     tol : float, default=1e-3
-        The fit has converged when an iteration raises the bound by less than this, in nats per
-        unit of weight (scikit-learn: in nats in all).
+        The fit has converged when the last two iterations raised the bound by less than this
+        each, and what is to follow at their pace is less too, in nats per unit of weight
+        (scikit-learn: one iteration, in nats in all).
 
     reg_covar : float, default=1e-6
         Added to the variances of the default `covariance_prior`, relative to each feature's own.
@@ -149,7 +150,8 @@ default='dirichlet_process'
 
     weight_concentration_ : ndarray of shape (n_components,) or tuple of two such arrays
         Posterior of the weights: the parameters of the Dirichlet, or the pairs of those of the
-        sticks' Beta distributions. The last stick takes all that is left: its second is zero.
+        sticks' Beta distributions. The last stick takes all that is left: its second is zero
+        (unless those after it were pruned).
 
     mean_precision_ : ndarray of shape (n_components,)
         beta of each component: the precision of its mean is beta times its own.
@@ -204,10 +206,9 @@ default='dirichlet_process'
     References
     ----------
     .. [1] Bishop, C. M. (2006). Pattern Recognition and Machine Learning, section 10.2. Springer.
-    .. [2] Attias, H. (2000). A variational Bayesian framework for graphical models. NIPS 12.
-    .. [3] Blei, D. M. & Jordan, M. I. (2006). Variational inference for Dirichlet process
+    .. [2] Blei, D. M. & Jordan, M. I. (2006). Variational inference for Dirichlet process
        mixtures. Bayesian Analysis 1, 121-143.
-    .. [4] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
+    .. [3] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
        inference. JMLR 14, 1303-1347.
 
     Examples
@@ -349,7 +350,9 @@ default='dirichlet_process'
         sample_weight : array-like of shape (n_samples,), default=None
         total_weight : float, default=None
             Weight (number of rows) of the population that batches are drawn from. None: that of
-            all batches so far, so that the posterior narrows as rows come in.
+            all batches so far, so that the posterior narrows as rows come in. At least the
+            weight of a batch. For a single pass over the rows, ``learning_decay=1`` and
+            ``learning_offset=0`` count all batches alike.
 
         Returns
         -------
@@ -395,7 +398,8 @@ default='dirichlet_process'
             the same component, unless a dropped one was the most probable there, which is so
             for no row of the fit. Components are renumbered, keeping their order. It has no
             ``lower_bound_``, which the rows are needed for: with ``warm_start=True``, `fit` goes
-            on from it.
+            on from it. Its ``weight_concentration_prior`` is the number that was used; an array
+            `init_params` is kept as it is, and has too many columns for a new start.
         """
         check_is_fitted(self)
         return self._form.prune(self)

@@ -19,6 +19,7 @@ __all__ = [
     "check_shape",
     "float_dtypes",
     "integer",
+    "integers",
     "jobs",
     "none",
     "one_of",
@@ -45,6 +46,19 @@ def integer(least: int) -> Allowed:
     return Allowed(
         lambda value: _is_number(value, Integral) and value >= least,
         f"an int in the range [{least}, inf)",
+    )
+
+
+def integers(least: int) -> Allowed:
+    """Allow sequences of integers from ``least`` on, empty ones too."""
+    one = integer(least)
+    return Allowed(
+        lambda value: (
+            isinstance(value, list | tuple | np.ndarray)
+            and np.ndim(value) == 1
+            and all(one.test(item) for item in value)
+        ),
+        f"a sequence of ints in the range [{least}, inf)",
     )
 
 

@@ -1,0 +1,112 @@
+"""Elementary functions as polynomials, which the compiler vectorises inside other loops.
+
+The library's functions are scalar calls: 2 to 15 ns a value, against 0.5 to 1 ns here. Each
+function takes a float or, without the compiler, an array; all arithmetic is in float64.
+"""
+
+import math
+
+import numpy as np
+
+from skem.kernels.jit import contracted_kernel, each
+
+# exp(x) = exp(x / 1024) ** 1024: a Taylor series to the 13th power and ten squarings, which
+# multiply its error by 1024: relative errors are about 2e-13, and 1e-10 for |x| near 700, where
+# the series' remainder tells. No bits are taken apart, so the compiler can fuse it.
+LARGEST = 700.0
+C2, C3, C4, C5, C6, C7 = (1.0 / math.factorial(i) for i in range(2, 8))
+C8, C9, C10, C11, C12, C13 = (1.0 / math.factorial(i) for i in range(8, 14))
+
+# log((1 + q) / (1 - q)) = 2 (q + q^3 / 3 + q^5 / 5 + ...), for q <= 1/3: to q^27.
+A1, A2, A3, A4, A5, A6, A7 = (1.0 / (2 * i + 1) for i in range(1, 8))
+A8, A9, A10, A11, A12, A13 = (1.0 / (2 * i + 1) for i in range(8, 14))
+
+# sin(x) / x and cos(x) in powers of x^2, for |x| <= pi / 4: remainders below 1e-15.
+S1, S2, S3, S4, S5, S6, S7 = ((-1.0) ** i / math.factorial(2 * i + 1) for i in range(1, 8))
+K1, K2, K3, K4, K5, K6, K7 = ((-1.0) ** i / math.factorial(2 * i) for i in range(1, 8))
+
+
+@contracted_kernel
+def exponential(x):
+    """Return exp(x) for ``|x| <= 700``, and exp(±700) beyond; relative error below 2e-10."""
+    r = np.minimum(np.maximum(np.float64(x), -LARGEST), LARGEST) * (1.0 / 1024.0)
+    p = C11 + r * (C12 + r * C13)
+    p = C8 + r * (C9 + r * (C10 + r * p))
+    p = C5 + r * (C6 + r * (C7 + r * p))
+    p = 1.0 + r * (1.0 + r * (C2 + r * (C3 + r * (C4 + r * p))))
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    return p * p
+
+
+@contracted_kernel
+def log_ratio(q):
+    """Return ``log((1 + q) / (1 - q))`` for ``0 <= q <= 1/3``."""
+    s = q * q
+    p = A10 + s * (A11 + s * (A12 + s * A13))
+    p = A7 + s * (A8 + s * (A9 + s * p))
+    p = A4 + s * (A5 + s * (A6 + s * p))
+    return 2.0 * q * (1.0 + s * (A1 + s * (A2 + s * (A3 + s * p))))
+
+
+@contracted_kernel
+def sine(x):
+    """Return sin(x) for ``|x| <= pi / 4``."""
+    s = x * x
+    p = S4 + s * (S5 + s * (S6 + s * S7))
+    return x * (1.0 + s * (S1 + s * (S2 + s * (S3 + s * p))))
+
+
+@contracted_kernel
+def cosine(x):
+    """Return cos(x) for ``|x| <= pi / 4``."""
+    s = x * x
+    p = K4 + s * (K5 + s * (K6 + s * K7))
+    return 1.0 + s * (K1 + s * (K2 + s * (K3 + s * p)))
+
+
+@contracted_kernel
+def logistic(x):
+    """Return ``1 / (1 + exp(-x))``; absolute error below 3e-16, relative 1e-10."""
+    half = 0.5 * np.float64(x)
+    e = exponential(-2.0 * np.abs(half))
+    return 0.5 + np.copysign(1.0 / (1.0 + e) - 0.5, half)
+
+
+@contracted_kernel
+def fold(terms, n):
+    """Return ``sum(terms[:n])`` by halving, vectorised; ``terms`` (float64) is overwritten."""
+    while n > 1:
+        half = n // 2
+        rest = n - half
+        for i in each(half):
+            terms[i] += terms[rest:][i]
+        n = rest
+    return terms[0]
+
+
+@contracted_kernel
+def log_product(factors, n):
+    """Return ``sum(log(factors[:n]))`` for factors in [1, 2]; they are overwritten.
+
+    One logarithm for the product of up to 512 factors, which is at most 2^512.
+    """
+    halvings = 0
+    while n > 1 and halvings < 9:
+        half = n // 2
+        rest = n - half
+        for i in each(half):
+            factors[i] *= factors[rest:][i]
+        n = rest
+        halvings += 1
+    total = 0.0
+    for i in range(n):
+        total += math.log(factors[i])
+    return total

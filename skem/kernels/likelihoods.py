@@ -1,0 +1,145 @@
+"""Likelihoods of decoders: losses of rows and their gradients at the decoder's output.
+
+A loss is a negative log-likelihood in nats. Outputs hold several samples of each row: line
+``s * n_rows + i`` belongs to row i of the targets. Each line has a weight, which multiplies its
+gradient but not the loss that is reported.
+"""
+
+import math
+
+import numpy as np
+
+from skem.kernels.elementary import exponential, fold, log_product
+from skem.kernels.jit import contracted_kernel, each
+
+# Values that are worked on at once where a loop need not know of rows.
+TOGETHER = 1024
+
+LOG_2_PI = math.log(2.0 * math.pi)
+
+
+@contracted_kernel
+def gaussian(output, target, weights, log_variance, bounds, losses, gradient, variance_gradient):
+    """Gaussian whose variance is the same for all rows.
+
+    Parameters
+    ----------
+    output : ndarray of shape (n_samples * n_rows, n_features)
+        Means.
+    target : ndarray of shape (n_rows, n_features)
+    weights : ndarray of shape (n_samples * n_rows,), float64
+    log_variance : ndarray of shape (1,) or (n_features,)
+        For all features, or for each.
+    bounds : ndarray of shape (2,), float64
+        Of the log-variances; beyond them a gradient only leads back.
+    losses : ndarray of shape (n_samples * n_rows,), float64
+        Receives the loss of each line.
+    gradient : ndarray of the shape of ``output``, or (0, n_features)
+        Receives the gradient, unless it has no lines.
+    variance_gradient : ndarray of the shape of ``log_variance``
+        Receives the weighted gradient at it, if there is a gradient.
+    """
+    n_rows, n_features = target.shape
+    precision, squares, sums = np.empty(n_features), np.empty(n_features), np.zeros(n_features)
+    constant = n_features * LOG_2_PI
+    for j in range(n_features):
+        raw = np.float64(log_variance[j % log_variance.size])
+        v = min(max(raw, bounds[0]), bounds[1])
+        constant += v
+        precision[j] = math.exp(-v)
+    total = 0.0
+    for r in range(output.shape[0]):
+        mean, x, weight = output[r], target[r % n_rows], weights[r]
+        for j in each(n_features):
+            distance = np.float64(mean[j]) - x[j]
+            squares[j] = distance * distance * precision[j]
+        if gradient.shape[0] > 0:
+            out = gradient[r]
+            for j in each(n_features):
+                sums[j] += weight * squares[j]
+                out[j] = weight * precision[j] * (mean[j] - x[j])
+            total += weight
+        losses[r] = 0.5 * (constant + fold(squares, n_features))
+    if gradient.shape[0] > 0:
+        variance_gradient[:] = 0.0
+        for j in range(n_features):
+            raw = np.float64(log_variance[j % log_variance.size])
+            v = min(max(raw, bounds[0]), bounds[1])
+            g = 0.5 * (total - sums[j])
+            # A step goes against the gradient: beyond a bound it may only lead back.
+            variance_gradient[j % log_variance.size] += g * ((raw - v) * g >= 0.0)
+
+
+@contracted_kernel
+def gaussian_network(output, target, weights, bounds, losses, gradient):
+    """Gaussian whose log-variances are the second half of the decoder's output.
+
+    Parameters
+    ----------
+    output : ndarray of shape (n_samples * n_rows, 2 * n_features)
+    target, weights, bounds, losses, gradient
+        As for `gaussian`.
+    """
+    n_rows, n_features = target.shape
+    lowest, highest = bounds[0], bounds[1]
+    terms = np.empty(n_features)
+    for r in range(output.shape[0]):
+        mean, raw_line, x = output[r][:n_features], output[r][n_features:], target[r % n_rows]
+        weight = weights[r]
+        for j in each(n_features):
+            v = np.minimum(np.maximum(np.float64(raw_line[j]), lowest), highest)
+            distance = np.float64(mean[j]) - x[j]
+            terms[j] = v + distance * distance * exponential(-v)
+        losses[r] = 0.5 * (n_features * LOG_2_PI + fold(terms, n_features))
+        if gradient.shape[0] > 0:
+            out, out_variance = gradient[r][:n_features], gradient[r][n_features:]
+            for j in each(n_features):
+                raw = np.float64(raw_line[j])
+                v = np.minimum(np.maximum(raw, lowest), highest)
+                precision = exponential(-v)
+                distance = np.float64(mean[j]) - x[j]
+                out[j] = weight * distance * precision
+                g = 0.5 * weight * (1.0 - distance * distance * precision)
+                # A step goes against the gradient: beyond a bound it may only lead back.
+                out_variance[j] = g * ((raw - v) * g >= 0.0)
+
+
+@contracted_kernel
+def bernoulli(output, target, weights, losses, gradient):
+    """Bernoulli with the outputs as log odds: loss, probability and gradient in one pass.
+
+    Parameters
+    ----------
+    output : ndarray of shape (n_samples * n_rows, n_features)
+    target : ndarray of shape (n_rows, n_features)
+        In [0, 1].
+    weights, losses, gradient
+        As for `gaussian`.
+    """
+    n_rows, n_features = target.shape
+    # Several short rows at once: a row alone would leave the vectors half empty.
+    n_together = max(1, TOGETHER // n_features)
+    terms = np.empty(n_together * n_features)
+    factors = np.empty(n_together * n_features)
+    for first in range(0, output.shape[0], n_rows):
+        for a in range(0, n_rows, n_together):
+            b = min(a + n_together, n_rows)
+            n = (b - a) * n_features
+            logits = output[first + a : first + b].reshape(n)
+            x = target[a:b].reshape(n)
+            # -log p(x) = max(l, 0) - x l + log(1 + e), with e = exp(-|l|).
+            for j in each(n):
+                logit = np.float64(logits[j])
+                factors[j] = 1.0 + exponential(-np.abs(logit))
+                terms[j] = np.maximum(logit, 0.0) - x[j] * logit
+            if gradient.shape[0] > 0:
+                out = gradient[first + a : first + b].reshape(n)
+                for j in each(n):
+                    out[j] = 0.5 + np.copysign(1.0 / factors[j] - 0.5, logits[j]) - x[j]
+            for i in range(b - a):
+                r, here = first + a + i, slice(i * n_features, (i + 1) * n_features)
+                losses[r] = fold(terms[here], n_features) + log_product(factors[here], n_features)
+                if gradient.shape[0] > 0:
+                    line, weight = gradient[r], weights[r]
+                    for j in each(n_features):
+                        line[j] *= weight

@@ -1,0 +1,397 @@
+"""What every autoencoder can do with rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skem._callbacks import CallbackSupportMixin, with_callbacks
+from skem._parameters import (
+    Allowed,
+    boolean,
+    check_parameters,
+    check_sample_weight,
+    float_dtypes,
+    integer,
+    integers,
+    jobs,
+    none,
+    one_of,
+    random_state,
+    real,
+)
+from skem.engine import Threads, count_threads
+from skem.vae import _fitting
+from skem.vae._evaluation import RowTerms, encode, row_terms
+from skem.vae._latents import Latent
+from skem.vae._networks import ACTIVATIONS
+from skem.vae._optimisers import OPTIMISERS
+from skem.vae._rows import Rows, make_rows
+from skem.vae._setup import NOISE_VARIANCES, check_unit_interval
+
+__all__ = ["COMMON", "BaseAutoencoder", "DensityMethods", "Elbo"]
+
+Array: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating]
+
+_LIKELIHOODS = ("gaussian", "bernoulli", "auto")
+
+# What the parameters that all autoencoders share may be.
+COMMON: dict[str, tuple[Allowed, ...]] = {
+    "hidden_layer_sizes": (integers(1), integer(1)),
+    "activation": (one_of(ACTIVATIONS),),
+    "likelihood": (one_of(_LIKELIHOODS),),
+    "noise_variance": (one_of(NOISE_VARIANCES), real(0.0, open_left=True)),
+    "beta": (real(0.0),),
+    "kl_warmup_steps": (integer(0),),
+    "solver": (one_of(OPTIMISERS),),
+    "learning_rate_init": (real(0.0, open_left=True),),
+    "batch_size": (integer(1),),
+    "max_epochs": (integer(1),),
+    "tol": (real(0.0),),
+    "n_iter_no_change": (integer(1),),
+    "early_stopping": (boolean,),
+    "validation_fraction": (real(0.0, 1.0, open_left=True),),
+    "alpha": (real(0.0),),
+    "random_state": (random_state, none),
+    "warm_start": (boolean,),
+    "verbose": (integer(0), boolean),
+    "n_jobs": (jobs, none),
+}
+
+
+class Elbo(NamedTuple):
+    """The evidence lower bound of each row and its two parts, in nats, all (n_samples,).
+
+    ``elbo = reconstruction - divergence``.
+    """
+
+    elbo: Array
+    reconstruction: Array
+    divergence: Array
+
+
+class BaseAutoencoder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, BaseEstimator
+):
+    """Training, codes and reconstructions.
+
+    A subclass says in `_make_latent` what lies between encoder and decoder.
+    """
+
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str
+    likelihood: str
+    noise_variance: str | float
+    beta: float
+    kl_warmup_steps: int
+    solver: str
+    learning_rate_init: float
+    batch_size: int
+    max_epochs: int
+    tol: float
+    n_iter_no_change: int
+    early_stopping: bool
+    validation_fraction: float
+    alpha: float
+    random_state: Any
+    warm_start: bool
+    verbose: int | bool
+    n_jobs: int | None
+
+    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]]
+    _trained: _fitting.Trained
+
+    @abstractmethod
+    def _make_latent(self) -> Latent:
+        """Make the latent of the parameters."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self._trained.model.latent.n_inputs)
+
+    @with_callbacks
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Train on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            float32 rows are trained on in float32, others in float64.
+        y : Ignored
+            Only handed to callbacks.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. Within one batch a weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            For a parameter or input out of its range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training diverged or did not converge, the code is not used, the warm-up of the
+            divergence was not over, or a column is constant.
+        """
+        rows, weights = self._check_fit(X, sample_weight, reset=True)
+        self._publish(_fitting.fit(self, rows, y, weights), level=4)
+        return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Visit rows once, in random order: one epoch.
+
+        The first call makes the networks, and measures the units in which they read the columns
+        for good: give it as many rows as you can. After `fit`, training goes on from where it
+        stands, optimiser included, and an estimator that was pickled in between goes on with the
+        same bits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows among each other.
+
+        Returns
+        -------
+        self : estimator
+        """
+        rows, weights = self._check_fit(X, sample_weight, reset=not hasattr(self, "_trained"))
+        self._publish(_fitting.step(self, rows, weights), level=3)
+        return self
+
+    def fit_transform(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Floats:
+        """Train on rows and return their codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        Z : ndarray
+            Those of ``fit(X).transform(X)``.
+        """
+        return self.fit(X, y, sample_weight=sample_weight).transform(X)
+
+    def transform(self, X: ArrayLike) -> Floats:
+        """Encode rows, without chance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_latent), of the dtype of X
+            What the decoder reads.
+        """
+        return self._codes(self._check_rows(X))
+
+    def inverse_transform(self, Z: ArrayLike) -> Floats:
+        """Decode codes.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), of the dtype of Z
+            The decoder's means.
+        """
+        codes = self._check_codes(Z)
+        model, standard = self._trained.model, self._trained.standard
+        return standard.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
+
+    def reconstruct(self, X: ArrayLike) -> Floats:
+        """Encode and decode rows, without chance.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), of the dtype of X
+            ``inverse_transform(transform(X))``.
+        """
+        return self.inverse_transform(self._codes(self._check_rows(X)))
+
+    def _codes(self, rows: Floats) -> Floats:
+        model = self._trained.model
+        own = model.split(self._trained.state.parameters)[3]
+        return model.latent.code(own, self._heads(rows)).astype(rows.dtype)
+
+    def _check_codes(self, Z: ArrayLike) -> Floats:
+        check_is_fitted(self)
+        codes: Floats = check_array(Z, dtype=float_dtypes(Z), input_name="Z")
+        n_inputs = self._trained.model.latent.n_inputs
+        if codes.shape[1] != n_inputs:
+            raise ValueError(
+                f"Z has {codes.shape[1]} columns, but {type(self).__name__} has codes of {n_inputs}"
+            )
+        return codes
+
+    def _decode(self, codes: Floats) -> Floats:
+        model = self._trained.model
+        z = np.ascontiguousarray(codes, dtype=model.dtype)
+        decoder = model.split(self._trained.state.parameters)[1]
+        return model.decoder.forward(decoder, z, model.decoder.space(len(z), model.dtype))
+
+    def _check_fit(
+        self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> tuple[Floats, Array | None]:
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        rows = validate_data(self, X, reset=reset, dtype=float_dtypes(X))
+        return rows, check_sample_weight(sample_weight, len(rows))
+
+    def _check_rows(self, X: ArrayLike) -> Floats:
+        check_is_fitted(self)
+        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        if self.likelihood_ == "bernoulli":
+            check_unit_interval(rows)
+        return rows
+
+    def _publish(self, outcome: _fitting.Outcome, *, level: int) -> None:
+        for name, value in outcome.attributes.items():
+            setattr(self, name, value)
+        for message in outcome.messages:
+            warnings.warn(message, ConvergenceWarning, stacklevel=level)
+
+    def _make_rows(self, X: Floats) -> Rows:
+        trained = self._trained
+        return make_rows(X, None, trained.standard, trained.model.dtype, trained.seed)
+
+    def _heads(self, X: Floats) -> Floats:
+        """Return the encoder's output for rows."""
+        trained = self._trained
+        with Threads(count_threads(self.n_jobs)) as threads:
+            return encode(trained.model, trained.state.parameters, self._make_rows(X), threads)
+
+
+class DensityMethods:
+    """What an autoencoder with a likelihood of rows can do besides."""
+
+    n_jobs: int | None
+    _trained: _fitting.Trained
+    _sampler: np.random.RandomState
+    likelihood_: str
+    _check_rows: Any
+    _make_rows: Any
+
+    def _evaluated(self, X: Floats) -> RowTerms:
+        """Return the terms of rows, in the network's units."""
+        trained = self._trained
+        model = dataclasses.replace(trained.model, latent=self._scoring_latent())
+        with Threads(count_threads(self.n_jobs)) as threads:
+            return row_terms(model, trained.state.parameters, self._make_rows(X), threads)
+
+    def _scoring_latent(self) -> Latent:
+        """Return the latent that rows are scored with."""
+        return self._trained.model.latent
+
+    def score_samples(self, X: ArrayLike) -> Floats:
+        """Estimate the log-likelihood of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,), of the dtype of X
+            In nats; the same for a row whenever it is asked for, whatever rows are beside it.
+        """
+        rows = self._check_rows(X)
+        values = self._evaluated(rows).log_likelihood - self._trained.standard.log_volume
+        limits = np.finfo(rows.dtype)
+        return np.clip(values, limits.min, limits.max, out=values).astype(rows.dtype, copy=False)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Estimate the mean log-likelihood of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        score : float
+            In nats per unit of weight.
+        """
+        values = self.score_samples(X).astype(np.float64)
+        weights = check_sample_weight(sample_weight, len(values))
+        return float(np.average(values, weights=weights))
+
+    def elbo(self, X: ArrayLike) -> Elbo:
+        """Compute the evidence lower bound of each row and its two parts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        bound : Elbo
+            Named tuple ``(elbo, reconstruction, divergence)`` of ndarrays of shape
+            (n_samples,), float64, in nats: ``elbo = reconstruction - divergence``, for
+            ``beta=1`` whatever the parameter is.
+        """
+        rows = self._check_rows(X)
+        terms = self._evaluated(rows)
+        reconstruction = terms.reconstruction - self._trained.standard.log_volume
+        return Elbo(reconstruction - terms.divergence, reconstruction, terms.divergence)
+
+    def _emit(self, codes: Floats, rng: np.random.RandomState) -> Floats:
+        """Draw a row from each code."""
+        model, standard = self._trained.model, self._trained.standard
+        own = model.split(self._trained.state.parameters)[2]
+        output = self._decode(codes)  # type: ignore[attr-defined]
+        return standard.write(model.likelihood.draw(own, output, rng), model.dtype)
+
+    def _rng(
+        self, n_samples: int, random_state: int | np.random.RandomState | None
+    ) -> np.random.RandomState:
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
+                "sample."
+            )
+        return self._sampler if random_state is None else check_random_state(random_state)

@@ -1,0 +1,96 @@
+"""What the code of a trained autoencoder is used for, and what the user should know of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.engine import Threads
+from skem.vae._evaluation import encode
+from skem.vae._model import Model
+from skem.vae._rows import Rows
+from skem.vae._training import Curves
+
+if TYPE_CHECKING:
+    from skem.vae._base import BaseAutoencoder
+    from skem.vae._fitting import Trained
+
+__all__ = ["Diagnosis", "diagnose", "messages"]
+
+Array: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating]
+
+
+class Diagnosis(NamedTuple):
+    """How much the code says.
+
+    Attributes
+    ----------
+    attributes : dict
+        Fitted attributes, as the latent has them.
+    collapsed : str
+        What to say if the code says nothing; empty if it does say something.
+    """
+
+    attributes: dict[str, Any]
+    collapsed: str
+
+
+def diagnose(model: Model, parameters: Floats, rows: Rows, threads: Threads) -> Diagnosis:
+    """Look at the codes of rows."""
+    head = encode(model, parameters, rows, threads)
+    own = model.split(parameters)[3]
+    return Diagnosis(*model.latent.diagnose(own, head, rows.weights))
+
+
+def messages(
+    estimator: BaseAutoencoder,
+    trained: Trained,
+    curves: Curves,
+    diagnosis: Diagnosis,
+    *,
+    partial: bool = False,
+) -> list[str]:
+    """Say what went wrong, and what to do."""
+    found = []
+    if curves.diverged:
+        found.append(
+            f"Training diverged in epoch {trained.state.epoch}: the loss or a weight was no longer "
+            "finite. The weights are those from before that epoch. Decrease "
+            f"learning_rate_init={estimator.learning_rate_init:g}, or standardise X."
+        )
+    elif diagnosis.collapsed:
+        found.append(diagnosis.collapsed)
+    found += _constant_columns(estimator, trained)
+    if partial or curves.diverged:
+        return found
+    warmup = estimator.kl_warmup_steps
+    if trained.state.step < warmup:
+        found.append(
+            f"Training ended after {trained.state.step} steps, before the warm-up of the "
+            f"divergence (kl_warmup_steps={warmup}) was over: the model was never trained on the "
+            "ELBO. Increase max_epochs or decrease kl_warmup_steps."
+        )
+    elif not curves.converged and len(curves.loss) == estimator.max_epochs:
+        found.append(
+            f"Training did not converge in max_epochs={estimator.max_epochs} epochs: within the "
+            f"last n_iter_no_change={estimator.n_iter_no_change} the loss still fell by "
+            f"tol={estimator.tol:g} or more. Increase max_epochs, learning_rate_init or tol."
+        )
+    return found
+
+
+def _constant_columns(estimator: BaseAutoencoder, trained: Trained) -> list[str]:
+    constant = trained.standard.constant
+    own_variance = len(np.unique(trained.standard.scale)) > 1 or constant.all()
+    if trained.likelihood != "gaussian" or not constant.any() or not own_variance:
+        return []
+    if isinstance(estimator.noise_variance, str):
+        names = getattr(estimator, "feature_names_in_", np.arange(len(constant)))
+        return [
+            f"Column(s) {names[constant].tolist()} of X are constant: their noise variance is the "
+            "lowest that is allowed, and densities depend on it. Drop them."
+        ]
+    return []

@@ -1,0 +1,57 @@
+"""Polynomials against the library's functions."""
+
+import numpy as np
+import pytest
+
+from skem.kernels import elementary
+from skem.kernels.jit import each, kernel
+
+FUNCTIONS = {
+    "exponential": (np.linspace(-700, 700, 4001), np.exp, 1e-10),
+    "logistic": (np.linspace(-40, 700, 4001), lambda x: 1 / (1 + np.exp(-x)), 1e-10),
+    "sine": (np.linspace(-np.pi / 4, np.pi / 4, 1000), np.sin, 1e-14),
+    "cosine": (np.linspace(-np.pi / 4, np.pi / 4, 1001), np.cos, 1e-14),
+    "log_ratio": (np.linspace(0, 1 / 3, 1001), lambda q: np.log((1 + q) / (1 - q)), 1e-13),
+}
+
+
+@kernel
+def _apply_exponential(x, out):
+    for i in each(x.size):
+        out[i] = elementary.exponential(x[i])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name):
+    x, expected, rtol = FUNCTIONS[name]
+    actual = [getattr(elementary, name)(value) for value in x]
+    np.testing.assert_allclose(actual, expected(x), rtol=rtol, atol=3e-16)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_visits_all_and_float32_loses_nothing(dtype):
+    x = np.linspace(-80, 80, 333).astype(dtype)
+    out = np.empty_like(x)
+    _apply_exponential(x, out)
+    rtol = max(np.finfo(dtype).eps, 1e-12)
+    np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=rtol)
+
+
+def test_exponential_has_ends():
+    ends = [elementary.exponential(x) for x in (-1e300, -np.inf, 1e300, np.inf)]
+    np.testing.assert_allclose(ends, np.exp([-700, -700, 700, 700]), rtol=2e-10)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 64, 1001])
+def test_fold_adds_all(n):
+    terms = np.random.default_rng(n).normal(size=n + 3)
+    expected = terms[:n].sum()
+    assert elementary.fold(terms, n) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 64, 511, 513, 3000])
+def test_log_product(n):
+    factors = np.random.default_rng(n).uniform(1, 2, size=n + 3)
+    factors[: n // 2] = 2.0
+    expected = np.log(factors[:n]).sum()
+    assert elementary.log_product(factors, n) == pytest.approx(expected, rel=1e-12)

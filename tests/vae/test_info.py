@@ -1,0 +1,113 @@
+"""The InfoVAE's discrepancy, its gradient, and what it is for."""
+
+import numpy as np
+import pytest
+from oracles.differences import finite_differences, relative_error
+
+from skem import VAE, InfoVAE
+from skem.vae._info import MMD_KERNELS, InfoLatent, mmd
+from skem.vae._likelihoods import SharedVariance
+from vae.tables import compiled, digits, fit
+from vae.test_objective import assert_gradient, make_batch, make_model
+
+every_kernel = pytest.mark.parametrize("kernel", MMD_KERNELS)
+
+
+def _codes(n=7, n_latent=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(1, 2, size=(n, n_latent)), rng.normal(size=(n, n_latent))
+
+
+def _kernel(name, a, b, h):
+    square = np.square(a - b).sum()
+    return np.exp(-square / (2 * h**2)) if name == "rbf" else 2 * h**2 / (2 * h**2 + square)
+
+
+@every_kernel
+def test_mmd_is_the_mean_over_pairs_of_different_rows(kernel):
+    z, prior = _codes()
+    n = len(z)
+    pairs = [(i, j) for i in range(n) for j in range(n) if i != j]
+    expected = np.mean([_kernel(kernel, z[i], z[j], 1.3) for i, j in pairs])
+    expected += np.mean([_kernel(kernel, prior[i], prior[j], 1.3) for i, j in pairs])
+    expected -= 2 * np.mean([_kernel(kernel, a, b, 1.3) for a in z for b in prior])
+    assert mmd(z, prior, np.ones(n), kernel, 1.3)[0] == pytest.approx(expected, rel=1e-12)
+
+
+@every_kernel
+def test_mmd_is_unbiased(kernel):
+    rng = np.random.default_rng(0)
+    draws = rng.normal(size=(4000, 2, 6, 2))
+    values = [mmd(z, prior, np.ones(6), kernel, 1.0)[0] for z, prior in draws]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
+    assert min(values) < 0
+
+
+@every_kernel
+def test_mmd_gradient(kernel):
+    z, prior = _codes()
+    counts = np.random.default_rng(1).uniform(0.5, 3, size=len(z))
+    gradient = mmd(z, prior, counts, kernel, 1.3)[1]
+    expected = finite_differences(lambda z: mmd(z, prior, counts, kernel, 1.3)[0], z)
+    assert relative_error(gradient, expected) < 1e-8
+
+
+@every_kernel
+def test_weights_count_as_repeated_rows(kernel):
+    z, prior = _codes()
+    times = np.array([1, 2, 0, 3, 1, 1, 4])
+    value, gradient = mmd(z, prior, times.astype(float), kernel, 1.3)
+    repeated, slopes = mmd(
+        z.repeat(times, axis=0), prior.repeat(times, axis=0), np.ones(times.sum()), kernel, 1.3
+    )
+    assert value == pytest.approx(repeated, rel=1e-12)
+    expected = np.zeros_like(z)
+    np.add.at(expected, np.repeat(np.arange(7), times), slopes)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-14)
+
+
+def test_one_row_has_no_pair():
+    z, prior = _codes(1)
+    value, gradient = mmd(z, prior, np.ones(1), "rbf", 1.0)
+    assert value == 0
+    assert not gradient.any()
+
+
+@every_kernel
+@pytest.mark.parametrize("n_samples", [1, 2])
+def test_objective_gradient(kernel, n_samples):
+    latent = InfoLatent(2, n_samples, 0.0, 5.0, kernel, 1.2)
+    batch = make_batch()._replace(unit=6.0)
+    assert_gradient(make_model(SharedVariance(), latent), batch, beta=0.3)
+
+
+def test_without_its_discrepancy_it_is_a_vae():
+    X = digits()[:100]
+    info = fit(X, InfoVAE(mmd_weight=0.0, beta=1.0, max_epochs=3, random_state=0))
+    plain = fit(X, VAE(max_epochs=3, random_state=0))
+    np.testing.assert_array_equal(info.transform(X), plain.transform(X))
+
+
+@pytest.mark.parametrize("kernel", MMD_KERNELS)
+@pytest.mark.skipif(not compiled, reason="hundreds of steps on large batches")
+def test_it_keeps_units_active_where_the_vae_collapses(kernel):
+    X = digits()
+    strong = {"n_latent": 5, "noise_variance": 1.0, "max_epochs": 40, "random_state": 0}
+    with pytest.warns(UserWarning, match="The posterior has collapsed"):
+        plain = VAE(**strong).fit(X)
+    assert plain.n_active_units_ == 0
+    info = fit(X, InfoVAE(kernel=kernel, **strong))
+    assert info.n_active_units_ > plain.n_active_units_
+    # The codes of all rows together are nearer to the prior.
+    assert info.transform(X).var(axis=0).mean() > 5 * plain.transform(X).var(axis=0).mean()
+
+
+def test_held_out_rows_have_the_discrepancy_in_their_loss():
+    X = digits()[:60]
+    parameters = {"beta": 0.0, "max_epochs": 1, "early_stopping": True, "validation_fraction": 0.5}
+    losses = []
+    for weight in (1.0, 1e3):
+        info = InfoVAE(mmd_weight=weight, alpha=0.0, random_state=0, **parameters)
+        info.set_params(learning_rate_init=1e-12)  # both stay at the same weights
+        losses.append(fit(X, info).validation_loss_curve_[0])
+    assert abs(losses[1] - losses[0]) > 1

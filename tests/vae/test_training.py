@@ -1,0 +1,200 @@
+"""How training goes: when it ends, what it restores, how it goes on."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from skem import VAE
+from vae.tables import SMALL, assert_same_bits, assert_sound, bits, curve, fit
+
+
+def messages(X, **parameters):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        vae = VAE(**{"random_state": 0, **SMALL, **parameters}).fit(X)
+    return vae, " ".join(str(w.message) for w in caught if w.category is ConvergenceWarning)
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
+def test_training_lowers_the_loss(activation, solver):
+    names = {"activation": activation, "solver": solver}
+    vae = fit(curve(100), max_epochs=30, learning_rate_init=5e-3, n_iter_no_change=30, **names)
+    assert vae.loss_curve_[-1] < vae.loss_curve_[0] - 0.4
+    assert len(vae.loss_curve_) == vae.n_iter_ == 30
+    assert vae.n_steps_ == 30 * 7
+
+
+def test_the_loss_is_the_negative_elbo_in_the_units_of_X():
+    X = 10 * curve(200)
+    vae = fit(X, max_epochs=60, hidden_layer_sizes=(20,), learning_rate_init=1e-2)
+    elbo, reconstruction, divergence = vae.elbo(X)
+    np.testing.assert_allclose(elbo, reconstruction - divergence)
+    assert -vae.loss_curve_[-1] == pytest.approx(elbo.mean(), abs=0.5)
+    assert divergence.mean() == pytest.approx(vae.kl_per_dimension_.sum(), rel=1e-10)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("sample_weight", [None, "some"])
+def test_every_bit_is_the_same_whatever_the_threads(n_jobs, sample_weight, monkeypatch):
+    from skem.vae import _gradient
+
+    monkeypatch.setattr(_gradient, "_LEAST_WORK", 1000)
+    X = curve(300)
+    weights = np.random.default_rng(0).integers(0, 3, 300) if sample_weight else None
+    parameters = {"batch_size": 200, "early_stopping": True, "random_state": 3}
+    expected = fit(X, n_jobs=1, sample_weight=weights, **parameters)
+    assert_same_bits(fit(X, n_jobs=n_jobs, sample_weight=weights, **parameters), expected, X)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_pickle_in_mid_training_goes_on_with_the_same_bits(early_stopping):
+    X = curve(80)
+    vae = fit(X, early_stopping=early_stopping)
+    copy = pickle.loads(pickle.dumps(vae))
+    for seed in range(3):
+        batch = curve(50, seed=seed)
+        vae.partial_fit(batch)
+        copy = pickle.loads(pickle.dumps(copy)).partial_fit(batch)
+    assert_same_bits(copy, vae, X)
+    np.testing.assert_array_equal(copy.sample(4), vae.sample(4))
+
+
+def test_partial_fit_is_an_epoch():
+    X = curve(80)
+    parts = VAE(random_state=0, **SMALL)
+    for _ in range(4):
+        parts.partial_fit(X)
+    whole = fit(X)
+    assert parts.n_iter_ == whole.n_iter_ == 4
+    assert_same_bits(parts, whole, X)
+
+
+def test_fit_forgets_and_warm_start_does_not():
+    X = curve(80)
+    vae = fit(X)
+    first = vae.loss_curve_
+    assert fit(X, vae).loss_curve_ == first
+    warm = fit(X, vae.set_params(warm_start=True))
+    assert warm.loss_curve_[0] < first[0]
+    assert warm.n_iter_ == 4
+
+
+@pytest.mark.parametrize("change", [{"n_latent": 3}, {"hidden_layer_sizes": (4,)}])
+def test_what_goes_on_keeps_its_shape(change):
+    vae = fit(curve(), warm_start=True).set_params(**change)
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=r"can't change them\. Fit a new estimator"):
+            getattr(vae, method)(curve())
+
+
+def test_no_improvement_ends_training():
+    vae, text = messages(curve(), max_epochs=100, tol=1e6, n_iter_no_change=3)
+    assert vae.converged_
+    # The first epoch improves on nothing at all.
+    assert vae.n_iter_ == 4
+    assert "converge" not in text
+
+
+def test_the_end_of_epochs_is_named():
+    vae, text = messages(curve())
+    assert not vae.converged_
+    assert "did not converge in max_epochs=4 epochs" in text
+
+
+def test_early_stopping_restores_the_best_weights():
+    X = curve(40)
+    parameters = {"max_epochs": 60, "learning_rate_init": 0.03, "hidden_layer_sizes": (30,)}
+    vae = fit(X, early_stopping=True, validation_fraction=0.5, **parameters)
+    losses = vae.validation_loss_curve_
+    best = int(np.argmin(losses))
+    assert len(losses) == vae.n_iter_
+    assert best < len(losses) - 1
+    short = {**parameters, "max_epochs": best + 1}
+    until = fit(X, early_stopping=True, validation_fraction=0.5, **short)
+    np.testing.assert_array_equal(until.transform(X), vae.transform(X))
+
+
+def test_early_stopping_waits_for_the_warmup():
+    X = curve(80)
+    parameters = {"early_stopping": True, "tol": 1e6, "n_iter_no_change": 2, "max_epochs": 50}
+    assert fit(X, **parameters).n_iter_ == 3
+    warm = fit(X, kl_warmup_steps=5 * 10, **parameters)
+    assert warm.n_iter_ == 10 + 2
+    # The best weights are those of an epoch with the whole divergence.
+    assert np.argmin(warm.validation_loss_curve_[9:]) + 9 < 12
+
+
+def test_warmup_weighs_the_divergence_less():
+    X = curve(100)
+    plain = fit(X, max_epochs=1)
+    warm = fit(X, max_epochs=1, kl_warmup_steps=10**6)
+    free = fit(X, max_epochs=1, beta=0.0)
+    assert warm.loss_curve_[0] < plain.loss_curve_[0]
+    assert warm.loss_curve_[0] == pytest.approx(free.loss_curve_[0], rel=1e-4)
+
+
+def test_an_unfinished_warmup_is_named():
+    _, text = messages(curve(), kl_warmup_steps=10**6)
+    assert "kl_warmup_steps=1000000" in text
+    assert "Increase max_epochs or decrease kl_warmup_steps" in text
+
+
+def test_a_collapse_is_named():
+    vae, text = messages(curve(), beta=1e4, learning_rate_init=0.03, max_epochs=60)
+    assert vae.n_active_units_ == 0
+    assert vae.kl_per_dimension_.max() < 0.01
+    assert "The posterior has collapsed" in text
+    assert "beta" in text
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
+def test_divergence_ends_with_finite_weights(dtype):
+    X = curve(100, dtype=dtype)
+    vae, text = messages(X, solver="sgd", learning_rate_init=1e8, max_epochs=30)
+    assert "Training diverged in epoch" in text
+    assert "learning_rate_init=1e+08" in text
+    assert vae.n_iter_ < 30
+    assert_sound(vae, X)
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        vae.partial_fit(X)
+    assert_sound(vae, X)
+
+
+def test_free_bits_keep_the_code_in_use():
+    X = curve(200)
+    strong = {"beta": 20.0, "max_epochs": 60, "learning_rate_init": 0.02}
+    assert fit(X, **strong).kl_per_dimension_.sum() < 0.1
+    assert fit(X, free_bits=0.5, **strong).kl_per_dimension_.min() > 0.3
+
+
+def test_the_penalty_makes_weights_smaller():
+    X = curve(100)
+    sizes = []
+    for alpha in (0.0, 1e3):
+        parameters = fit(X, alpha=alpha, max_epochs=40)._trained.state.parameters
+        sizes.append(np.square(parameters).sum())
+    assert sizes[1] < 0.5 * sizes[0]
+
+
+def test_weights_are_repeated_rows_with_batches_of_all():
+    X = bits(40)
+    times = np.random.default_rng(0).integers(0, 4, 40)
+    weighted = fit(X, sample_weight=times, batch_size=10**6, max_epochs=30)
+    repeated = fit(X.repeat(times, axis=0), batch_size=10**6, max_epochs=30)
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-10)
+    np.testing.assert_allclose(weighted.transform(X), repeated.transform(X), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(weighted.kl_per_dimension_, repeated.kl_per_dimension_, rtol=1e-7)
+
+
+def test_verbose_prints_epochs(capsys):
+    fit(curve(), verbose=True, early_stopping=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[1].startswith("Epoch 2, loss = ")
+    assert "validation loss = " in lines[1]
