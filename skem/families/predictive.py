@@ -167,5 +167,7 @@ def sample_predictive(
     freedom, stretch = (values[labels, None] for values in _tails(family, posterior))
     shape = (n_rows, n_features if family.tail_of_each_feature else 1)
     noise = family.colour(rng.standard_normal((n_rows, n_features)), parameters.factors, labels)
-    wide = np.sqrt(stretch * freedom / rng.chisquare(np.broadcast_to(freedom, shape)))
+    # Of next to no degrees of freedom, it may be drawn below the smallest number.
+    drawn = np.maximum(rng.chisquare(np.broadcast_to(freedom, shape)), np.finfo(np.float64).tiny)
+    wide = np.sqrt(stretch * freedom / drawn)
     return parameters.means[labels] + wide * noise

@@ -63,6 +63,10 @@ class Oracle:
         if self.natural is not None:
             rate = (self.offset + self.steps) ** -self.decay
             new = [(1 - rate) * a + rate * b for a, b in zip(self.natural, new, strict=True)]
+        else:
+            # The first batch decides the order of the components.
+            order = np.argsort(-new[0])
+            new = [part[order] for part in new]
         self.natural = new
         self.posterior = elbo.update_by_moments(self.prior, *new)
 

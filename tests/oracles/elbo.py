@@ -186,8 +186,9 @@ def weights_terms(prior, weights):
         p = gammaln(k * gamma) - k * gammaln(gamma)
         q = gammaln(np.sum(weights))
         for alpha, log_one in zip(weights, log_pi, strict=True):
-            p += (gamma - 1) * log_one
-            q += (alpha - 1) * log_one - gammaln(alpha)
+            # Both less E ln pi_k, about -1 / gamma, in which small differences would be lost.
+            p += gamma * log_one
+            q += alpha * log_one - gammaln(alpha)
         return p, q
     a, b = weights
     p = q = 0.0
