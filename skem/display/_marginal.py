@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skem.families import GAUSSIAN_FAMILIES
+
 __all__ = ["cholesky_2d", "content_levels", "log_density", "marginal", "select_features"]
 
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
@@ -77,9 +79,9 @@ def marginal(
     means : array-like of shape (K, D)
         Means.
     covariances : array-like
-        Of shape (K, D, D) for full, (D, D) for tied, (K, D) for diag, (K,) for spherical.
-    covariance_type : {"full", "tied", "diag", "spherical"}
-        What ``covariances`` holds.
+        Of the shape that the type gives them: (K, D, D) for full, (D, D) for tied, ...
+    covariance_type : str
+        What ``covariances`` holds, as `EMGaussianMixture` names it.
     pair : (int, int)
         The two features.
 
@@ -91,26 +93,17 @@ def marginal(
     means = np.asarray(means, dtype=np.float64)
     cov = np.asarray(covariances, dtype=np.float64)
     n_components, n_features = means.shape
-    shapes = {
-        "full": (n_components, n_features, n_features),
-        "tied": (n_features, n_features),
-        "diag": (n_components, n_features),
-        "spherical": (n_components,),
-    }
-    if covariance_type not in shapes:
-        raise ValueError(f"covariance_type must be one of {list(shapes)}, got {covariance_type!r}.")
-    if cov.shape != shapes[covariance_type]:
+    if covariance_type not in GAUSSIAN_FAMILIES:
+        known = list(GAUSSIAN_FAMILIES)
+        raise ValueError(f"covariance_type must be one of {known}, got {covariance_type!r}.")
+    family = GAUSSIAN_FAMILIES[covariance_type](0.0)
+    shape = family.identity(n_components, n_features).shape
+    if cov.shape != shape:
         raise ValueError(
-            f"covariances_ of type {covariance_type!r} must have shape "
-            f"{shapes[covariance_type]}, got {cov.shape}."
+            f"covariances_ of type {covariance_type!r} must have shape {shape}, got {cov.shape}."
         )
     columns = list(pair)
-    if covariance_type == "diag":
-        both = cov[:, columns, np.newaxis] * np.eye(2)
-    elif covariance_type == "spherical":
-        both = cov[:, np.newaxis, np.newaxis] * np.eye(2)
-    else:
-        both = np.broadcast_to(cov[..., columns, :][..., columns], (n_components, 2, 2))
+    both = family.dense(cov, n_components, n_features)[:, columns][:, :, columns]
     return means[:, columns], both
 
 

@@ -10,6 +10,7 @@ from skem.families.parameters import (
     GaussianStatistics,
     SingularCovarianceError,
 )
+from skem.families.parsimonious import PARSIMONIOUS
 from skem.families.predictive import predictive_scorer, sample_predictive
 from skem.families.scorers import Scorer, Scores
 from skem.families.spherical import SphericalGaussian
@@ -48,4 +49,9 @@ GAUSSIAN_FAMILIES: dict[str, type[GaussianFamily]] = {
     "tied": TiedGaussian,
     "diag": DiagGaussian,
     "spherical": SphericalGaussian,
+    "VVV": FullGaussian,
+    "EEE": TiedGaussian,
+    "VVI": DiagGaussian,
+    "VII": SphericalGaussian,
+    **PARSIMONIOUS,
 }

@@ -193,6 +193,24 @@ class GaussianFamily(CovarianceStructure):
         scatter = prior.covariance + stats.scatter + shrunk
         return GaussianPosterior(mean, mean_precision, scatter, nu + count, added + count)
 
+    def covariances_of(
+        self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
+    ) -> Array:
+        """Return the covariances of highest density; anything where they are not ``known``.
+
+        Parameters
+        ----------
+        scatter : ndarray, cov
+        divisor : ndarray of shape (K,), or () for a shared covariance
+        known : ndarray of bool of the same shape
+            Which covariances have been seen at all.
+        previous : ndarray, cov
+            Where an inner iteration may start from.
+        """
+        shape = known.shape + (1,) * (scatter.ndim - known.ndim)
+        result: Array = scatter / np.where(known, divisor, 1.0).reshape(shape)
+        return result
+
     def mode(
         self, posterior: GaussianPosterior, total: float, previous: GaussianParameters
     ) -> GaussianParameters:
@@ -216,10 +234,9 @@ class GaussianFamily(CovarianceStructure):
         means = np.where(known[:, None], posterior.mean, previous.means)
         divisor = posterior.divisor
         known = divisor > EMPTY * total
-        shape = known.shape + (1,) * (posterior.scatter.ndim - known.ndim)
-        known = known.reshape(shape)
-        ridge = self.reg_covar * self.identity(n_components, n_features)
-        covariances = posterior.scatter / np.where(known, divisor.reshape(shape), 1.0) + ridge
+        covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
+        covariances = covariances + self.reg_covar * self.identity(n_components, n_features)
+        known = known.reshape(known.shape + (1,) * (covariances.ndim - known.ndim))
         covariances = np.where(known, covariances, previous.covariances)
         return GaussianParameters(means, covariances, self.factorise(covariances))
 

@@ -26,6 +26,7 @@ class SphericalGaussian(GaussianFamily):
     """
 
     one_variance = True
+    one_scale = True
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * (n_features + 1)

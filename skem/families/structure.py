@@ -38,6 +38,8 @@ class CovarianceStructure(ABC):
     has_matrices: ClassVar[bool] = False  # covariances with entries off the diagonal
     is_shared: ClassVar[bool] = False  # one covariance for all components
     one_variance: ClassVar[bool] = False  # one variance for all features
+    one_scale: ClassVar[bool] = False  # rescaling single features leads out of the structure
+    conjugate: ClassVar[bool] = True  # the posterior of a covariance has its prior's form
 
     reg_covar: float
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,13 +43,17 @@ class EMGaussianMixture(BaseMixture):
     n_components : int, default=1
         Number of components K.
 
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
+'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
         Structure of the covariances (D features):
 
         - 'full': each component has its own covariance matrix;
         - 'tied': all components share one covariance matrix;
         - 'diag': each component has its own variance for each feature;
-        - 'spherical': each component has one variance for all features.
+        - 'spherical': each component has one variance for all features;
+        - mclust's names of the fourteen models of Celeux & Govaert (1995), 'EII' to 'VVV': whether
+          volume, shape and orientation are equal, variable or the identity's; 'VVV' is 'full',
+          'EEE' 'tied', 'VVI' 'diag' and 'VII' 'spherical'. See :ref:`parsimonious`.
 
     tol : float, default=1e-3
         The fit has converged when an iteration raises the bound by less than this, in nats per
@@ -150,7 +154,8 @@ class EMGaussianMixture(BaseMixture):
 
     covariances_ : ndarray
         Covariances: (n_components, n_features, n_features) for 'full', (n_features, n_features)
-        for 'tied', (n_components, n_features) for 'diag', (n_components,) for 'spherical'.
+        for 'tied', (n_components, n_features) for 'diag', (n_components,) for 'spherical'. The
+        models of mclust ending in I have the shape of 'diag', others that of 'full'.
 
     precisions_ : ndarray
         Inverses of the covariances, of the same shape.
@@ -240,7 +245,7 @@ class EMGaussianMixture(BaseMixture):
         self,
         n_components: int = 1,
         *,
-        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,

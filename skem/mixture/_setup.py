@@ -84,7 +84,7 @@ def standardise(X: NDArray[np.floating], weights: Array | None, family: Gaussian
         )
     column_scale = np.where(deviation > 0, deviation, 1.0)
     scale = column_scale
-    if family.one_variance:
+    if family.one_scale:
         largest = deviation.max()
         common = largest * np.sqrt(np.mean(np.square(deviation / largest))) if largest > 0 else 1.0
         scale = np.full_like(deviation, common)
@@ -203,6 +203,13 @@ def make_prior(
         prior = prior._replace(mean=mean, mean_precision=float(mean_precision))
     if degrees_of_freedom is None:
         return prior
+    if not family.conjugate:
+        conjugate = [name for name, cls in GAUSSIAN_FAMILIES.items() if cls.conjugate]
+        raise ValueError(
+            f"A covariance_type with a conjugate prior of its covariances is needed for "
+            f"covariance_prior and degrees_of_freedom_prior: one of {conjugate}, but got "
+            f"{type(family).__name__!r}"
+        )
     nu = float(degrees_of_freedom)
     if family.has_matrices and nu <= d - 1:
         raise ValueError(

@@ -1,0 +1,196 @@
+"""Covariances in parts: volume, shape and orientation (Celeux & Govaert 1995).
+
+A covariance is ``volume * D diag(shape) D'`` with an orthogonal D and a shape whose product is
+one. Each part may be one for all components ("E"), each component's own ("V"), or, for shape and
+orientation, that of the identity ("I"); mclust names models by these three letters. A model's
+M-step minimises
+
+    ``sum_k n_k log det S_k + tr(W_k inv(S_k))``
+
+over such covariances, for scatter matrices W_k and counts n_k. In the axes D the W_k have
+diagonals, here called spectra, of shape (K, n_features), and what is left is a question of
+volumes and shapes: `VARIANCES`. `ORIENTATIONS` finds the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ORIENTATIONS", "VARIANCES"]
+
+Array: TypeAlias = NDArray[np.float64]
+Variances: TypeAlias = Callable[[Array, Array], Array]
+
+_INNER = 100  # inner iterations at most, where they lead to the only minimum
+_TURNS = 5  # of common axes: later EM iterations go on, and each is an improvement
+# A scatter that is none: features have unit variance here.
+_NOTHING = 1e-100
+_SETTLED = 1e-12  # relative change that ends them
+
+
+def _one(spectra: Array, count: Array) -> Array:
+    """One volume, no shape: EI."""
+    return np.full_like(spectra, spectra.mean(axis=1).sum() / count.sum())
+
+
+def _one_each(spectra: Array, count: Array) -> Array:
+    """A volume each, no shape: VI."""
+    variances = spectra.mean(axis=1) / count
+    return np.repeat(variances[:, None], spectra.shape[1], axis=1)
+
+
+def _same(spectra: Array, count: Array) -> Array:
+    """One volume, one shape: EE."""
+    return np.tile(spectra.sum(axis=0) / count.sum(), (len(spectra), 1))
+
+
+def _volume(spectra: Array) -> Array:
+    """Geometric mean of each spectrum, shape (K, 1)."""
+    result: Array = np.exp(np.log(spectra).mean(axis=1, keepdims=True))
+    return result
+
+
+def _own_volume(spectra: Array, count: Array) -> Array:
+    """A volume each, one shape: VE. Section 3.2.2; alternates, each step the other's minimum."""
+    volumes = spectra.mean(axis=1, keepdims=True) / count[:, None]
+    for _ in range(_INNER):
+        pooled = (spectra / volumes).sum(axis=0, keepdims=True)
+        shape = pooled / _volume(pooled)
+        before, volumes = volumes, (spectra / shape).mean(axis=1, keepdims=True) / count[:, None]
+        if np.abs(volumes - before).max() <= _SETTLED * volumes.max():
+            break
+    return volumes * shape
+
+
+def _own_shape(spectra: Array, count: Array) -> Array:
+    """One volume, a shape each: EV."""
+    sizes = _volume(spectra)
+    return spectra / sizes * (sizes.sum() / count.sum())
+
+
+def _own(spectra: Array, count: Array) -> Array:
+    """A volume and a shape each: VV."""
+    return spectra / count[:, None]
+
+
+def _positive(rule: Variances) -> Variances:
+    """Give rows without spread in a direction a little of it, for the logarithms' sake."""
+
+    def variances(spectra: Array, count: Array) -> Array:
+        least = np.finfo(np.float64).eps * max(spectra.max(), _NOTHING)
+        return rule(np.maximum(spectra, least), count)
+
+    return variances
+
+
+# By the letters of volume and shape.
+VARIANCES: dict[str, Variances] = {
+    "EI": _one,
+    "VI": _one_each,
+    "EE": _same,
+    "VE": _positive(_own_volume),
+    "EV": _positive(_own_shape),
+    "VV": _positive(_own),
+}
+
+
+def _compose(axes: Array, variances: Array) -> Array:
+    """Covariances (K, D, D) of variances (K, D) along axes (D, D) or (K, D, D)."""
+    result: Array = np.einsum("...ij,kj,...lj->kil", axes, variances, axes)
+    return result
+
+
+def _compose_own(axes: Array, variances: Array) -> Array:
+    result: Array = np.einsum("kij,kj,klj->kil", axes, variances, axes)
+    return result
+
+
+def _own_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
+    """Each component's own orientation: that of its scatter, spectra in the same order."""
+    spectra, axes = np.linalg.eigh(scatter)
+    return _compose_own(axes, variances(spectra, count))
+
+
+def _spectra(scatter: Array, axes: Array) -> Array:
+    """Diagonals of the scatter matrices in common axes."""
+    result: Array = np.einsum("ji,kjl,li->ki", axes, scatter, axes)
+    return result
+
+
+def _loss(spectra: Array, count: Array, variances: Array) -> float:
+    return float((count[:, None] * np.log(variances) + spectra / variances).sum())
+
+
+def _common_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
+    """One orientation for all; alternates between axes and variances, and never gets worse.
+
+    Starts from the axes of what was fitted before or from those of the pooled scatter, whichever
+    is better.
+    """
+
+    def state(axes: Array) -> tuple[float, Array, Array]:
+        spectra = _spectra(scatter, axes)
+        found = variances(spectra, count)
+        return _loss(spectra, count, found), axes, found
+
+    starts = (previous.sum(axis=0), scatter.sum(axis=0))
+    loss, axes, found = min(
+        (state(np.linalg.eigh(start)[1]) for start in starts), key=lambda s: s[0]
+    )
+    for _ in range(_TURNS):
+        better = state(_turn(scatter, found, axes))
+        if not better[0] < loss - _SETTLED * abs(loss):
+            break
+        loss, axes, found = better
+    return _compose(axes, found)
+
+
+def _turn(scatter: Array, variances: Array, axes: Array) -> Array:
+    """Lower ``sum_k tr(W_k D inv(V_k) D')`` over orthogonal D (Browne & McNicholas 2014).
+
+    Two steps. Each replaces the convex part of the trace, once that in W_k and once that in
+    inv(V_k) taken below its largest value, by its tangent; the orthogonal matrix that is best
+    for a linear function is the polar factor of its matrix.
+    """
+    inverse = 1.0 / variances
+    largest = np.linalg.eigvalsh(scatter)[:, -1]
+    pull = np.einsum("k,ij,kj->ij", largest, axes, inverse)
+    axes = _polar(pull - np.einsum("kij,jl,kl->il", scatter, axes, inverse))
+    slack = inverse.max(axis=1, keepdims=True) - inverse
+    return _polar(np.einsum("kij,jl,kl->il", scatter, axes, slack))
+
+
+def _polar(matrix: Array) -> Array:
+    left, _, right = np.linalg.svd(matrix)
+    result: Array = left @ right
+    return result
+
+
+def _common_matrix(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
+    """A volume each of one matrix: VEE. Section 3.2.4; alternates like `_own_volume`."""
+    n_features = scatter.shape[1]
+    # A pooled scatter without spread in a direction would have no inverse.
+    least = np.finfo(np.float64).eps * np.trace(scatter, axis1=1, axis2=2).max()
+    scatter = scatter + max(least, _NOTHING) * np.eye(n_features)
+    volumes = np.trace(scatter, axis1=1, axis2=2) / (n_features * count)
+    for _ in range(_INNER):
+        pooled = np.einsum("kij,k->ij", scatter, 1.0 / volumes)
+        pooled /= np.exp(np.linalg.slogdet(pooled)[1] / n_features)
+        trace = np.einsum("ij,kji->k", np.linalg.inv(pooled), scatter)
+        before, volumes = volumes, trace / (n_features * count)
+        if np.abs(volumes - before).max() <= _SETTLED * volumes.max():
+            break
+    return volumes[:, None, None] * pooled
+
+
+# By orientation: covariances for scatter matrices, counts, a rule of `VARIANCES` and what was
+# fitted before. "=" stands for a shape and an orientation that are both one for all.
+ORIENTATIONS: dict[str, Callable[[Array, Array, Variances, Array], Array]] = {
+    "V": _own_axes,
+    "E": _common_axes,
+    "=": _common_matrix,
+}
