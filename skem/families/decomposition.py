@@ -100,19 +100,14 @@ VARIANCES: dict[str, Variances] = {
 
 def _compose(axes: Array, variances: Array) -> Array:
     """Covariances (K, D, D) of variances (K, D) along axes (D, D) or (K, D, D)."""
-    result: Array = np.einsum("...ij,kj,...lj->kil", axes, variances, axes)
-    return result
-
-
-def _compose_own(axes: Array, variances: Array) -> Array:
-    result: Array = np.einsum("kij,kj,klj->kil", axes, variances, axes)
-    return result
+    result: Array = (axes * variances[:, None, :]) @ np.swapaxes(axes, -1, -2)
+    return 0.5 * (result + np.swapaxes(result, 1, 2))
 
 
 def _own_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
     """Each component's own orientation: that of its scatter, spectra in the same order."""
     spectra, axes = np.linalg.eigh(scatter)
-    return _compose_own(axes, variances(spectra, count))
+    return _compose(axes, variances(spectra, count))
 
 
 def _spectra(scatter: Array, axes: Array) -> Array:

@@ -9,10 +9,10 @@ from skem.families import GaussianFamily, GaussianStatistics, Scorer
 from skem.inference.expectation import Visit
 from skem.inference.rules import Rule, Theta, update_summing
 
-__all__ = ["Run", "batch_em", "blend"]
+__all__ = ["ROUNDING", "Run", "batch_em", "blend"]
 
 # A bound is known to this share of it: one that is lower by less has not fallen.
-_ROUNDING = 1e-10
+ROUNDING = 1e-10
 
 
 class Run(NamedTuple, Generic[Theta]):
@@ -108,7 +108,7 @@ def batch_em(
         converged = rule.settled(gains, tol)
         proposed = expect(_maximise(visit, rule, state), converged or n_iter == max_iter)
         gains.append(proposed.bound - state.bound)
-        if proposed.bound >= highest - _ROUNDING * abs(highest):
+        if proposed.bound >= highest - ROUNDING * abs(highest):
             state = proposed
         else:
             converged = True

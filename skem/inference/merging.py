@@ -8,13 +8,10 @@ import numpy as np
 
 from skem.families import GaussianStatistics
 from skem.inference.expectation import Visit
-from skem.inference.loops import Run, batch_em
+from skem.inference.loops import ROUNDING, Run, batch_em
 from skem.inference.rules import MixturePosterior, VariationalRule
 
 __all__ = ["batch_em_merging"]
-
-# A bound is known to this share of it.
-_ROUNDING = 1e-10
 
 
 def batch_em_merging(
@@ -80,7 +77,7 @@ def _merge(
         if bound > now:
             trials.append((bound, theta))
     weight = visit.table.total_weight
-    least = run.bound + _ROUNDING * abs(run.bound)
+    least = run.bound + ROUNDING * abs(run.bound)
     for _, theta in sorted(trials, key=lambda trial: -trial[0]):
         local = visit.expect(rule.family, rule.scorer(theta), bound_only=True)
         if (local.log_normaliser + rule.regulariser(theta)) / weight > least:
