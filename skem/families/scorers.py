@@ -34,6 +34,7 @@ from skem.kernels.steps import NORMALISE, SCORE, SUM
 __all__ = [
     "CentredDiagonalScorer",
     "CentredScorer",
+    "HardScorer",
     "LinearScorer",
     "ProjectedScorer",
     "Scorer",
@@ -318,6 +319,44 @@ class CentredDiagonalScorer:
         kernels.centred.centred_diagonal_sums(
             tile.values, tile.n_rows, self.centres, tile.resp, tile.share, *sums
         )
+
+    def expect(self, tile: Tile, sums: Sums) -> float:
+        return expect_in_steps(self, self, tile, sums)
+
+
+@dataclass(frozen=True)
+class HardScorer:
+    """Another scorer's scores and sums, with each row wholly its best component's.
+
+    A row's log normaliser is its highest score, so that the sum of them is the classification
+    log-likelihood (Celeux & Govaert 1992); of equal scores the first counts.
+
+    Parameters
+    ----------
+    soft : Scorer
+    """
+
+    soft: Scorer
+
+    def add_constants(self, log_weights: Array) -> HardScorer:
+        return HardScorer(self.soft.add_constants(log_weights))
+
+    def score(self, tile: Tile) -> None:
+        self.soft.score(tile)
+
+    def normalise(self, tile: Tile) -> float:
+        self.score(tile)
+        return float(
+            kernels.normalise.harden(
+                tile.scores, tile.n_rows, tile.weights, tile.log_normaliser, tile.factor
+            )
+        )
+
+    def zeros(self) -> Sums:
+        return self.soft.zeros()
+
+    def accumulate(self, tile: Tile, sums: Sums) -> None:
+        self.soft.accumulate(tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
         return expect_in_steps(self, self, tile, sums)

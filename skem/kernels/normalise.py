@@ -89,6 +89,40 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
     return total
 
 
+@kernel
+def harden(scores, n_rows, weights, log_normaliser, factor):
+    """Turn log joint scores into responsibilities of 0 and 1, row by row.
+
+    As `log_normalise`, for assignments without doubt (Celeux & Govaert 1992): the component of
+    the highest score has the whole row, the first of equals, and ``log_normaliser`` receives
+    that score. ``factor`` receives ``w``.
+
+    Returns
+    -------
+    total : float
+        ``sum_n w_n max_k scores``, in nats.
+    """
+    n_components = scores.shape[0]
+    largest, free = log_normaliser, factor
+    for i in range(n_rows):
+        largest[i] = scores[0, i]
+        free[i] = 1.0
+    for k in range(1, n_components):
+        line = scores[k]
+        for i in range(n_rows):
+            largest[i] = max(largest[i], line[i])
+    for k in range(n_components):
+        line = scores[k]
+        for i in range(n_rows):
+            line[i] = free[i] if line[i] == largest[i] else 0.0
+            free[i] -= line[i]
+    total = 0.0
+    for i in range(n_rows):
+        total += weights[i] * largest[i]
+        factor[i] = weights[i]
+    return total
+
+
 @inner_kernel
 def responsibilities(scores, n_rows, factor, resp):
     """Write ``scores * factor``, transposed, to ``resp`` (>= n_rows, n_components)."""

@@ -48,9 +48,13 @@ class PointForm:
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
+        prior = prior or _make_prior(estimator, family, visit)
+        return PointRule(self.weights(estimator), family, prior, estimator.assignment == "hard")
+
+    def weights(self, estimator: EMGaussianMixture) -> CategoricalWeights:
+        """Make the weights' family, without a prior if the user gave none."""
         concentration = estimator.weight_concentration_prior
-        weights = CategoricalWeights(1.0 if concentration is None else float(concentration))
-        return PointRule(weights, family, prior or _make_prior(estimator, family, visit))
+        return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
     def needs_start(self, estimator: EMGaussianMixture) -> bool:
         """Say whether one of `*_init` was not given."""

@@ -128,6 +128,16 @@ default='dirichlet_process'
         Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
         None: one group. Every bit of the result is the same for each number.
 
+    assignment : {'soft', 'hard'}, default='soft'
+        What is asked of the posterior of a row's component:
+
+        - 'soft': nothing but independence of the parameters;
+        - 'hard': certainty. Each row is wholly the component's of the highest expected log joint
+          density, the first of equals (Kurihara & Welling 2009). The bound is then one without
+          entropy, and lower.
+
+        Either way `predict_proba` and `score_samples` are those of the parameters' posterior.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -210,6 +220,8 @@ default='dirichlet_process'
        mixtures. Bayesian Analysis 1, 121-143.
     .. [3] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
        inference. JMLR 14, 1303-1347.
+    .. [4] Kurihara, K. & Welling, M. (2009). Bayesian k-means as a "maximization-expectation"
+       algorithm. Neural Computation 21, 1145-1172.
 
     Examples
     --------
@@ -245,6 +257,7 @@ default='dirichlet_process'
         "learning_decay": (real(0.5, 1.0, open_left=True),),
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
+        "assignment": (one_of(("soft", "hard")),),
     }
 
     def __init__(
@@ -273,6 +286,7 @@ default='dirichlet_process'
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         block_size: int | None = None,
+        assignment: Literal["soft", "hard"] = "soft",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -295,6 +309,7 @@ default='dirichlet_process'
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.block_size = block_size
+        self.assignment = assignment
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -118,6 +118,38 @@ def test_log_normalise(n_rows, n_components, spread, shift, seed):
     )
 
 
+def harden(scores, weights):
+    """Run `harden` on scores (n, K); return what it writes."""
+    n_rows, n_components = scores.shape
+    lines = np.full((n_components, n_rows + 8), np.nan)
+    lines[:, :n_rows] = scores.T
+    log_normaliser, factor = np.full(n_rows, np.nan), np.full(n_rows, np.nan)
+    total = kernels.normalise.harden(lines, n_rows, weights, log_normaliser, factor)
+    assert np.isnan(lines[:, n_rows:]).all()
+    return total, log_normaliser, lines[:, :n_rows].T, factor
+
+
+@pytest.mark.core
+@settings(max_examples=40, deadline=None)
+@given(
+    n_rows=st.integers(1, 20),
+    n_components=st.integers(1, 6),
+    levels=st.sampled_from([2, 3, 10**6]),
+    seed=st.integers(0, 10**6),
+)
+def test_harden_gives_a_row_to_the_first_of_the_best(n_rows, n_components, levels, seed):
+    # Of few levels, so that many components are equal; some have no weight.
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(levels, size=(n_rows, n_components)) - 1e3
+    scores[:, 1:][rng.uniform(size=(n_rows, n_components - 1)) < 0.2] = -np.inf
+    weights = rng.uniform(0.0, 3.0, n_rows)
+    total, log_normaliser, resp, factor = harden(scores, weights)
+    np.testing.assert_array_equal(resp, np.eye(n_components)[scores.argmax(axis=1)])
+    np.testing.assert_array_equal(log_normaliser, scores.max(axis=1))
+    np.testing.assert_array_equal(factor, weights)
+    assert total == pytest.approx(weights @ scores.max(axis=1), rel=1e-14)
+
+
 def test_components_of_no_weight_get_nothing():
     scores = np.array([[-np.inf, 1.0, 2.0], [5.0, -np.inf, -np.inf]])
     total, log_normaliser, resp = normalise(scores, np.array([1.0, 2.0]))
