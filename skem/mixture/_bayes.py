@@ -180,6 +180,7 @@ class VariationalForm:
         prior, d = rule.prior, len(scale)
         unit = GaussianParameters(np.zeros((1, d)), prior.covariance, family.identity(1, d))
         prior_scale = family.rescale(unit, scale).covariances
+        extra = prior_scale.ndim - len(family.prior_shape(d))
         return {
             "weights_": rule.weights.expected(theta.weights),
             "means_": user.means,
@@ -195,7 +196,7 @@ class VariationalForm:
             "mean_precision_prior_": prior.mean_precision,
             "mean_prior_": prior.mean * scale + origin,
             "degrees_of_freedom_prior_": prior.degrees_of_freedom,
-            "covariance_prior_": prior_scale if family.is_shared else prior_scale[0],
+            "covariance_prior_": prior_scale[(0,) * extra],
         }
 
     def bound(self, problem: Problem, bound: float) -> float:

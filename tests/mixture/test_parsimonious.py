@@ -161,7 +161,7 @@ def test_identical_rows_and_float32(model):
     assert narrow.covariances_.dtype == np.float32
 
 
-@every_model
+@pytest.mark.parametrize("model", sorted(set(PARSIMONIOUS) - {"EII", "EEI"}))
 def test_a_prior_of_covariances_needs_a_conjugate_model(model):
     X, _ = blobs(60)
     message = f"one of .*'full'.*got '{model}'"
