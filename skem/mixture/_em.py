@@ -127,9 +127,10 @@ class EMGaussianMixture(BaseMixture):
         How many rows at `mean_prior` the prior counts for. If only `mean_prior` is given: 1.
 
     covariance_prior : array-like, default=None
-        Scale of the inverse-Wishart ('diag', 'spherical': inverse-gamma) prior on each
-        covariance, of the shape of one component's covariance. If only
-        `degrees_of_freedom_prior` is given: the weighted covariance of all rows.
+        Scale of the inverse-Wishart ('diag', 'spherical', 'EEI', 'EII': inverse-gamma) prior on
+        each covariance, of the shape of one component's covariance ('EII': a number). If only
+        `degrees_of_freedom_prior` is given: the weighted covariance of all rows. The other
+        models of mclust have none.
 
     degrees_of_freedom_prior : float, default=None
         Degrees of freedom of that prior, more than ``n_features - 1`` for matrices. If only

@@ -45,14 +45,18 @@ class VariationalGaussianMixture(BaseMixture):
     n_components : int, default=1
         Number of components K; an upper limit where the weights' prior empties some.
 
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI', 'EII'}, default='full'
         Structure of the precisions, the inverses of the covariances (D features). Each is a model
         of its own, with the conjugate prior that belongs to it:
 
         - 'full': each component has a precision matrix, with a Wishart prior;
         - 'tied': all components share one precision matrix, with a Wishart prior;
         - 'diag': each component has a precision for each feature, with gamma priors;
-        - 'spherical': each component has one precision for all features, with a gamma prior.
+        - 'spherical': each component has one precision for all features, with a gamma prior;
+        - 'EEI': all components share a precision for each feature, with gamma priors;
+        - 'EII': all components and features share one precision, with a gamma prior.
+
+        'VVV', 'EEE', 'VVI' and 'VII' are mclust's names of the first four.
 
     tol : float, default=1e-3
         The fit has converged when the last two iterations raised the bound by less than this
@@ -98,10 +102,10 @@ default='dirichlet_process'
         matrices. None: ``n_features``.
 
     covariance_prior : array-like or float, default=None
-        Scale Psi of the precisions' prior, of the shape of one component's covariance: a
-        precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2, rate=Psi / 2)``
-        for numbers. None: the unbiased weighted covariance of the rows ('diag': their variances,
-        'spherical': the mean of those) plus `reg_covar`.
+        Scale Psi of the precisions' prior, of the shape of one component's covariance ('EII': a
+        number): a precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2,
+        rate=Psi / 2)`` for numbers. None: the unbiased weighted covariance of the rows ('diag',
+        'EEI': their variances, 'spherical', 'EII': the mean of those) plus `reg_covar`.
 
     random_state : int, RandomState instance or None, default=None
         Source of the starts' random numbers and of `sample`'s.
@@ -148,8 +152,8 @@ default='dirichlet_process'
 
     covariances_ : ndarray
         Inverses of the expected precisions, ``Psi_k / nu_k``: (n_components, n_features,
-        n_features) for 'full', (n_features, n_features) for 'tied', (n_components, n_features)
-        for 'diag', (n_components,) for 'spherical'.
+        n_features) for 'full', (n_features, n_features) for 'tied', (n_components,) for
+        'spherical', (n_components, n_features) for the others.
 
     precisions_ : ndarray
         Expected precisions, of the same shape.
@@ -264,7 +268,7 @@ default='dirichlet_process'
         self,
         n_components: int = 1,
         *,
-        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,

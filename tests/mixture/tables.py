@@ -33,7 +33,7 @@ meant_overflows = (
 many_rows = pytest.mark.skipif(not COMPILED, reason="takes minutes without the compiler")
 every_type = pytest.mark.parametrize("covariance_type", TYPES)
 # Those whose covariances have a conjugate prior.
-every_conjugate_type = pytest.mark.parametrize("covariance_type", (*TYPES, "EEI", "EII"))
+every_conjugate_type = pytest.mark.parametrize("covariance_type", [*TYPES, "EEI", "EII"])
 every_estimator = pytest.mark.parametrize(
     "estimator", [EMGaussianMixture, VariationalGaussianMixture]
 )

@@ -26,6 +26,7 @@ from skem import EMGaussianMixture
 from skem.families.parsimonious import PARSIMONIOUS
 
 EQUAL = {"weight_concentration_prior": float("inf")}
+D = 3
 LLOYD = {"covariance_type": "EII", "assignment": "hard", "reg_covar": 0.0, "tol": 0.0, **EQUAL}
 
 
@@ -50,30 +51,15 @@ def lloyd(X, centres, sample_weight=None, **parameters):
 
 def inertia_of(mixture, total_weight):
     """What the shared variance says of the squared distances."""
-    d = mixture.means_.shape[1]
-    return total_weight * d * np.asarray(mixture.covariances_).flat[0]
+    return total_weight * mixture.means_.shape[1] * np.float64(mixture.covariances_[0, 0])
 
 
-def classification_log_likelihood(X, mixture, weight):
-    joint = np.column_stack(
-        [
-            np.log(share) + stats.multivariate_normal(mean, covariance).logpdf(X)
-            for share, mean, covariance in zip(
-                mixture.weights_, mixture.means_, dense(mixture), strict=True
-            )
-        ]
+def log_joint(X, mixture):
+    """Log density of rows and their components by scipy.stats, (n, K)."""
+    parameters = zip(mixture.weights_, mixture.means_, dense_covariances(mixture), strict=True)
+    return np.column_stack(
+        [np.log(w) + stats.multivariate_normal(mean, cov).logpdf(X) for w, mean, cov in parameters]
     )
-    return weight @ joint.max(axis=1) / weight.sum(), joint.argmax(axis=1)
-
-
-def dense(mixture):
-    covariances = np.asarray(mixture.covariances_)
-    if mixture.covariance_type not in PARSIMONIOUS:
-        return dense_covariances(mixture)
-    return covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(X_D)
-
-
-X_D = 3
 
 
 @core
@@ -83,7 +69,7 @@ def test_it_is_lloyds_k_means(seed, weighted):
     rng = np.random.default_rng(seed)
     n, k = 300, int(rng.integers(2, 8))
     # Clusters that overlap, in columns of very different units.
-    X = blobs(n, d=X_D, k=4, apart=1.0, seed=seed)[0] * [1.0, 3.0, 0.2] + 100.0
+    X = blobs(n, d=D, k=4, apart=1.0, seed=seed)[0] * [1.0, 3.0, 0.2] + 100.0
     weight = rng.uniform(0.1, 3.0, n) if weighted else None
     centres = X[rng.choice(n, k, replace=False)]
     wanted, mixture = kmeans(X, centres, weight), lloyd(X, centres, weight)
@@ -93,15 +79,15 @@ def test_it_is_lloyds_k_means(seed, weighted):
     total = n if weight is None else weight.sum()
     assert inertia_of(mixture, total) == pytest.approx(wanted.inertia_, rel=1e-10)
     np.testing.assert_array_equal(mixture.weights_, np.full(k, 1 / k))
-    assert mixture.n_parameters() == k * X_D + 1
+    assert mixture.n_parameters() == k * D + 1
     # The bound is the inertia by another name.
-    variance = wanted.inertia_ / (total * X_D)
-    bound = -np.log(k) - 0.5 * X_D * (np.log(2 * np.pi * variance) + 1)
+    variance = wanted.inertia_ / (total * D)
+    bound = -np.log(k) - 0.5 * D * (np.log(2 * np.pi * variance) + 1)
     assert mixture.lower_bound_ == pytest.approx(bound, rel=1e-10)
 
 
 def test_it_is_lloyds_k_means_in_float32_and_on_shifted_rows():
-    X = blobs(400, d=X_D, k=4, apart=1.5)[0]
+    X = blobs(400, d=D, k=4, apart=1.5)[0]
     for rows in (X.astype(np.float32), X + 1e7):
         centres = rows[:5]
         wanted, mixture = kmeans(np.float64(rows), np.float64(centres)), lloyd(rows, centres)
@@ -110,7 +96,7 @@ def test_it_is_lloyds_k_means_in_float32_and_on_shifted_rows():
 
 
 def test_each_iteration_is_one_of_lloyds():
-    X = blobs(200, d=X_D, k=3, apart=0.8)[0]
+    X = blobs(200, d=D, k=3, apart=0.8)[0]
     centres = X[:4].copy()
     for max_iter in range(1, 6):
         labels = ((X[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
@@ -123,7 +109,7 @@ def test_each_iteration_is_one_of_lloyds():
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical", *PARSIMONIOUS])
 @pytest.mark.parametrize("equal", [False, True], ids=["free", "equal"])
 def test_the_bound_is_the_classification_likelihood_and_never_falls(covariance_type, equal):
-    X, _ = blobs(n=250, d=X_D, apart=1.2, seed=3)
+    X, _ = blobs(n=250, d=D, apart=1.2, seed=3)
     weight = np.random.default_rng(1).uniform(0.5, 2.0, size=len(X))
     mixture = fit(
         X,
@@ -138,7 +124,8 @@ def test_the_bound_is_the_classification_likelihood_and_never_falls(covariance_t
         **(EQUAL if equal else {}),
     )
     assert mixture.converged_
-    wanted, labels = classification_log_likelihood(X, mixture, weight)
+    joint = log_joint(X, mixture)
+    wanted, labels = np.average(joint.max(axis=1), weights=weight), joint.argmax(axis=1)
     assert mixture.lower_bound_ == pytest.approx(wanted, rel=1e-10)
     np.testing.assert_array_equal(mixture.predict(X), labels)
     bounds = np.asarray(mixture.lower_bounds_)
@@ -162,8 +149,7 @@ def test_the_bound_is_the_classification_likelihood_and_never_falls(covariance_t
 
 
 @every_type
-def test_a_local_maximum_in_the_labels(covariance_type):
-    # At the end, no single row is better off in another component, at these parameters.
+def test_what_comes_out_is_a_mixture(covariance_type):
     X, _ = blobs(n=120, d=2, apart=1.5, seed=7)
     mixture = fit(
         X, covariance_type=covariance_type, assignment="hard", tol=0.0, random_state=0, max_iter=500
@@ -258,8 +244,7 @@ def test_a_component_without_rows_is_named_and_has_no_weight(equal):
 def test_more_components_than_distinct_rows(estimator, covariance_type):
     X = np.repeat(blobs(n=3, d=2)[0], 5, axis=0)
     mixture = fit(X, 5, estimator=estimator, covariance_type=covariance_type, assignment="hard")
-    assert np.isfinite(mixture.lower_bound_)
-    assert_sound(mixture, X) if estimator is EMGaussianMixture else None
+    assert_sound(mixture, X)
 
 
 def test_equal_weights_with_soft_assignments():
@@ -301,15 +286,9 @@ def test_a_step_on_a_batch_is_one_of_online_k_means():
             sums = (1 - rate) * sums + rate * resp.T @ batch
             centres = sums / share[:, None]
     np.testing.assert_allclose(mixture.means_, centres, rtol=1e-10)
-    wanted, _ = classification_log_likelihood_2d(second, mixture)
+    # The bound is that of the batch at the new parameters.
+    wanted = log_joint(second, mixture).max(axis=1).mean()
     assert mixture.lower_bound_ == pytest.approx(wanted, rel=1e-10)
-
-
-def classification_log_likelihood_2d(X, mixture):
-    variance = np.asarray(mixture.covariances_).flat[0]
-    distance = ((X[:, None] - mixture.means_) ** 2).sum(axis=2).min(axis=1)
-    k = len(mixture.weights_)
-    return (-np.log(k) - np.log(2 * np.pi * variance) - 0.5 * distance / variance).mean(), None
 
 
 @core

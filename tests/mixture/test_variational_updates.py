@@ -13,7 +13,6 @@ from mixture.tables import (
     component_prior,
     core,
     every_conjugate_type,
-    every_type,
     every_weight_prior,
     soft_start,
     variational,
