@@ -12,7 +12,7 @@ from skem.families.parameters import (
 )
 from skem.families.parsimonious import PARSIMONIOUS
 from skem.families.predictive import predictive_scorer, sample_predictive
-from skem.families.scorers import HardScorer, Scorer, Scores
+from skem.families.scorers import Scorer, Scores
 from skem.families.spherical import SphericalGaussian
 from skem.families.tied import TiedGaussian
 from skem.families.weights import (
@@ -32,7 +32,6 @@ __all__ = [
     "GaussianPosterior",
     "GaussianPrior",
     "GaussianStatistics",
-    "HardScorer",
     "Scorer",
     "Scores",
     "SingularCovarianceError",

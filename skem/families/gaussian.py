@@ -27,7 +27,6 @@ from skem.families.parameters import (
 from skem.families.scorers import (
     CentredDiagonalScorer,
     CentredScorer,
-    HardScorer,
     Scorer,
     Sums,
 )
@@ -113,8 +112,6 @@ class GaussianFamily(CovarianceStructure):
 
     def centres(self, scorer: Scorer) -> Array:
         """Points about which a scorer sums moments: (K, D), or () for the origin."""
-        if isinstance(scorer, HardScorer):
-            scorer = scorer.soft
         if isinstance(scorer, CentredScorer | CentredDiagonalScorer):
             return scorer.centres
         return np.zeros(())

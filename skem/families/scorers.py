@@ -7,6 +7,8 @@ rows needs to know nothing else about them.
 Every scorer has
 
 - ``add_constants(log_weights)``: the same scorer with something added to each score;
+- ``hardened()``: the same scorer, whose responsibilities are 0 and 1: each row is wholly the
+  component's of its highest score, the first of equals, and that score is its log normaliser;
 - ``score(tile)``: fill ``tile.scores`` with log densities plus constants, in nats;
 - ``normalise(tile)``: score a tile and turn scores into responsibilities times
   ``1 / tile.factor``; return the tile's sum of weighted log normalisers, in nats;
@@ -20,21 +22,20 @@ Sums of disjoint rows by one scorer add up array by array.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
 from skem.engine import Tile
-from skem.kernels.steps import NORMALISE, SCORE, SUM
+from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
 __all__ = [
     "CentredDiagonalScorer",
     "CentredScorer",
-    "HardScorer",
     "LinearScorer",
     "ProjectedScorer",
     "Scorer",
@@ -60,12 +61,13 @@ class Scorer(Scores, Protocol):
     """What every scorer can do; see the module's docstring."""
 
     def add_constants(self, log_weights: Array) -> Scorer: ...
+    def hardened(self) -> Scorer: ...
     def zeros(self) -> Sums: ...
     def accumulate(self, tile: Tile, sums: Sums) -> None: ...
     def expect(self, tile: Tile, sums: Sums) -> float: ...
 
 
-def normalise(scorer: Scores, tile: Tile) -> float:
+def normalise(scorer: Scores, tile: Tile, *, hard: bool = False) -> float:
     """Score and normalise a tile by a scorer that can but score; returns what its method does."""
     scorer.score(tile)
     return float(
@@ -77,6 +79,7 @@ def normalise(scorer: Scores, tile: Tile) -> float:
             tile.power_bits,
             tile.log_normaliser,
             tile.factor,
+            hard,
         )
     )
 
@@ -90,7 +93,21 @@ def expect_in_steps(scorer: Scorer, summer: Scorer, tile: Tile, sums: Sums) -> f
 
 
 @dataclass(frozen=True)
-class LinearScorer:
+class _Assigning:
+    """How a scorer's rows are assigned to components: in shares, or wholly."""
+
+    hard: bool = field(default=False, kw_only=True)
+
+    def hardened(self) -> Self:
+        return replace(self, hard=True)
+
+    @property
+    def _assign(self) -> int:
+        return NORMALISE + HARDEN if self.hard else NORMALISE
+
+
+@dataclass(frozen=True)
+class LinearScorer(_Assigning):
     """Scores linear in products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``.
 
     Sums: one array of shape (n_pairs, n_components).
@@ -114,7 +131,7 @@ class LinearScorer:
         self._take(SCORE, tile)
 
     def normalise(self, tile: Tile) -> float:
-        return self._take(SCORE + NORMALISE, tile)
+        return self._take(SCORE + self._assign, tile)
 
     def zeros(self) -> Sums:
         return (np.zeros(self.coefficients.shape[::-1]),)
@@ -123,7 +140,7 @@ class LinearScorer:
         self._take(SUM, tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
-        return self._take(SCORE + NORMALISE + SUM, tile, sums)
+        return self._take(SCORE + self._assign + SUM, tile, sums)
 
     @cached_property
     def _by_pairs(self) -> Array:
@@ -157,7 +174,7 @@ class LinearScorer:
 
 
 @dataclass(frozen=True)
-class ProjectedScorer:
+class ProjectedScorer(_Assigning):
     """Gaussians that share a covariance: ``constants + centres . y - |y|^2 / 2``, y = A z.
 
     Sums: ``sum r [z, 1]`` of shape (n_features + 1, n_components) and
@@ -183,7 +200,7 @@ class ProjectedScorer:
         self._take(SCORE, tile)
 
     def normalise(self, tile: Tile) -> float:
-        return self._take(SCORE + NORMALISE, tile)
+        return self._take(SCORE + self._assign, tile)
 
     def zeros(self) -> Sums:
         n_components, n_features = self.centres.shape
@@ -193,7 +210,7 @@ class ProjectedScorer:
         self._take(SUM, tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
-        return self._take(SCORE + NORMALISE + SUM, tile, sums)
+        return self._take(SCORE + self._assign + SUM, tile, sums)
 
     def _take(self, steps: int, tile: Tile, sums: Sums | None = None) -> float:
         return float(
@@ -222,7 +239,7 @@ class ProjectedScorer:
 
 
 @dataclass(frozen=True)
-class CentredScorer:
+class CentredScorer(_Assigning):
     """Gaussians scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and second (K, D, D) moments about `centres`.
@@ -255,7 +272,7 @@ class CentredScorer:
         )
 
     def normalise(self, tile: Tile) -> float:
-        return normalise(self, tile)
+        return normalise(self, tile, hard=self.hard)
 
     def zeros(self) -> Sums:
         return (
@@ -282,7 +299,7 @@ class CentredScorer:
 
 
 @dataclass(frozen=True)
-class CentredDiagonalScorer:
+class CentredDiagonalScorer(_Assigning):
     """Gaussians with diagonal precisions, scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and squared (K, D) moments about `centres`.
@@ -306,7 +323,7 @@ class CentredDiagonalScorer:
         )
 
     def normalise(self, tile: Tile) -> float:
-        return normalise(self, tile)
+        return normalise(self, tile, hard=self.hard)
 
     def zeros(self) -> Sums:
         return (
@@ -319,44 +336,6 @@ class CentredDiagonalScorer:
         kernels.centred.centred_diagonal_sums(
             tile.values, tile.n_rows, self.centres, tile.resp, tile.share, *sums
         )
-
-    def expect(self, tile: Tile, sums: Sums) -> float:
-        return expect_in_steps(self, self, tile, sums)
-
-
-@dataclass(frozen=True)
-class HardScorer:
-    """Another scorer's scores and sums, with each row wholly its best component's.
-
-    A row's log normaliser is its highest score, so that the sum of them is the classification
-    log-likelihood (Celeux & Govaert 1992); of equal scores the first counts.
-
-    Parameters
-    ----------
-    soft : Scorer
-    """
-
-    soft: Scorer
-
-    def add_constants(self, log_weights: Array) -> HardScorer:
-        return HardScorer(self.soft.add_constants(log_weights))
-
-    def score(self, tile: Tile) -> None:
-        self.soft.score(tile)
-
-    def normalise(self, tile: Tile) -> float:
-        self.score(tile)
-        return float(
-            kernels.normalise.harden(
-                tile.scores, tile.n_rows, tile.weights, tile.log_normaliser, tile.factor
-            )
-        )
-
-    def zeros(self) -> Sums:
-        return self.soft.zeros()
-
-    def accumulate(self, tile: Tile, sums: Sums) -> None:
-        self.soft.accumulate(tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
         return expect_in_steps(self, self, tile, sums)

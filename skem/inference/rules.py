@@ -16,7 +16,6 @@ from skem.families import (
     GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
-    HardScorer,
     Scorer,
     SingularCovarianceError,
     Sticks,
@@ -130,7 +129,7 @@ class PointRule:
     def scorer(self, theta: MixtureParameters) -> Scorer:
         """Make the scorer of log joint densities."""
         scorer = joint_scorer(self.family, theta)
-        return HardScorer(scorer) if self.hard else scorer
+        return scorer.hardened() if self.hard else scorer
 
     def update(self, stats: GaussianStatistics, previous: MixtureParameters) -> MixtureParameters:
         """Return the M-step's parameters.
@@ -192,7 +191,7 @@ class VariationalRule:
         """Make the scorer of expected log joint densities."""
         log_weights = self.weights.expected_log(theta.weights)
         scorer = self.family.expected_scorer(theta.posterior, theta.components, log_weights)
-        return HardScorer(scorer) if self.hard else scorer
+        return scorer.hardened() if self.hard else scorer
 
     def update(
         self, stats: GaussianStatistics, previous: MixturePosterior | None = None

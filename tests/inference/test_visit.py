@@ -8,7 +8,7 @@ from oracles import cases, gaussian
 from scipy.special import softmax
 
 from skem.engine import Threads
-from skem.families import CategoricalWeights, HardScorer
+from skem.families import CategoricalWeights
 from skem.inference import PointRule
 
 families = pytest.mark.parametrize("kind", gaussian.KINDS)
@@ -287,7 +287,7 @@ def test_hard_assignments(kind, cut, weighted, form):
     family = cases.make_family(kind)
     height = family.log_det_factors(theta.components.factors, D) - 0.5 * D * np.log(2 * np.pi)
     soft = getattr(family, form)(theta.components, np.log(theta.weights) + height)
-    scorer = HardScorer(soft)
+    scorer = soft.hardened()
     visit = cases.make_visit(table, family, K, cut=cut)
     local = visit.expect(family, scorer)
     wanted, total = hard_oracle(kind, table, theta)
@@ -300,7 +300,7 @@ def test_hard_assignments(kind, cut, weighted, form):
 def test_hard_assignments_summed_by_another(kind):
     table, theta = case(kind)
     family = cases.make_family(kind)
-    scorer = HardScorer(flat_rule(family).scorer(theta))
+    scorer = flat_rule(family).scorer(theta).hardened()
     elsewhere = cases.random_parameters(kind, K, D, np.random.default_rng(9))
     wanted, total = hard_oracle(kind, table, theta)
     visit = cases.make_visit(table, family, K, cut=(7, 2, (3, 2)))
@@ -310,12 +310,12 @@ def test_hard_assignments_summed_by_another(kind):
         compare(local.statistics, wanted)
 
 
-def test_hard_scorers_take_constants_and_score_as_soft_ones():
+def test_hardened_scorers_take_constants_and_score_as_soft_ones():
     table, theta = case("full", weighted="none")
     family = cases.make_family("full")
     soft, more = flat_rule(family).scorer(theta), np.array([0.5, -2.0, 7.0])
     n_pairs = len(family.pairs(D)[0])
     np.testing.assert_array_equal(
-        cases.scores_of(HardScorer(soft).add_constants(more), table.X, K, n_pairs),
+        cases.scores_of(soft.hardened().add_constants(more), table.X, K, n_pairs),
         cases.scores_of(soft.add_constants(more), table.X, K, n_pairs),
     )
