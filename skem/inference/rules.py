@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -124,7 +124,7 @@ class PointRule:
     weights: CategoricalWeights
     family: GaussianFamily
     prior: GaussianPrior
-    hard: bool = False
+    hard: bool = field(default=False, kw_only=True)
 
     def scorer(self, theta: MixtureParameters) -> Scorer:
         """Make the scorer of log joint densities."""
@@ -185,7 +185,7 @@ class VariationalRule:
     weights: VariationalWeights
     family: GaussianFamily
     prior: GaussianPrior
-    hard: bool = False
+    hard: bool = field(default=False, kw_only=True)
 
     def scorer(self, theta: MixturePosterior) -> Scorer:
         """Make the scorer of expected log joint densities."""

@@ -90,7 +90,7 @@ class VariationalForm:
         """Make the rule; priors that the user left open come from the rows."""
         prior = prior or _make_prior(estimator, family, visit)
         hard = estimator.assignment == "hard"
-        return VariationalRule(self.weights(estimator), family, prior, hard)
+        return VariationalRule(self.weights(estimator), family, prior, hard=hard)
 
     def weights(self, estimator: VariationalGaussianMixture) -> VariationalWeights:
         """Make the weights' family with the prior that the user gave, or 1 / K."""

@@ -49,7 +49,8 @@ class PointForm:
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
         prior = prior or _make_prior(estimator, family, visit)
-        return PointRule(self.weights(estimator), family, prior, estimator.assignment == "hard")
+        hard = estimator.assignment == "hard"
+        return PointRule(self.weights(estimator), family, prior, hard=hard)
 
     def weights(self, estimator: EMGaussianMixture) -> CategoricalWeights:
         """Make the weights' family, without a prior if the user gave none."""
