@@ -24,6 +24,8 @@ _MAP = EMGaussianMixture(weight_concentration_prior=2.0, degrees_of_freedom_prio
 _FINITE = VariationalGaussianMixture(
     weight_concentration_prior_type="dirichlet_distribution", mean_precision_prior=0.1
 )
+_HARD = [mixture(assignment="hard") for mixture in BOTH]
+_SHARED = [VariationalGaussianMixture(covariance_type=name) for name in ("EEI", "EII")]
 
 
 @pytest.mark.core
@@ -33,7 +35,8 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @parametrize_with_checks(
-    [mixture(covariance_type=name) for mixture in BOTH for name in TYPES[1:]] + [_MAP, _FINITE]
+    [mixture(covariance_type=name) for mixture in BOTH for name in TYPES[1:]]
+    + [_MAP, _FINITE, *_HARD, *_SHARED]
 )
 def test_scikit_learn_checks_of_every_structure(estimator, check):
     check(estimator)
