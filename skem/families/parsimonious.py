@@ -3,7 +3,8 @@
 Volume, shape and orientation of a covariance, in this order, are one for all components ("E"),
 each component's own ("V"), or the identity's ("I"). The other four are VII = spherical,
 VVI = diag, EEE = tied and VVV = full. Rows are scored and summed as for diag and full
-covariances; what is special is the M-step, `covariances_of`.
+covariances; what is special is the M-step, `covariances_of`. EEI and EII are as simple as tied:
+they pool scatters, and have conjugate priors.
 """
 
 from __future__ import annotations
