@@ -104,6 +104,9 @@ class EEI(DiagGaussian):
     def count(self, weight: Array, n_features: int) -> Array:
         return np.full_like(weight, weight.sum())
 
+    def rows_needed(self, n_features: int) -> int:
+        return 1
+
     def mean_exponent(self, n_components: int, n_features: int) -> float:
         return float(n_components)
 

@@ -1,7 +1,7 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
 from skem.inference.expectation import Local, Visit
-from skem.inference.initialisation import START_METHODS, Start, find_start
+from skem.inference.initialisation import Start
 from skem.inference.loops import Run, batch_em, blend
 from skem.inference.merging import batch_em_merging
 from skem.inference.rules import (
@@ -13,8 +13,10 @@ from skem.inference.rules import (
     VariationalRule,
     joint_scorer,
 )
+from skem.inference.search import SEARCH, START_METHODS, find_start
 
 __all__ = [
+    "SEARCH",
     "START_METHODS",
     "Local",
     "MixtureParameters",
