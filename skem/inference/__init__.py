@@ -1,5 +1,6 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
+from skem.inference.acceleration import ACCELERATIONS
 from skem.inference.expectation import Local, Visit
 from skem.inference.initialisation import START_METHODS, Start, find_start
 from skem.inference.loops import Run, batch_em, blend
@@ -15,6 +16,7 @@ from skem.inference.rules import (
 )
 
 __all__ = [
+    "ACCELERATIONS",
     "START_METHODS",
     "Local",
     "MixtureParameters",

@@ -158,6 +158,7 @@ def _run(
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         after_iteration=after_iteration,
+        acceleration=estimator.acceleration,
     )
     progress.end(estimator._form.bound(problem, run.bound), run.converged)
     if not single:

@@ -37,6 +37,7 @@ class GaussianEstimator(Protocol):
     learning_decay: float
     learning_offset: float
     block_size: int | None
+    acceleration: str | None
 
     weights_: NDArray[np.floating]
     means_: NDArray[np.floating]

@@ -22,7 +22,7 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
+from skem.inference import ACCELERATIONS, START_METHODS
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
 from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
@@ -245,6 +245,7 @@ default='dirichlet_process'
         "learning_decay": (real(0.5, 1.0, open_left=True),),
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
+        "acceleration": (one_of(ACCELERATIONS), none),
     }
 
     def __init__(
@@ -273,6 +274,7 @@ default='dirichlet_process'
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         block_size: int | None = None,
+        acceleration: str | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -295,6 +297,7 @@ default='dirichlet_process'
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.block_size = block_size
+        self.acceleration = acceleration
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -1,0 +1,367 @@
+"""Extrapolation of EM: which statistics the next ones are on their way to.
+
+An M-step and the E-step after it map statistics to statistics, and a fit's end is a fixed point
+of that map. So what is extrapolated are statistics, in coordinates in which every vector stands
+for some, and the rule makes parameters of them as in any M-step: one implementation serves all
+families, maximum likelihood, MAP and variational Bayes, and `reg_covar` and priors keep their
+meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from skem.families import GaussianStatistics, SingularCovarianceError
+from skem.inference.rules import Rule, Theta
+
+__all__ = ["ACCELERATIONS", "Accelerator", "Anderson", "Coordinates", "Extrapolation", "Squarem"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+_TINY = float(np.finfo(np.float64).tiny)
+# A share of the largest eigenvalue: those that are smaller are rounding.
+_SMALLEST = 1e-8
+
+
+class Coordinates:
+    """Statistics as flat vectors whose squared length is a Fisher information, about a reference.
+
+    For each component: twice the root of its share of the rows; the mean, in units of the
+    reference's covariance; the Cholesky factor of the covariance in the same units, with the
+    logarithm of its diagonal. Means and factors are multiplied by the root of the reference's
+    share, so that a component counts by its rows. Near the reference half the squared distance
+    is then the divergence between complete-data likelihoods, per unit of weight and whatever the
+    units of the features.
+
+    Covariances include `reg_covar` and the prior, so that they have a factor where few rows are.
+
+    Parameters
+    ----------
+    rule : Rule
+    total : float
+        Total weight of the rows.
+    reference : GaussianStatistics
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a covariance of the reference, or of what is encoded, is singular.
+    """
+
+    def __init__(self, rule: Rule[Theta], total: float, reference: GaussianStatistics) -> None:
+        self.family, self.prior, self.total = rule.family, rule.prior, total
+        self.shape = reference.mean.shape
+        self.mean = reference.mean
+        self.roots = np.linalg.cholesky(self._covariances(reference))
+        self.inverses = np.linalg.inv(self.roots)
+        self.shares = np.sqrt(np.maximum(reference.weight, _TINY) / total)
+        # What the entries of a factor count for: a change of its diagonal for twice the others.
+        counts = np.maximum(self.family.count(reference.weight, self.shape[1]), _TINY)
+        size = self.roots.shape[-1]
+        self.lower = np.tril_indices(size)
+        self.diagonal = np.flatnonzero(self.lower[0] == self.lower[1])
+        factors = np.ones(len(self.lower[0]))
+        factors[self.diagonal] = np.sqrt(2.0)
+        ranks = (1,) * (self.roots.ndim - 1 - counts.ndim)
+        self.scale = np.sqrt(counts / total).reshape(counts.shape + ranks) * factors
+
+    def _divisor(self, weight: Array, ndim: int) -> Array:
+        """Return what scatters of `ndim` dimensions, with the prior's, are divided by."""
+        divisor = self.family.count(weight, self.shape[1]) + (self.prior.degrees_of_freedom or 0.0)
+        divisor = np.maximum(divisor, _TINY)
+        return divisor.reshape(divisor.shape + (1,) * (ndim - divisor.ndim))
+
+    def _covariances(self, stats: GaussianStatistics) -> Array:
+        """Return covariances as matrices: (..., D, D), or (..., 1, 1) for variances."""
+        scatter = stats.scatter + self.prior.covariance
+        unit = self.family.identity(*self.shape)
+        covariances = scatter / self._divisor(stats.weight, scatter.ndim)
+        covariances = covariances + self.family.reg_covar * unit
+        if self.family.has_matrices:
+            return covariances
+        return covariances.reshape(covariances.shape + (1,) * (4 - covariances.ndim))
+
+    def encode(self, stats: GaussianStatistics) -> Array:
+        """Return the coordinates of statistics."""
+        factors = self.inverses @ np.linalg.cholesky(self._covariances(stats))
+        entries = factors[..., self.lower[0], self.lower[1]]
+        entries[..., self.diagonal] = np.log(entries[..., self.diagonal])
+        apart = self._columns(stats.mean - self.mean)
+        means = (self.inverses @ apart).reshape(self.shape) * self.shares[:, None]
+        weights = 2.0 * np.sqrt(np.maximum(stats.weight, 0.0) / self.total)
+        return np.concatenate([weights, means.ravel(), (self.scale * entries).ravel()])
+
+    def decode(self, vector: Array) -> GaussianStatistics | None:
+        """Return the statistics of given coordinates, or None if no rows could have them."""
+        k, d = self.shape
+        weight = np.square(vector[:k])
+        weight *= self.total / weight.sum()
+        columns = self._columns(vector[k : k + k * d].reshape(k, d) / self.shares[:, None])
+        mean = self.mean + (self.roots @ columns).reshape(k, d)
+        entries = vector[k + k * d :].reshape(*self.roots.shape[:-2], -1) / self.scale
+        entries[..., self.diagonal] = np.exp(entries[..., self.diagonal])
+        factors = np.zeros_like(self.roots)
+        factors[..., self.lower[0], self.lower[1]] = entries
+        factors = self.roots @ factors
+        covariances = factors @ np.swapaxes(factors, -1, -2)
+        if not np.isfinite(covariances).all() or not np.isfinite(mean).all():
+            return None
+        floor = self.family.reg_covar
+        if np.linalg.eigvalsh(covariances).min() < floor * (1.0 - 1e-9):
+            return None
+        unit = self.family.identity(k, d)
+        covariances = covariances.reshape(unit.shape) - floor * unit
+        scatter = covariances * self._divisor(weight, unit.ndim) - self.prior.covariance
+        return GaussianStatistics(weight, mean, scatter)
+
+    def _columns(self, means: Array) -> Array:
+        """Return means as columns that the covariances' factors can be multiplied with."""
+        return means[..., None] if self.family.has_matrices else means[..., None, None]
+
+
+class Extrapolation(Protocol):
+    """Guesses the fixed point of a map from arguments and what the map makes of them."""
+
+    def propose(self, x: Array, image: Array) -> Array | None:
+        """Return a guess now that `image` is known for `x`; None: go on to `image`."""
+
+    def judge(self, accepted: bool) -> None:
+        """Take notice of whether the last guess was a good one."""
+
+    def forget(self) -> None:
+        """Forget all arguments."""
+
+    @property
+    def empty(self) -> bool:
+        """Say whether no argument is remembered."""
+
+
+class Squarem:
+    """Squared extrapolation by two steps of the map, scheme S3 (Varadhan & Roland 2008).
+
+    With ``r = G(x) - x`` and ``v = G(G(x)) - 2 G(x) + x`` the guess is ``x + 2 a r + a^2 v`` with
+    ``a = |r| / |v|`` (their ``-alpha``, equations 7 and 11). Two steps follow a guess before the
+    next one; the first stabilises it. The length ``a`` is at least 1, which is two steps of the
+    map, and at most a bound that is multiplied by 4 where a guess of that length was good, and
+    divided where it was not, as in the authors' R package (Du & Varadhan 2020, SQUAREM).
+    """
+
+    growth = 4.0
+
+    def __init__(self) -> None:
+        self.points: list[Array] = []
+        self.longest = self.length = 1.0
+
+    @property
+    def empty(self) -> bool:
+        """Say whether no argument is remembered."""
+        return not self.points
+
+    def propose(self, x: Array, image: Array) -> Array | None:
+        """Return a guess at each second argument."""
+        self.points.append(x)
+        if len(self.points) < 2:
+            return None
+        first, _ = self.points
+        r, v = x - first, image - 2.0 * x + first
+        wanted = float(np.linalg.norm(r)) / max(float(np.linalg.norm(v)), _TINY)
+        self.length = max(1.0, min(self.longest, wanted))
+        self.forget()
+        return first + 2.0 * self.length * r + self.length**2 * v
+
+    def judge(self, accepted: bool) -> None:
+        """Adapt the largest length."""
+        if self.length == self.longest:
+            factor = self.growth if accepted else 1.0 / self.growth
+            self.longest = max(1.0, self.longest * factor)
+
+    def forget(self) -> None:
+        """Forget all arguments."""
+        self.points = []
+
+
+class Anderson:
+    """Anderson acceleration, damped and restarted (Henderson & Varadhan 2019, DAAREM).
+
+    With the residuals ``f = G(x) - x``, the differences X of up to ten successive arguments and F
+    of their residuals, the guess is ``G(x) - (X + F) c``. Here ``c`` solves ``X' (f - F c) = 0``
+    (type I, Fang & Saad 2009). As `Coordinates` measure by a Fisher information, f is the
+    bound's gradient in them (Xu & Jordan 1996), and so ``x - X c`` is the highest point that the
+    differences lead to, as in conjugate gradients. Least squares (type II), as in the paper,
+    would make the residual short: slow directions, which have next to none, would be lost sight
+    of, and the bound would often be lower.
+
+    Damping and restarts are the paper's: a ridge penalty leaves ``c`` a share
+    ``1 / (1 + 1.2^(25 - s))`` of its squared length, with s the guesses that were good, less two
+    for each that was not; after ten differences they are forgotten.
+    """
+
+    order = 10
+    base, slowness, backwards = 1.2, 25.0, 2.0
+
+    def __init__(self) -> None:
+        self.points: list[Array] = []
+        self.residuals: list[Array] = []
+        self.successes = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Say whether no argument is remembered."""
+        return not self.points
+
+    def propose(self, x: Array, image: Array) -> Array | None:
+        """Return a guess at each argument but the first."""
+        self.points.append(x)
+        self.residuals.append(image - x)
+        if len(self.points) == 1:
+            return None
+        steps, changes = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
+        lengths = np.maximum(np.linalg.norm(steps, axis=1), _TINY)[:, None]
+        steps, changes = steps / lengths, changes / lengths
+        share = 1.0 / (1.0 + self.base ** (self.slowness - self.successes))
+        coefficients = _damped_solution(-steps @ changes.T, steps @ self.residuals[-1], share)
+        if len(self.points) > self.order:
+            self.forget()
+        guess: Array = image + coefficients @ (steps + changes)
+        return guess
+
+    def judge(self, accepted: bool) -> None:
+        """Adapt the damping."""
+        change = 1.0 if accepted else -self.backwards
+        self.successes = max(self.successes + change, -self.slowness)
+
+    def forget(self) -> None:
+        """Forget all arguments."""
+        self.points, self.residuals = [], []
+
+
+def _damped_solution(matrix: Array, right: Array, share: float) -> Array:
+    """Solve a system that ought to be symmetric and positive-definite, with a ridge penalty.
+
+    The penalty leaves `share` of the squared length of the solution without it. Directions in
+    which the matrix is not positive are left out.
+    """
+    sizes, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
+    kept = sizes > max(_SMALLEST * sizes[-1], _TINY)
+    sizes, vectors = sizes[kept], vectors[:, kept]
+    along = right @ vectors
+    wanted = share * float(np.square(along / sizes).sum())
+    if not wanted > 0.0:
+        return np.zeros(len(right))
+
+    def excess(log_penalty: float) -> float:
+        return float(np.square(along / (sizes + np.exp(log_penalty))).sum()) / wanted - 1.0
+
+    # At the upper end every coefficient is a smaller share of its own than that wanted of all.
+    least, most = np.log(_SMALLEST * sizes[0]), np.log(sizes[-1] / np.sqrt(share))
+    penalty = np.exp(brentq(excess, least, most, xtol=0.01)) if excess(least) > 0.0 else 0.0
+    result: Array = vectors @ (along / (sizes + penalty))
+    return result
+
+
+ACCELERATIONS: dict[str, Callable[[], Extrapolation]] = {
+    "anderson": Anderson,
+    "squarem": Squarem,
+}
+
+
+class Accelerator(Generic[Theta]):
+    """Says where an iteration of `batch_em` starts from, if not from the statistics at hand.
+
+    What an extrapolated iteration gains says nothing about `tol`, which is meant of plain
+    iterations: a single short guess may gain little far from the end. So one that gains less than
+    `tol` is followed by plain ones until these have settled, or two of them have not.
+
+    Parameters
+    ----------
+    rule : Rule
+    total : float
+        Total weight of the rows.
+    tol : float
+        In nats per unit of weight.
+    method : str or None
+        One of `ACCELERATIONS`; None: never extrapolate.
+
+    Attributes
+    ----------
+    gains : list of float
+        Those of the plain iterations since the last guess that was taken.
+    """
+
+    def __init__(self, rule: Rule[Theta], total: float, tol: float, method: str | None) -> None:
+        self.rule, self.total, self.tol = rule, total, tol
+        self.extrapolation = None if method is None else ACCELERATIONS[method]()
+        self.gains: list[float] = []
+        self.coordinates: Coordinates | None = None
+        # What the parameters at hand were made from, and those that are being tried.
+        self.source: GaussianStatistics | None = None
+        self.tried: GaussianStatistics | None = None
+        self.guessing = self.resting = False
+
+    def guess(self, theta: Theta, statistics: GaussianStatistics | None) -> Theta | None:
+        """Return parameters to try in place of the M-step's, or None.
+
+        Parameters
+        ----------
+        theta : MixtureParameters or MixturePosterior
+        statistics : GaussianStatistics
+            Those expected at `theta`.
+        """
+        self.guessing = False
+        if self.extrapolation is None or statistics is None:
+            return None
+        self.tried = self._ordered(statistics)
+        if self.source is None or self.resting:
+            return None
+        try:
+            proposal = self._propose(self.extrapolation, self.source, statistics)
+            if proposal is None:
+                return None
+            result = self.rule.update(proposal, theta)
+        except (SingularCovarianceError, np.linalg.LinAlgError):
+            return None
+        self.tried, self.guessing = proposal, True
+        return result
+
+    def _propose(
+        self, extrapolation: Extrapolation, source: GaussianStatistics, image: GaussianStatistics
+    ) -> GaussianStatistics | None:
+        if self.coordinates is None:
+            self.coordinates = Coordinates(self.rule, self.total, image)
+        coordinates = self.coordinates
+        vector = extrapolation.propose(coordinates.encode(source), coordinates.encode(image))
+        if extrapolation.empty:
+            self.coordinates = None
+        if vector is None:
+            return None
+        proposal = coordinates.decode(vector)
+        if proposal is None:
+            extrapolation.judge(False)
+            return None
+        return self._ordered(proposal)
+
+    def _ordered(self, statistics: GaussianStatistics) -> GaussianStatistics:
+        """Arrange components; what was remembered of another order is of no use."""
+        assert self.extrapolation is not None
+        ordered = self.rule.ordered(statistics)
+        if not np.array_equal(ordered.weight, statistics.weight):
+            self.extrapolation.forget()
+            self.coordinates = None
+        return ordered
+
+    def judge(self, gain: float, taken: bool) -> None:
+        """Take notice of what the iteration gained, in nats per unit of weight."""
+        if not self.guessing:
+            self.gains.append(gain)
+        elif self.extrapolation is not None:
+            self.extrapolation.judge(taken)
+            if taken:
+                self.gains.clear()
+        if taken:
+            self.source = self.tried
+        self.resting = taken and gain < self.tol and len(self.gains) < 2
