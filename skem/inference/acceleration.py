@@ -26,6 +26,8 @@ Array: TypeAlias = NDArray[np.float64]
 _TINY = float(np.finfo(np.float64).tiny)
 # A share of the largest eigenvalue: those that are smaller are rounding.
 _SMALLEST = 1e-8
+# After as many plain iterations since a guess was good, their gains alone tell of convergence.
+_PATIENCE = 5
 
 
 class Coordinates:
@@ -273,9 +275,11 @@ ACCELERATIONS: dict[str, Callable[[], Extrapolation]] = {
 class Accelerator(Generic[Theta]):
     """Says where an iteration of `batch_em` starts from, if not from the statistics at hand.
 
-    What an extrapolated iteration gains says nothing about `tol`, which is meant of plain
-    iterations: a single short guess may gain little far from the end. So one that gains less than
-    `tol` is followed by plain ones until these have settled, or two of them have not.
+    `tol` is meant of plain iterations: a guess may gain little far from the end. But where plain
+    iterations gain little, a guess may still find much. So a run has converged when the last
+    guess changed the bound by less than `tol` (or none was good for long), and the plain
+    iterations after it have settled by the rule. After a guess that was not good, or gained less
+    than `tol`, the next iteration is plain.
 
     Parameters
     ----------
@@ -301,7 +305,12 @@ class Accelerator(Generic[Theta]):
         # What the parameters at hand were made from, and those that are being tried.
         self.source: GaussianStatistics | None = None
         self.tried: GaussianStatistics | None = None
-        self.guessing = self.resting = False
+        self.guessing = self.resting = self.confirmed = False
+
+    def settled(self) -> bool:
+        """Say whether the run has converged."""
+        asked = self.extrapolation is None or self.confirmed or len(self.gains) >= _PATIENCE
+        return asked and self.rule.settled(self.gains, self.tol)
 
     def guess(self, theta: Theta, statistics: GaussianStatistics | None) -> Theta | None:
         """Return parameters to try in place of the M-step's, or None.
@@ -356,12 +365,14 @@ class Accelerator(Generic[Theta]):
 
     def judge(self, gain: float, taken: bool) -> None:
         """Take notice of what the iteration gained, in nats per unit of weight."""
-        if not self.guessing:
-            self.gains.append(gain)
-        elif self.extrapolation is not None:
-            self.extrapolation.judge(taken)
-            if taken:
-                self.gains.clear()
         if taken:
             self.source = self.tried
-        self.resting = taken and gain < self.tol and len(self.gains) < 2
+        if not self.guessing or self.extrapolation is None:
+            self.gains.append(gain)
+            self.resting = gain < self.tol and len(self.gains) < 2
+            return
+        self.extrapolation.judge(taken)
+        self.confirmed = abs(gain) < self.tol
+        self.resting = not taken or gain < self.tol
+        if taken:
+            self.gains.clear()

@@ -113,7 +113,7 @@ def batch_em(
     highest = float("-inf")
     converged = False
     for n_iter in range(1, max_iter + 1):
-        converged = rule.settled(accelerator.gains, tol)
+        converged = accelerator.settled()
         last = converged or n_iter == max_iter
         guess = None if last else accelerator.guess(state.theta, state.statistics)
         proposed = expect(_maximise(visit, rule, state) if guess is None else guess, last)
