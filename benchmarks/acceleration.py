@@ -5,6 +5,7 @@ Every E-step over the rows counts, whether or not what it found was taken.
 
 import functools
 import math
+import time
 import warnings
 
 import numpy as np
@@ -54,8 +55,6 @@ def make(kind, K, **parameters):
 
 def _fit(seed, kind, tol, method):
     """Passes over the rows, the final bound per row, seconds."""
-    import time
-
     case = simulated.simulate(seed)
     estimator = make(
         kind,

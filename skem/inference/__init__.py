@@ -1,7 +1,7 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
-from skem.inference.acceleration import ACCELERATIONS
 from skem.inference.expectation import Local, Visit
+from skem.inference.extrapolation import ACCELERATIONS
 from skem.inference.initialisation import START_METHODS, Start, find_start
 from skem.inference.loops import Run, batch_em, blend
 from skem.inference.merging import batch_em_merging

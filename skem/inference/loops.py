@@ -122,8 +122,10 @@ def batch_em(
         accelerator.judge(gain, rises)
         if rises:
             state = proposed
+        elif guess is None:
+            converged = True
         else:
-            converged = guess is None
+            gain = 0.0
         highest = max(highest, state.bound)
         bounds.append(highest)
         if after_iteration(n_iter, state.theta, highest, gain) or converged:
