@@ -144,6 +144,17 @@ class EMGaussianMixture(BaseMixture):
         Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
         None: one group. Every bit of the result is the same for each number.
 
+    acceleration : {'squarem', 'anderson'}, default=None
+        Whether some iterations start from extrapolated statistics, which takes far fewer of them
+        where `tol` is small, see :ref:`acceleration`:
+
+        - None: none do;
+        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
+        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
+
+        An iteration that would lower the bound is undone and counted. `tol` is compared with the
+        gain of plain iterations, once an extrapolated one, too, gains less.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -167,7 +178,8 @@ class EMGaussianMixture(BaseMixture):
     converged_ : bool
         Whether the best start converged.
     n_iter_ : int
-        Its number of iterations.
+        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+        are counted.
 
     lower_bound_ : float
         Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
@@ -202,6 +214,12 @@ class EMGaussianMixture(BaseMixture):
        estimation and model-based clustering. Journal of Classification 24, 155-181.
     .. [4] Cappé, O. & Moulines, E. (2009). On-line expectation-maximization algorithm for latent
        data models. JRSS B 71, 593-613.
+    .. [5] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
+    .. [6] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------

@@ -128,6 +128,17 @@ default='dirichlet_process'
         Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
         None: one group. Every bit of the result is the same for each number.
 
+    acceleration : {'squarem', 'anderson'}, default=None
+        Whether some iterations start from extrapolated statistics, which takes far fewer of them
+        where `tol` is small, see :ref:`acceleration`:
+
+        - None: none do;
+        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
+        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
+
+        An iteration that would lower the bound is undone and counted. `tol` is compared with the
+        gain of plain iterations, once an extrapolated one, too, gains less.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -165,7 +176,8 @@ default='dirichlet_process'
     converged_ : bool
         Whether the best start converged.
     n_iter_ : int
-        Its number of iterations.
+        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+        are counted.
 
     lower_bound_ : float
         The evidence lower bound (ELBO) on the log evidence of all rows, in nats, with all
@@ -210,6 +222,12 @@ default='dirichlet_process'
        mixtures. Bayesian Analysis 1, 121-143.
     .. [3] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
        inference. JMLR 14, 1303-1347.
+    .. [4] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
+    .. [5] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------

@@ -119,6 +119,7 @@ BAD_VALUES = {
     "learning_decay": (0.5, 0.0, 1.01, np.nan, None),
     "learning_offset": (-1.0, np.inf, None),
     "block_size": (0, -1, 2.5, "auto"),
+    "acceleration": ("SQUAREM", "", 1, True),
 }
 
 
@@ -151,7 +152,13 @@ def test_parameters_are_those_of_scikit_learn_and_more():
     assert {name: ours[name].default for name in theirs} == {
         name: parameter.default for name, parameter in theirs.items()
     }
-    assert set(ours) - set(theirs) == {"n_jobs", "block_size", "learning_decay", "learning_offset"}
+    assert set(ours) - set(theirs) == {
+        "n_jobs",
+        "block_size",
+        "learning_decay",
+        "learning_offset",
+        "acceleration",
+    }
 
 
 @pytest.mark.parametrize(
@@ -199,6 +206,7 @@ GOOD_VALUES = {
     "learning_decay": (1, 0.51),
     "learning_offset": (0, 1),
     "block_size": (1, np.int64(64)),
+    "acceleration": (None, "squarem", "anderson"),
 }
 
 
