@@ -183,11 +183,11 @@ class Accelerator(Generic[Theta]):
         statistics : GaussianStatistics
             Those expected at `theta`.
         """
-        self.guessing = False
         if self.extrapolation is None or statistics is None:
             return None
         self.tried = self._ordered(statistics)
-        if self.source is None or self.resting:
+        turned = not np.array_equal(self.tried.weight, statistics.weight)
+        if self.source is None or self.resting or turned:
             return None
         try:
             proposal = self._propose(self.extrapolation, self.source, statistics)
@@ -233,6 +233,7 @@ class Accelerator(Generic[Theta]):
             self.gains.append(gain)
             self.resting = gain < self.tol and len(self.gains) < 2
             return
+        self.guessing = False
         self.extrapolation.judge(taken)
         self.confirmed = abs(gain) < self.tol
         self.resting = not taken or gain < self.tol

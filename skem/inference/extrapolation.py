@@ -39,10 +39,9 @@ class Squarem:
     """Squared extrapolation by two steps of the map, scheme S3 (Varadhan & Roland 2008).
 
     With ``r = G(x) - x`` and ``v = G(G(x)) - 2 G(x) + x`` the guess is ``x + 2 a r + a^2 v`` with
-    ``a = |r| / |v|`` (their ``-alpha``, equations 7 and 11). Two steps follow a guess before the
-    next one; the first stabilises it. The length ``a`` is at least 1, which is two steps of the
-    map, and at most a bound that is doubled where a guess of that length was good, and
-    halved where it was not, as in the authors' R package (Du & Varadhan 2020, SQUAREM).
+    ``a = |r| / |v|``, minus their alpha. A length of 1 is two steps of the map, and the least.
+    The largest is doubled where a guess of that length was good, and halved where it was not, as
+    in the package of Du & Varadhan (2020). A guess that was good is the next ``x``.
     """
 
     growth = 2.0

@@ -357,3 +357,27 @@ def test_one_component_is_at_its_end_at_once(method):
     result = run(visit, rule, theta, method, tol=1e-12)
     assert result.converged
     assert result.n_iter < 10
+
+
+@methods
+def test_another_order_of_the_components_is_a_new_beginning(method):
+    _, rule, theta = setting("full", "dirichlet", reg_covar=1e-6)
+    rng = np.random.default_rng(0)
+    scatter = np.tile(np.eye(D), (K, 1, 1))
+
+    def statistics(*weight):
+        weight = np.array(weight)
+        return GaussianStatistics(
+            weight, rng.standard_normal((K, D)), weight[:, None, None] * scatter
+        )
+
+    accelerator = Accelerator(rule, 60.0, 1e-3, method)
+    remembered = []
+    for weight in ((30.0, 20.0, 10.0), (29.0, 20.0, 11.0), (20.0, 29.0, 11.0), (28.0, 21.0, 11.0)):
+        guess = accelerator.guess(theta, statistics(*weight))
+        remembered.append(accelerator.coordinates is not None)
+        assert guess is None or (np.diff(accelerator.tried.weight) <= 0).all()
+        accelerator.judge(1.0, True)
+    # None before the first iteration, none after the components changed places.
+    assert remembered[:3] == [False, True, False]
+    assert (np.diff(accelerator.source.weight) <= 0).all()
