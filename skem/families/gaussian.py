@@ -81,14 +81,14 @@ class GaussianFamily(CovarianceStructure):
         scorer : Scorer
             The packed form, or the centred one where the packed one would lose digits.
         """
-        return self._scorer(parameters, log_weights + self._log_height(parameters))
+        return self._scorer(parameters, log_weights + self.log_height(parameters))
 
     def distance_scorer(self, parameters: GaussianParameters) -> Scorer:
         """Make the scorer of minus half the squared Mahalanobis distances."""
         return self._scorer(parameters, np.zeros(len(parameters.means)))
 
-    def _log_height(self, parameters: GaussianParameters) -> Array:
-        """Log density at the mean, (K,) or ()."""
+    def log_height(self, parameters: GaussianParameters) -> Array:
+        """Log density at the mean, in nats: (K,), or () for a shared covariance."""
         n_features = parameters.means.shape[1]
         return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
 
@@ -301,7 +301,7 @@ class GaussianFamily(CovarianceStructure):
         correction = log_det_correction(posterior.degrees_of_freedom, dimension)
         correction = 0.5 * (n_features / dimension) * correction
         width = 0.5 * n_features / posterior.mean_precision
-        return self._log_height(parameters) + correction - width
+        return self.log_height(parameters) + correction - width
 
     def expected_scorer(
         self, posterior: GaussianPosterior, parameters: GaussianParameters, log_weights: Array
@@ -319,17 +319,23 @@ class GaussianFamily(CovarianceStructure):
         return self._scorer(parameters, constants)
 
     def expected_log_likelihood(
-        self,
-        stats: GaussianStatistics,
-        posterior: GaussianPosterior,
-        parameters: GaussianParameters,
+        self, stats: GaussianStatistics, parameters: GaussianParameters, height: Array
     ) -> float:
-        """Expected log likelihood of the rows that statistics stand for (Bishop 2006, 10.71)."""
+        """Log likelihood of the rows that statistics stand for, given their components.
+
+        Expected under a posterior, with its expected height (Bishop 2006, 10.71).
+
+        Parameters
+        ----------
+        stats : GaussianStatistics
+        parameters : GaussianParameters
+        height : ndarray of shape (K,) or ()
+            `log_height`, or `expected_log_height` where the parameters are expected ones.
+        """
         distance = self.mahalanobis(stats.mean - parameters.means, parameters.factors)
-        height = self.expected_log_height(posterior, parameters)
         # For every structure tr(P S) is the sum over the entries that it keeps.
         spread = float((self.precisions(parameters.factors) * stats.scatter).sum())
-        return float(stats.weight @ (height - 0.5 * distance)) - 0.5 * spread
+        return float((stats.weight * (height - 0.5 * distance)).sum()) - 0.5 * spread
 
     def divergence(
         self, posterior: GaussianPosterior, parameters: GaussianParameters, prior: GaussianPrior

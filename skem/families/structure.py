@@ -135,6 +135,12 @@ class CovarianceStructure(ABC):
     def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         """Give standard normal rows (n, D) the covariances of their components."""
 
+    def rows_needed(self, n_features: int) -> int:
+        """Return how many rows of a component determine its covariance."""
+        if self.is_shared:
+            return 1
+        return n_features + 1 if self.has_matrices else 2
+
     # --- of variances; a structure of matrices has its own --------------------------------
 
     def factorise(self, covariances: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from skem.inference.expectation import Local, Visit
 from skem.inference.extrapolation import ACCELERATIONS
-from skem.inference.initialisation import START_METHODS, Start, find_start
+from skem.inference.initialisation import Start
 from skem.inference.loops import Run, batch_em, blend
 from skem.inference.merging import batch_em_merging
 from skem.inference.rules import (
@@ -14,9 +14,11 @@ from skem.inference.rules import (
     VariationalRule,
     joint_scorer,
 )
+from skem.inference.search import SEARCH, START_METHODS, find_start
 
 __all__ = [
     "ACCELERATIONS",
+    "SEARCH",
     "START_METHODS",
     "Local",
     "MixtureParameters",

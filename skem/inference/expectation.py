@@ -92,6 +92,30 @@ class Visit:
         stats = None if bound_only else family.statistics(summer or scorer, sums)
         return Local(stats, log_normaliser)
 
+    def of(self, n_components: int) -> Visit:
+        """Return visits to the same table by another number of components."""
+        n_rows, n_features = self.table.X.shape
+        plan = TilePlan(n_rows, n_features, n_components, self.plan.n_pairs)
+        return Visit(self.table, plan, self.threads)
+
+    def scores(self, scorer: Scores) -> Array:
+        """Return the scores of all rows, of positive weight each, shape (n_components, n_rows).
+
+        Parameters
+        ----------
+        scorer : Scores
+        """
+        result = np.empty((self.plan.n_components, len(self.table.X)))
+
+        def visit(group: int, tile: Tile) -> None:
+            for start, stop in self.plan.tiles(group):
+                self.table.load(start, stop, tile)
+                scorer.score(tile)
+                result[:, start:stop] = tile.scores[:, : tile.n_rows]
+
+        self._fold(visit, add=lambda total, result: None)
+        return result
+
     def summarise(
         self,
         family: GaussianFamily,

@@ -18,7 +18,7 @@ from skem.families import GaussianStatistics, Scorer
 from skem.inference.expectation import Visit
 from skem.inference.rules import Rule, Theta, update_summing
 
-__all__ = ["START_METHODS", "Start", "find_start"]
+__all__ = ["ROW_METHODS", "Start", "draw_rows", "start_by_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
 Responsibilities: TypeAlias = Callable[[int, int], Array]
@@ -41,7 +41,7 @@ class Start:
     Parameters
     ----------
     method : str or ndarray of shape (n_rows, n_components)
-        One of `START_METHODS`, or responsibilities.
+        A name, or responsibilities.
     n_components : int
     rng : numpy.random.RandomState
     column_mean, column_scale : ndarray of shape (n_features,)
@@ -62,8 +62,8 @@ class _Rows(NamedTuple):
     responsibilities: Callable[[], Responsibilities]
 
 
-def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
-    """Return the parameters that a start method leads to.
+def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
+    """Return the parameters that follow from some rows' responsibilities.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     SingularCovarianceError
     """
     if isinstance(start.method, str):
-        rows = START_METHODS[start.method](visit.table, start)
+        rows = ROW_METHODS[start.method](visit.table, start)
     else:
         given = start.method
         rows = _Rows(visit.table, lambda: lambda a, b: given[a:b])
@@ -97,6 +97,28 @@ def _estimate(visit: Visit, rule: Rule[Theta], rows: _Rows, n_components: int) -
     return update_summing(rule, sum_by(summer), blank, summer, sum_by)
 
 
+def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
+    """Return the rows of positive weight, or ``most`` of them, in their order.
+
+    Parameters
+    ----------
+    table : Table
+    most : int
+    rng : numpy.random.RandomState
+        Asked only where there are more rows.
+    """
+    index = None if table.weights is None else np.flatnonzero(table.weights > 0)
+    n_candidates = len(table.X) if index is None else len(index)
+    if n_candidates > most:
+        # Without an array as long as the table, which a permutation would be.
+        drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=rng))
+        index = drawn if index is None else index[drawn]
+    elif index is None:
+        index = np.arange(n_candidates)
+    weights = None if table.weights is None else table.weights[index]
+    return Table(np.ascontiguousarray(table.X[index]), weights, table.origin, table.scale)
+
+
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     """Draw the rows for a distance-based start.
 
@@ -108,22 +130,13 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     shares : ndarray of shape (n_rows,) or None
         Its weights, divided by their mean.
     """
-    n_rows, n_features = table.X.shape
-    index = None if table.weights is None else np.flatnonzero(table.weights > 0)
-    n_candidates = n_rows if index is None else len(index)
+    n_features = table.X.shape[1]
     most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
-    if n_candidates > most:
-        # Without an array as long as the table, which a permutation would be.
-        drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=start.rng))
-        index = drawn if index is None else index[drawn]
-    elif index is None:
-        index = np.arange(n_rows)
-    X = np.ascontiguousarray(table.X[index])
-    weights = None if table.weights is None else table.weights[index]
+    sample = draw_rows(table, most, start.rng)
     # k-means compares weights with absolute numbers.
-    shares = None if weights is None else weights / weights.mean()
-    scaled = (X.astype(np.float64) - start.column_mean) / start.column_scale
-    return Table(X, weights, table.origin, table.scale), scaled, shares
+    shares = None if sample.weights is None else sample.weights / sample.weights.mean()
+    scaled = (sample.X.astype(np.float64) - start.column_mean) / start.column_scale
+    return sample, scaled, shares
 
 
 def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:
@@ -191,7 +204,7 @@ def _random(table: Table, start: Start) -> _Rows:
     return _Rows(table, stream)
 
 
-START_METHODS: dict[str, Callable[[Table, Start], _Rows]] = {
+ROW_METHODS: dict[str, Callable[[Table, Start], _Rows]] = {
     "kmeans": _kmeans,
     "k-means++": _kmeans_plus_plus,
     "random": _random,

@@ -9,7 +9,7 @@ import numpy as np
 from skem.families import GaussianStatistics
 from skem.inference.expectation import Visit
 from skem.inference.loops import ROUNDING, Run, batch_em
-from skem.inference.rules import MixturePosterior, VariationalRule
+from skem.inference.rules import MixturePosterior, VariationalRule, best
 
 __all__ = ["batch_em_merging"]
 
@@ -71,10 +71,10 @@ def _merge(
 ) -> MixturePosterior | None:
     """Return the posterior after the first merge that raises the bound, or None."""
     assert run.statistics is not None
-    _, now = rule.best(run.statistics)
+    _, now = best(rule, run.statistics, run.theta)
     trials = []
     for a, b in _neighbours(visit, rule, run):
-        theta, bound = rule.best(rule.family.merge(run.statistics, a, b))
+        theta, bound = best(rule, rule.family.merge(run.statistics, a, b), run.theta)
         # The assignments lose entropy: what does not gain before that can't gain after it.
         if bound > now:
             trials.append((bound, theta))

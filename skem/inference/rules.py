@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlogy
 
 from skem.families import (
     CategoricalWeights,
@@ -30,6 +31,7 @@ __all__ = [
     "Rule",
     "Theta",
     "VariationalRule",
+    "best",
     "joint_scorer",
     "update_summing",
 ]
@@ -93,6 +95,9 @@ class Rule(Protocol[Theta]):
     def regulariser(self, theta: Theta) -> float:
         """Return what the bound has besides the rows' share, in nats."""
 
+    def expected_log_likelihood(self, stats: GaussianStatistics, theta: Theta) -> float:
+        """Return the log likelihood of rows and their components that statistics stand for."""
+
     def settled(self, gains: list[float], tol: float) -> bool:
         """Say whether iterations with these gains, per unit of weight, have converged."""
 
@@ -150,6 +155,12 @@ class PointRule:
         """Log prior density of the parameters, in nats."""
         prior = self.family.log_prior(theta.components, self.prior)
         return self.weights.log_prior(theta.weights) + prior
+
+    def expected_log_likelihood(self, stats: GaussianStatistics, theta: MixtureParameters) -> float:
+        """Log density of rows and their components, given both (Bishop 2006, 9.36)."""
+        assigned = float(xlogy(stats.weight, theta.weights).sum())
+        height = self.family.log_height(theta.components)
+        return assigned + self.family.expected_log_likelihood(stats, theta.components, height)
 
     def settled(self, gains: list[float], tol: float) -> bool:
         """Say whether the last gain was below ``tol``."""
@@ -217,20 +228,6 @@ class VariationalRule:
         order = self.weights.order(self.weights.posterior(stats.weight))
         return self.family.take(stats, order)
 
-    def best(self, stats: GaussianStatistics) -> tuple[MixturePosterior, float]:
-        """Return the posterior for given statistics, and the bound without the entropy.
-
-        Components are in the order that `arrange` gives them. The entropy is that of the
-        assignments, which the statistics don't tell.
-
-        Raises
-        ------
-        SingularCovarianceError
-        """
-        stats = self.ordered(stats)
-        theta = self.update(stats)
-        return theta, self.expected_log_likelihood(stats, theta) + self.regulariser(theta)
-
     def regulariser(self, theta: MixturePosterior) -> float:
         """Minus KL(posterior || prior) of weights and components, in nats."""
         return -sum(self.divergences(theta))
@@ -243,8 +240,8 @@ class VariationalRule:
     def expected_log_likelihood(self, stats: GaussianStatistics, theta: MixturePosterior) -> float:
         """Expected log density of rows and their components (Bishop 2006, 10.71 and 10.72)."""
         assigned = float(stats.weight @ self.weights.expected_log(theta.weights))
-        family = self.family
-        return assigned + family.expected_log_likelihood(stats, theta.posterior, theta.components)
+        height = self.family.expected_log_height(theta.posterior, theta.components)
+        return assigned + self.family.expected_log_likelihood(stats, theta.components, height)
 
     def settled(self, gains: list[float], tol: float) -> bool:
         """Say whether the last gains, and all that are to be expected, are below ``tol``.
@@ -266,6 +263,28 @@ class VariationalRule:
         nothing = np.zeros(n_components), np.zeros((n_components, n_features))
         scatter = np.zeros_like(self.family.identity(n_components, n_features))
         return self.update(GaussianStatistics(*nothing, scatter))
+
+
+def best(rule: Rule[Theta], stats: GaussianStatistics, previous: Theta) -> tuple[Theta, float]:
+    """Return what the M-step makes of statistics, and the bound without the entropy, in nats.
+
+    The entropy is that of the assignments, which the statistics don't tell. Components are in
+    the order that `Rule.arrange` gives them.
+
+    Parameters
+    ----------
+    rule : Rule
+    stats : GaussianStatistics
+    previous : MixtureParameters or MixturePosterior
+        What components without rows have.
+
+    Raises
+    ------
+    SingularCovarianceError
+    """
+    stats = rule.ordered(stats)
+    theta = rule.update(stats, previous)
+    return theta, rule.expected_log_likelihood(stats, theta) + rule.regulariser(theta)
 
 
 def update_summing(

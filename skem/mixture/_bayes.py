@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
 from skem.families import (
@@ -91,9 +91,9 @@ class VariationalForm:
         prior = prior or _make_prior(estimator, family, visit)
         return VariationalRule(make_weights(estimator), family, prior)
 
-    def needs_start(self, estimator: VariationalGaussianMixture) -> bool:
-        """Say that the start is left to `init_params`."""
-        return True
+    def start_method(self, estimator: VariationalGaussianMixture) -> str | ArrayLike:
+        """Return `init_params`."""
+        return estimator.init_params
 
     def complete(self, problem: Problem, theta: MixturePosterior | None) -> MixturePosterior:
         """Return the start as it is."""

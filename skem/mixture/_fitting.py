@@ -173,8 +173,8 @@ def _start(problem: Problem, visit: Visit, rng: np.random.RandomState) -> Any:
     if estimator.warm_start and hasattr(estimator, "converged_"):
         return _go_on(problem)
     theta = None
-    if form.needs_start(estimator):
-        method = estimator.init_params
+    method = form.start_method(estimator)
+    if method is not None:
         if not isinstance(method, str):
             method = _check_responsibilities(method, len(table.X), k)
         start = Start(method, k, rng, standard.origin, standard.column_scale)

@@ -107,8 +107,8 @@ class Form(Protocol[Theta]):
     ) -> Rule[Theta]:
         """Make the rule; ``prior`` is one made before, for the same units."""
 
-    def needs_start(self, estimator: Any) -> bool:
-        """Say whether something of the start is left to `init_params`."""
+    def start_method(self, estimator: Any) -> str | ArrayLike | None:
+        """Return what a start is made by, of `init_params`; None if none of it is left open."""
 
     def complete(self, problem: Problem, theta: Theta | None) -> Theta:
         """Put what the user gave in the place of parts of a start."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import check_shape
 from skem.families import CategoricalWeights, GaussianFamily, GaussianPrior, Scorer
-from skem.inference import MixtureParameters, PointRule, Run, Visit, batch_em, joint_scorer
+from skem.inference import (
+    SEARCH,
+    MixtureParameters,
+    PointRule,
+    Run,
+    Visit,
+    batch_em,
+    joint_scorer,
+)
 from skem.mixture._forms import Problem, Stepwise
 from skem.mixture._setup import (
     Standard,
@@ -52,10 +60,14 @@ class PointForm:
         weights = CategoricalWeights(1.0 if concentration is None else float(concentration))
         return PointRule(weights, family, prior or _make_prior(estimator, family, visit))
 
-    def needs_start(self, estimator: EMGaussianMixture) -> bool:
-        """Say whether one of `*_init` was not given."""
+    def start_method(self, estimator: EMGaussianMixture) -> str | ArrayLike | None:
+        """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
         given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
-        return any(value is None for value in given)
+        if all(value is not None for value in given):
+            return None
+        method = estimator.init_params
+        some = any(value is not None for value in given)
+        return "kmeans" if some and isinstance(method, str) and method == SEARCH else method
 
     def complete(self, problem: Problem, theta: MixtureParameters | None) -> MixtureParameters:
         """Put `*_init` in their places; nothing of them is changed."""

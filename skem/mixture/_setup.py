@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem._parameters import check_shape
-from skem.engine import Table, TilePlan
+from skem.engine import Table
 from skem.engine.table import column_moments
 from skem.families import (
     GAUSSIAN_FAMILIES,
@@ -223,9 +223,7 @@ def make_prior(
 def spread_of_rows(family: GaussianFamily, visit: Visit) -> GaussianStatistics:
     """Statistics of one component that has all rows."""
     d = visit.table.X.shape[1]
-    plan = TilePlan(len(visit.table.X), d, 1, visit.plan.n_pairs)
-    alone = Visit(visit.table, plan, visit.threads)
-    return alone.summarise(family, family.summer(1, d), lambda a, b: np.ones((b - a, 1)))
+    return visit.of(1).summarise(family, family.summer(1, d), lambda a, b: np.ones((b - a, 1)))
 
 
 def prior_covariance(family: GaussianFamily, table: Table, covariance: Any) -> Array:

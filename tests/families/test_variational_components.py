@@ -121,7 +121,8 @@ def test_expected_scores_are_those_of_draws(kind):
             assert abs(scores[n, k] - log_weights[k] - density.mean()) < 5 * error
             total += resp[n, k] * (scores[n, k] - log_weights[k])
     # The same from sufficient statistics.
-    value = family.expected_log_likelihood(stats_, posterior, parameters)
+    height = family.expected_log_height(posterior, parameters)
+    value = family.expected_log_likelihood(stats_, parameters, height)
     assert value == pytest.approx(total, rel=1e-10)
 
 
