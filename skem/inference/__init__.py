@@ -1,6 +1,7 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
 from skem.inference.expectation import Local, Visit
+from skem.inference.extrapolation import ACCELERATIONS
 from skem.inference.initialisation import Start
 from skem.inference.loops import Run, batch_em, blend
 from skem.inference.merging import batch_em_merging
@@ -16,6 +17,7 @@ from skem.inference.rules import (
 from skem.inference.search import SEARCH, START_METHODS, find_start
 
 __all__ = [
+    "ACCELERATIONS",
     "SEARCH",
     "START_METHODS",
     "Local",

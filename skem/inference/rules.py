@@ -76,6 +76,10 @@ class Rule(Protocol[Theta]):
     def family(self) -> GaussianFamily:
         """The components' family."""
 
+    @property
+    def prior(self) -> GaussianPrior:
+        """The components' prior."""
+
     def scorer(self, theta: Theta) -> Scorer:
         """Make what the E-step scores rows by."""
 

@@ -21,7 +21,7 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
+from skem.inference import ACCELERATIONS, START_METHODS
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
 from skem.mixture._point import PointForm
@@ -161,6 +161,18 @@ class EMGaussianMixture(BaseMixture):
         Either way the result is a mixture, and `predict_proba`, `score_samples` and the criteria
         are that mixture's.
 
+    acceleration : {'squarem', 'anderson'}, default=None
+        Whether some iterations start from extrapolated statistics, which takes far fewer of them
+        where `tol` is small, see :ref:`acceleration`:
+
+        - None: none do;
+        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
+        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
+
+        An iteration that would lower the bound is undone and counted. `tol` is compared with the
+        gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
+        there is nothing to extrapolate: an error.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -184,7 +196,8 @@ class EMGaussianMixture(BaseMixture):
     converged_ : bool
         Whether the best start converged.
     n_iter_ : int
-        Its number of iterations.
+        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+        are counted.
 
     lower_bound_ : float
         Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
@@ -223,6 +236,12 @@ class EMGaussianMixture(BaseMixture):
        data models. JRSS B 71, 593-613.
     .. [5] Celeux, G. & Govaert, G. (1992). A classification EM algorithm for clustering and two
        stochastic versions. Computational Statistics & Data Analysis 14, 315-332.
+    .. [6] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
+    .. [7] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------
@@ -261,6 +280,7 @@ class EMGaussianMixture(BaseMixture):
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
         "assignment": (one_of(("soft", "hard")),),
+        "acceleration": (one_of(ACCELERATIONS), none),
     }
 
     def __init__(
@@ -290,6 +310,7 @@ class EMGaussianMixture(BaseMixture):
         learning_offset: float = 10.0,
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
+        acceleration: str | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -315,6 +336,7 @@ class EMGaussianMixture(BaseMixture):
         self.learning_offset = learning_offset
         self.block_size = block_size
         self.assignment = assignment
+        self.acceleration = acceleration
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -45,6 +45,7 @@ class GaussianEstimator(Protocol):
     learning_offset: float
     block_size: int | None
     assignment: str
+    acceleration: str | None
 
     weights_: NDArray[np.floating]
     means_: NDArray[np.floating]

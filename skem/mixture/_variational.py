@@ -22,7 +22,7 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
+from skem.inference import ACCELERATIONS, START_METHODS
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
 from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
@@ -142,6 +142,18 @@ default='dirichlet_process'
 
         Either way `predict_proba` and `score_samples` are those of the parameters' posterior.
 
+    acceleration : {'squarem', 'anderson'}, default=None
+        Whether some iterations start from extrapolated statistics, which takes far fewer of them
+        where `tol` is small, see :ref:`acceleration`:
+
+        - None: none do;
+        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
+        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
+
+        An iteration that would lower the bound is undone and counted. `tol` is compared with the
+        gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
+        there is nothing to extrapolate: an error.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -179,7 +191,8 @@ default='dirichlet_process'
     converged_ : bool
         Whether the best start converged.
     n_iter_ : int
-        Its number of iterations.
+        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+        are counted.
 
     lower_bound_ : float
         The evidence lower bound (ELBO) on the log evidence of all rows, in nats, with all
@@ -226,6 +239,12 @@ default='dirichlet_process'
        inference. JMLR 14, 1303-1347.
     .. [4] Kurihara, K. & Welling, M. (2009). Bayesian k-means as a "maximization-expectation"
        algorithm. Neural Computation 21, 1145-1172.
+    .. [5] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
+    .. [6] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------
@@ -262,6 +281,7 @@ default='dirichlet_process'
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
         "assignment": (one_of(("soft", "hard")),),
+        "acceleration": (one_of(ACCELERATIONS), none),
     }
 
     def __init__(
@@ -291,6 +311,7 @@ default='dirichlet_process'
         learning_offset: float = 10.0,
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
+        acceleration: str | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -314,6 +335,7 @@ default='dirichlet_process'
         self.learning_offset = learning_offset
         self.block_size = block_size
         self.assignment = assignment
+        self.acceleration = acceleration
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -123,6 +123,7 @@ BAD_VALUES = {
     "learning_offset": (-1.0, np.inf, None),
     "block_size": (0, -1, 2.5, "auto"),
     "assignment": ("Hard", True, None),
+    "acceleration": ("SQUAREM", "", 1, True),
 }
 
 
@@ -161,6 +162,7 @@ def test_parameters_are_those_of_scikit_learn_and_more():
         "learning_decay",
         "learning_offset",
         "assignment",
+        "acceleration",
     }
 
 
@@ -210,6 +212,7 @@ GOOD_VALUES = {
     "learning_offset": (0, 1),
     "block_size": (1, np.int64(64)),
     "assignment": ("soft", "hard"),
+    "acceleration": (None, "squarem", "anderson"),
 }
 
 
