@@ -129,15 +129,8 @@ default='dirichlet_process'
         None: one group. Every bit of the result is the same for each number.
 
     acceleration : {'squarem', 'anderson'}, default=None
-        Whether some iterations start from extrapolated statistics, which takes far fewer of them
-        where `tol` is small, see :ref:`acceleration`:
-
-        - None: none do;
-        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
-        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
-
-        An iteration that would lower the bound is undone and counted. `tol` is compared with the
-        gain of plain iterations, once an extrapolated one, too, gains less.
+        Whether some iterations start from extrapolated statistics: by damped Anderson
+        acceleration [4]_ or squared extrapolation [5]_. See `EMGaussianMixture`.
 
     Attributes
     ----------
@@ -222,12 +215,12 @@ default='dirichlet_process'
        mixtures. Bayesian Analysis 1, 121-143.
     .. [3] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
        inference. JMLR 14, 1303-1347.
-    .. [4] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
-       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
-       335-353.
-    .. [5] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+    .. [4] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
        monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
        and Graphical Statistics 28, 834-846.
+    .. [5] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
 
     Examples
     --------
