@@ -45,14 +45,18 @@ class VariationalGaussianMixture(BaseMixture):
     n_components : int, default=1
         Number of components K; an upper limit where the weights' prior empties some.
 
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI', 'EII'}, default='full'
         Structure of the precisions, the inverses of the covariances (D features). Each is a model
         of its own, with the conjugate prior that belongs to it:
 
         - 'full': each component has a precision matrix, with a Wishart prior;
         - 'tied': all components share one precision matrix, with a Wishart prior;
         - 'diag': each component has a precision for each feature, with gamma priors;
-        - 'spherical': each component has one precision for all features, with a gamma prior.
+        - 'spherical': each component has one precision for all features, with a gamma prior;
+        - 'EEI': all components share a precision for each feature, with gamma priors;
+        - 'EII': all components and features share one precision, with a gamma prior.
+
+        'VVV', 'EEE', 'VVI' and 'VII' are mclust's names of the first four.
 
     tol : float, default=1e-3
         The fit has converged when the last two iterations raised the bound by less than this
@@ -98,10 +102,10 @@ default='dirichlet_process'
         matrices. None: ``n_features``.
 
     covariance_prior : array-like or float, default=None
-        Scale Psi of the precisions' prior, of the shape of one component's covariance: a
-        precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2, rate=Psi / 2)``
-        for numbers. None: the unbiased weighted covariance of the rows ('diag': their variances,
-        'spherical': the mean of those) plus `reg_covar`.
+        Scale Psi of the precisions' prior, of the shape of one component's covariance ('EII': a
+        number): a precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2,
+        rate=Psi / 2)`` for numbers. None: the unbiased weighted covariance of the rows ('diag',
+        'EEI': their variances, 'spherical', 'EII': the mean of those) plus `reg_covar`.
 
     random_state : int, RandomState instance or None, default=None
         Source of the starts' random numbers and of `sample`'s.
@@ -128,9 +132,20 @@ default='dirichlet_process'
         Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
         None: one group. Every bit of the result is the same for each number.
 
+    assignment : {'soft', 'hard'}, default='soft'
+        What is asked of the posterior of a row's component:
+
+        - 'soft': nothing but independence of the parameters;
+        - 'hard': certainty. Each row is wholly the component's of the highest expected log joint
+          density, the first of equals (Kurihara & Welling 2009). The bound is then one without
+          entropy, and lower.
+
+        Either way `predict_proba` and `score_samples` are those of the parameters' posterior.
+
     acceleration : {'squarem', 'anderson'}, default=None
-        Whether some iterations start from extrapolated statistics: by damped Anderson
-        acceleration [4]_ or squared extrapolation [5]_. See `EMGaussianMixture`.
+        Whether some iterations start from extrapolated statistics: by squared extrapolation [5]_
+        or damped Anderson acceleration [6]_. See `EMGaussianMixture`. With hard assignments there
+        is nothing to extrapolate: an error.
 
     Attributes
     ----------
@@ -142,8 +157,8 @@ default='dirichlet_process'
 
     covariances_ : ndarray
         Inverses of the expected precisions, ``Psi_k / nu_k``: (n_components, n_features,
-        n_features) for 'full', (n_features, n_features) for 'tied', (n_components, n_features)
-        for 'diag', (n_components,) for 'spherical'.
+        n_features) for 'full', (n_features, n_features) for 'tied', (n_components,) for
+        'spherical', (n_components, n_features) for the others.
 
     precisions_ : ndarray
         Expected precisions, of the same shape.
@@ -215,12 +230,14 @@ default='dirichlet_process'
        mixtures. Bayesian Analysis 1, 121-143.
     .. [3] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
        inference. JMLR 14, 1303-1347.
-    .. [4] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
-       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
-       and Graphical Statistics 28, 834-846.
+    .. [4] Kurihara, K. & Welling, M. (2009). Bayesian k-means as a "maximization-expectation"
+       algorithm. Neural Computation 21, 1145-1172.
     .. [5] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
        accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
        335-353.
+    .. [6] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------
@@ -256,6 +273,7 @@ default='dirichlet_process'
         "learning_decay": (real(0.5, 1.0, open_left=True),),
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
+        "assignment": (one_of(("soft", "hard")),),
         "acceleration": (one_of(ACCELERATIONS), none),
     }
 
@@ -263,7 +281,7 @@ default='dirichlet_process'
         self,
         n_components: int = 1,
         *,
-        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,
@@ -285,6 +303,7 @@ default='dirichlet_process'
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         block_size: int | None = None,
+        assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
     ) -> None:
         self.n_components = n_components
@@ -308,6 +327,7 @@ default='dirichlet_process'
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.block_size = block_size
+        self.assignment = assignment
         self.acceleration = acceleration
 
     @with_callbacks
