@@ -1,5 +1,6 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
+from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.expectation import Local, Visit
 from skem.inference.initialisation import Start
 from skem.inference.loops import Run, batch_em, blend
@@ -26,11 +27,13 @@ __all__ = [
     "Run",
     "Start",
     "Theta",
+    "Tree",
     "VariationalRule",
     "Visit",
     "batch_em",
     "batch_em_merging",
     "blend",
     "find_start",
+    "grow_tree",
     "joint_scorer",
 ]

@@ -20,9 +20,10 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
+from skem.inference import Tree
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
+from skem.mixture._forms import STARTS
 from skem.mixture._point import PointForm
 
 __all__ = ["EMGaussianMixture"]
@@ -222,7 +223,7 @@ class EMGaussianMixture(BaseMixture):
         "reg_covar": (real(0.0),),
         "max_iter": (integer(0),),
         "n_init": (integer(1),),
-        "init_params": (one_of(START_METHODS), array),
+        "init_params": STARTS,
         "weights_init": (array, none),
         "means_init": (array, none),
         "precisions_init": (array, none),
@@ -250,7 +251,7 @@ class EMGaussianMixture(BaseMixture):
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str | ArrayLike = "kmeans",
+        init_params: str | Tree | ArrayLike = "kmeans",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
