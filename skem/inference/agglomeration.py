@@ -19,6 +19,7 @@ Indices: TypeAlias = NDArray[np.intp]
 # Costs of all pairs take 32 MB, scatter matrices of all clusters 20 MB.
 _ROWS = 2_000
 _DIRECTIONS = 50
+_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,9 @@ def grow_tree(X: NDArray[np.floating], weights: Array | None = None) -> Tree:
         points = _rescale(distinct, share)
         total = (share @ np.square(points)).sum()
         floor = total / points.size
+        p = points.shape[1]
         costs = np.empty((n_leaves, n_leaves))
-        kernels.agglomeration.agglomerate(points, share, floor, merges, costs)
+        kernels.agglomeration.agglomerate(points, share, floor, _SHARE / p, p, merges, costs)
     return Tree(len(X), rows, leaves, merges)
 
 
@@ -119,7 +121,6 @@ def _rescale(X: NDArray[np.floating], weights: Array) -> Array:
     mean, deviation = column_moments(X, weights)
     varying = deviation > 0
     Z = (X[:, varying].astype(np.float64) - mean[varying]) / deviation[varying]
-    Z *= np.sqrt(1 - 1 / len(X))
     _, values, directions = np.linalg.svd(np.sqrt(weights)[:, None] * Z, full_matrices=False)
     rank = np.count_nonzero(values > max(Z.shape) * np.finfo(X.dtype).eps * values[0])
     rank = min(rank, _DIRECTIONS)

@@ -8,13 +8,13 @@ from skem.kernels.jit import kernel
 
 
 @kernel
-def agglomerate(means, weights, floor, merges, costs):
+def agglomerate(means, weights, floor, share, power, merges, costs):
     """Merge clusters by Fraley's criterion for unconstrained covariances until one is left.
 
     A cluster of weight w and scatter matrix W counts
-    ``w log(|W / w| + (tr(W) + floor) / w)``, and the pair whose union raises the sum the least
-    is merged; of equal pairs the first. Rows that can't span all features have a determinant
-    of zero, without it being computed.
+    ``w log(|W / w| + (share (tr(W) + floor) / w)^power)``, and the pair whose union raises the
+    sum the least is merged; of equal pairs the first. Rows that can't span all features have a
+    determinant of zero, without it being computed.
 
     Time is of order ``n^2 p^3`` where no cluster's nearest one is lost too often.
 
@@ -26,6 +26,9 @@ def agglomerate(means, weights, floor, merges, costs):
         Their positive weights. Overwritten.
     floor : float
         What the trace of a single row is taken for; positive.
+    share, power : float
+        How much the trace counts. Fraley's form has a power of 1; with a power of p both
+        parts of the sum have the same unit.
     merges : ndarray of shape (n - 1, 2), intp
         Receives each step's pair of clusters, the smaller number first; the union keeps that.
     costs : ndarray of shape (n, n)
@@ -46,24 +49,25 @@ def agglomerate(means, weights, floor, merges, costs):
     least = np.full(n, np.inf)
     work = np.empty((p, p))
     state = (means, weights, counts, traces, scatters)
+    rule = (floor, share, power)
     for i in range(n):
-        terms[i] = weights[i] * math.log(floor / weights[i])
+        terms[i] = weights[i] * power * math.log(share * floor / weights[i])
     for i in range(n - 1):
         for j in range(i + 1, n):
-            costs[i, j] = _union_term(i, j, state, floor, work) - terms[i] - terms[j]
+            costs[i, j] = _union_term(i, j, state, rule, work) - terms[i] - terms[j]
         _find_nearest(i, costs, nearest, least)
     for step in range(n - 1):
         a = np.argmin(least)
         b = nearest[a]
         merges[step, 0], merges[step, 1] = a, b
-        terms[a] = _union_term(a, b, state, floor, work)
+        terms[a] = _union_term(a, b, state, rule, work)
         _unite(a, b, state)
         alive[b] = False
         least[b] = np.inf
         for k in range(n):
             if alive[k] and k != a:
                 first, second = min(a, k), max(a, k)
-                cost = _union_term(first, second, state, floor, work) - terms[a] - terms[k]
+                cost = _union_term(first, second, state, rule, work) - terms[a] - terms[k]
                 costs[first, second] = cost
             if k < b:
                 costs[k, b] = np.inf
@@ -89,19 +93,23 @@ def _find_nearest(i, costs, nearest, least):
 
 
 @kernel
-def _union_term(i, j, state, floor, work):
+def _union_term(i, j, state, rule, work):
     """What the union of two clusters would count."""
     means, weights, counts, traces, _ = state
+    floor, share, power = rule
     p = means.shape[1]
     weight = weights[i] + weights[j]
     factor = weights[i] * (weights[j] / weight)
     trace = traces[i] + traces[j]
     for d in range(p):
         trace += factor * (means[i, d] - means[j, d]) ** 2
-    value = (trace + floor) / weight
+    spread = share * (trace + floor) / weight
+    value = power * math.log(spread)
     if counts[i] + counts[j] > p:
-        value += _determinant(i, j, state, factor, 1.0 / weight, work)
-    return weight * math.log(value)
+        # In units of the trace's part, powers of which may be out of range.
+        determinant = _determinant(i, j, state, factor, 1.0 / (weight * spread), work)
+        value += math.log1p(determinant * spread ** (p - power))
+    return weight * value
 
 
 @kernel

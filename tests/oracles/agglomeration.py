@@ -5,22 +5,22 @@ from itertools import combinations
 import numpy as np
 
 
-def term(X, weights, floor):
-    """Fraley's w log(|W / w| + (tr W + floor) / w) of one cluster."""
+def term(X, weights, floor, share, power):
+    """Fraley's w log(|W / w| + (share (tr W + floor) / w)^power) of one cluster."""
     total = weights.sum()
     apart = X - np.average(X, axis=0, weights=weights)
     scatter = (weights[:, None] * apart).T @ apart
     determinant = np.linalg.det(scatter / total) if len(X) > X.shape[1] else 0.0
-    return total * np.log(determinant + (np.trace(scatter) + floor) / total)
+    return total * np.log(determinant + (share * (np.trace(scatter) + floor) / total) ** power)
 
 
-def merges(X, weights, floor):
+def merges(X, weights, floor, share, power):
     """Pairs of clusters, each with the number of its first row, in the order of merging."""
     clusters = {i: [i] for i in range(len(X))}
     result = []
 
     def count(rows):
-        return term(X[rows], weights[rows], floor)
+        return term(X[rows], weights[rows], floor, share, power)
 
     def cost(a, b):
         return count(clusters[a] + clusters[b]) - count(clusters[a]) - count(clusters[b])
@@ -35,21 +35,26 @@ def merges(X, weights, floor):
 def rescale(X, weights):
     """mclust's scale: principal components of standardised rows, by the root of their length."""
     Z = X - np.average(X, axis=0, weights=weights)
-    n = len(X)
-    variance = np.average(Z**2, axis=0, weights=weights) * n / (n - 1)
+    variance = np.average(Z**2, axis=0, weights=weights) * len(X) / (len(X) - 1)
     Z = Z[:, variance > 0] / np.sqrt(variance[variance > 0])
     squares, directions = np.linalg.eigh((weights[:, None] * Z).T @ Z)
-    return Z @ directions * squares**-0.25
+    kept = squares > 1e-12 * squares.max()
+    return Z @ directions[:, kept] * squares[kept] ** -0.25
+
+
+def cut(merges, n_clusters):
+    """Labels of the leaves, numbered by their first."""
+    n_leaves = len(merges) + 1
+    labels = np.arange(n_leaves)
+    for a, b in merges[: n_leaves - n_clusters]:
+        labels = np.where(labels == b, a, labels)
+    return np.unique(labels, return_inverse=True)[1]
 
 
 def partitions(X, weights=None):
-    """Labels, numbered by first row, for every number of clusters, of distinct rows."""
+    """Labels of distinct rows for every number of clusters, as the fits' starts have them."""
     weights = np.ones(len(X)) if weights is None else weights / weights.mean()
     Y = rescale(X, weights)
-    floor = (weights @ Y**2).sum() / Y.size
-    labels = np.arange(len(X))
-    result = {len(X): labels}
-    for step, (a, b) in enumerate(merges(Y, weights, floor), start=1):
-        labels = np.where(labels == b, a, labels)
-        result[len(X) - step] = np.unique(labels, return_inverse=True)[1]
-    return result
+    p = Y.shape[1]
+    steps = merges(Y, weights, (weights @ Y**2).sum() / Y.size, 0.1 / p, p)
+    return {k: cut(steps, k) for k in range(1, len(X) + 1)}
