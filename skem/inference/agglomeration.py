@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
 
 from skem import kernels
+from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine.table import column_moments
 
 __all__ = ["Tree", "grow_tree"]
@@ -19,7 +21,8 @@ Indices: TypeAlias = NDArray[np.intp]
 # Costs of all pairs take 32 MB, scatter matrices of all clusters 20 MB.
 _ROWS = 2_000
 _DIRECTIONS = 50
-_SHARE = 0.1
+# Up to as many rows for each direction a cluster's trace counts wholly.
+_ENOUGH = 1.5
 
 
 @dataclass(frozen=True)
@@ -66,37 +69,67 @@ class Tree:
         return np.argsort(np.argsort(start))[cluster]
 
 
-def grow_tree(X: NDArray[np.floating], weights: Array | None = None) -> Tree:
+def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     """Merge rows by the criterion for unconstrained covariances of Fraley (1998).
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_features), float32 or float64
-    weights : ndarray of shape (n_rows,), default=None
-        Rows of weight zero are left out. None: every row counts once.
+    X : array-like of shape (n_samples, n_features)
+        Of more than 2 000 rows of positive weight, one is taken from each of 2 000 equal
+        stretches, the same in every call.
+    sample_weight : array-like of shape (n_samples,), default=None
+        A weight of 2 is the row twice. Only ratios of weights matter. Rows of weight zero are
+        left out. None: every row counts once.
 
     Returns
     -------
     tree : Tree
+
+    Raises
+    ------
+    ValueError
+        If X or the weights are not finite, or the spread of a column has no finite square.
+
+    Notes
+    -----
+    A cluster of weight w, with a scatter matrix W of p by p, of m distinct rows counts
+    ``w log(|W / w| + (s (tr(W) + a) / (p w))^p)``, where ``s = min(1, 1.5 p / m)`` and a is
+    the mean variance of a feature times the mean weight of a distinct row. In Fraley's own form
+    the trace has no power and no s, so it rules or vanishes with the unit of the features.
+
+    References
+    ----------
+    C. Fraley (1998). Algorithms for model-based Gaussian hierarchical clustering. SIAM Journal
+    on Scientific Computing 20(1), 270-281.
+
+    L. Scrucca and A. E. Raftery (2015). Improved initialisation of model-based clustering using
+    Gaussian hierarchical partitions. Advances in Data Analysis and Classification 9(4), 447-460.
     """
-    rows = _choose_rows(len(X), weights)
-    chosen = X[rows]
-    _, first, leaves = np.unique(chosen, axis=0, return_index=True, return_inverse=True)
-    # Leaves are numbered by their first row, so that equal costs are settled by the rows' order.
-    leaves = np.argsort(np.argsort(first))[leaves.reshape(-1)]
-    distinct = chosen[np.sort(first)]
-    n_leaves = len(distinct)
-    share = np.bincount(leaves, None if weights is None else weights[rows] / weights[rows].max())
-    share = share / share.mean()
-    merges = np.empty((n_leaves - 1, 2), np.intp)
-    if n_leaves > 1:
-        points = _rescale(distinct, share)
-        total = (share @ np.square(points)).sum()
-        floor = total / points.size
-        p = points.shape[1]
-        costs = np.empty((n_leaves, n_leaves))
-        kernels.agglomeration.agglomerate(points, share, floor, _SHARE / p, p, merges, costs)
-    return Tree(len(X), rows, leaves, merges)
+    table = check_array(X, dtype=float_dtypes(X))
+    weights = check_sample_weight(sample_weight, len(table))
+    rows = _choose_rows(len(table), weights)
+    distinct, leaves = _find_distinct(table[rows])
+    kept = None if weights is None else weights[rows] / weights[rows].max()
+    shares = np.bincount(leaves, kept)
+    merges = np.empty((len(distinct) - 1, 2), np.intp)
+    if len(merges):
+        _merge(distinct, shares / shares.mean(), merges)
+    return Tree(len(table), rows, leaves, merges)
+
+
+def _find_distinct(X: NDArray[np.floating]) -> tuple[NDArray[np.floating], Indices]:
+    """Return the distinct rows in the order of their first places, and which each row is."""
+    _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    # So equal costs are settled by the order of the rows, not by their values.
+    return X[np.sort(first)], np.argsort(np.argsort(first))[inverse.reshape(-1)]
+
+
+def _merge(X: NDArray[np.floating], weights: Array, merges: Indices) -> None:
+    points = _rescale(X, weights)
+    n, p = points.shape
+    floor = (weights @ np.square(points)).sum() / points.size
+    costs = np.empty((n, n))
+    kernels.agglomeration.agglomerate(points, weights, floor, 1 / p, _ENOUGH * p, p, merges, costs)
 
 
 def _choose_rows(n_rows: int, weights: Array | None) -> Indices:
@@ -119,6 +152,9 @@ def _rescale(X: NDArray[np.floating], weights: Array) -> Array:
     mclust's scale (Scrucca & Raftery 2015): between standardised features and a sphere.
     """
     mean, deviation = column_moments(X, weights)
+    if not np.isfinite(deviation).all():
+        column = int(np.argmin(np.isfinite(deviation)))
+        raise ValueError(f"The spread of column {column} is out of float64's range: rescale it")
     varying = deviation > 0
     Z = (X[:, varying].astype(np.float64) - mean[varying]) / deviation[varying]
     _, values, directions = np.linalg.svd(np.sqrt(weights)[:, None] * Z, full_matrices=False)

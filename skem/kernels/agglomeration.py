@@ -8,13 +8,13 @@ from skem.kernels.jit import kernel
 
 
 @kernel
-def agglomerate(means, weights, floor, share, power, merges, costs):
+def agglomerate(means, weights, floor, share, enough, power, merges, costs):
     """Merge clusters by Fraley's criterion for unconstrained covariances until one is left.
 
-    A cluster of weight w and scatter matrix W counts
-    ``w log(|W / w| + (share (tr(W) + floor) / w)^power)``, and the pair whose union raises the
-    sum the least is merged; of equal pairs the first. Rows that can't span all features have a
-    determinant of zero, without it being computed.
+    A cluster of m rows, weight w and scatter matrix W counts
+    ``w log(|W / w| + (share min(1, enough / m) (tr(W) + floor) / w)^power)``, and the pair whose
+    union raises the sum the least is merged; of equal pairs the first. Rows that can't span all
+    features have a determinant of zero, without it being computed.
 
     Time is of order ``n^2 p^3`` where no cluster's nearest one is lost too often.
 
@@ -26,9 +26,9 @@ def agglomerate(means, weights, floor, share, power, merges, costs):
         Their positive weights. Overwritten.
     floor : float
         What the trace of a single row is taken for; positive.
-    share, power : float
-        How much the trace counts. Fraley's form has a power of 1; with a power of p both
-        parts of the sum have the same unit.
+    share, enough, power : float
+        How much the trace counts. Fraley's form has ``1, inf, 1``; with a power of p both parts
+        of the sum have the same unit.
     merges : ndarray of shape (n - 1, 2), intp
         Receives each step's pair of clusters, the smaller number first; the union keeps that.
     costs : ndarray of shape (n, n)
@@ -49,7 +49,7 @@ def agglomerate(means, weights, floor, share, power, merges, costs):
     least = np.full(n, np.inf)
     work = np.empty((p, p))
     state = (means, weights, counts, traces, scatters)
-    rule = (floor, share, power)
+    rule = (floor, share, enough, power)
     for i in range(n):
         terms[i] = weights[i] * power * math.log(share * floor / weights[i])
     for i in range(n - 1):
@@ -96,16 +96,17 @@ def _find_nearest(i, costs, nearest, least):
 def _union_term(i, j, state, rule, work):
     """What the union of two clusters would count."""
     means, weights, counts, traces, _ = state
-    floor, share, power = rule
+    floor, share, enough, power = rule
     p = means.shape[1]
     weight = weights[i] + weights[j]
     factor = weights[i] * (weights[j] / weight)
     trace = traces[i] + traces[j]
     for d in range(p):
         trace += factor * (means[i, d] - means[j, d]) ** 2
-    spread = share * (trace + floor) / weight
+    count = counts[i] + counts[j]
+    spread = share * min(1.0, enough / count) * (trace + floor) / weight
     value = power * math.log(spread)
-    if counts[i] + counts[j] > p:
+    if count > p:
         # In units of the trace's part, powers of which may be out of range.
         determinant = _determinant(i, j, state, factor, 1.0 / (weight * spread), work)
         value += math.log1p(determinant * spread ** (p - power))

@@ -75,16 +75,22 @@ class EMGaussianMixture(BaseMixture):
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
         with the same result for every `n_jobs`.
 
-    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or array-like of shape \
-(n_samples, n_components), default='kmeans'
+    init_params : {'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, Tree or \
+array-like of shape (n_samples, n_components), default='kmeans'
         How the first responsibilities are made:
 
         - 'kmeans': by k-means on the features divided by their standard deviations, so that no
           feature's unit rules the start; on a random sample of the rows where they are many
           (more than 524 288 values, or 50 rows for each component if that is more);
         - 'k-means++': rows chosen by k-means++, equally scaled, each wholly one component's;
+        - 'hierarchical': by model-based agglomeration; rows are merged so that the likelihood of
+          Gaussian clusters with covariances of their own falls least. Nothing is drawn: every
+          fit, and every one of `n_init`, starts the same. Of more than 2 000 rows (of positive
+          weight) 2 000 are taken, one from each equal stretch of the table, always the same;
         - 'random': at random;
         - 'random_from_data': rows chosen at random, each wholly one component's;
+        - a `skem.inference.Tree`: what `skem.inference.grow_tree` made of the same rows (and
+          weights), as 'hierarchical' does. One tree serves fits of every `n_components`;
         - an array: these responsibilities; its rows are non-negative and sum to one.
 
     weights_init : array-like of shape (n_components,), default=None

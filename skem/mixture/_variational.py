@@ -72,8 +72,8 @@ class VariationalGaussianMixture(BaseMixture):
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
         with the same result for every `n_jobs`.
 
-    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or array-like of shape \
-(n_samples, n_components), default='kmeans'
+    init_params : {'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, Tree or \
+array-like of shape (n_samples, n_components), default='kmeans'
         How the first responsibilities are made; see `EMGaussianMixture`.
 
     weight_concentration_prior_type : {'dirichlet_process', 'dirichlet_distribution'}, \

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from oracles import agglomeration, cases, gaussian
 
@@ -168,6 +169,27 @@ def test_directions_are_limited(monkeypatch):
     # A third principal component that is nearly nothing, and would still count wholly.
     tree = grow_tree(np.c_[X, X @ [1.0, 0.5] + 1e-6 * rng.normal(size=30)])
     assert_same_tree(tree, grow_tree(np.c_[X, X @ [1.0, 0.5]]))
+
+
+def test_frames_integers_and_lists():
+    X = np.random.default_rng(0).integers(9, size=(30, 3))
+    plain = grow_tree(X.astype(float))
+    for same in (X, X.tolist(), pd.DataFrame(X)):
+        assert_same_tree(grow_tree(same), plain)
+
+
+@pytest.mark.parametrize(
+    ("X", "weights", "message"),
+    [
+        ([[0.0], [np.nan]], None, "NaN"),
+        ([[0.0], [1.0]], [1.0, -1.0], "egative"),
+        ([[0.0], [1.0]], [1.0], "one value for each of the 2 rows"),
+        ([[0.0, -1.7e308], [1.0, 1.7e308]], None, "column 1 is out of"),
+    ],
+)
+def test_what_no_tree_can_be_grown_on(X, weights, message):
+    with pytest.raises(ValueError, match=message):
+        grow_tree(X, weights)
 
 
 def test_pickle():

@@ -5,22 +5,23 @@ from itertools import combinations
 import numpy as np
 
 
-def term(X, weights, floor, share, power):
-    """Fraley's w log(|W / w| + (share (tr W + floor) / w)^power) of one cluster."""
+def term(X, weights, floor, share, enough, power):
+    """One cluster's w log(|W / w| + (share min(1, enough / m) (tr W + floor) / w)^power)."""
     total = weights.sum()
     apart = X - np.average(X, axis=0, weights=weights)
     scatter = (weights[:, None] * apart).T @ apart
     determinant = np.linalg.det(scatter / total) if len(X) > X.shape[1] else 0.0
-    return total * np.log(determinant + (share * (np.trace(scatter) + floor) / total) ** power)
+    spread = share * min(1.0, enough / len(X)) * (np.trace(scatter) + floor) / total
+    return total * np.log(determinant + spread**power)
 
 
-def merges(X, weights, floor, share, power):
+def merges(X, weights, floor, share, enough, power):
     """Pairs of clusters, each with the number of its first row, in the order of merging."""
     clusters = {i: [i] for i in range(len(X))}
     result = []
 
     def count(rows):
-        return term(X[rows], weights[rows], floor, share, power)
+        return term(X[rows], weights[rows], floor, share, enough, power)
 
     def cost(a, b):
         return count(clusters[a] + clusters[b]) - count(clusters[a]) - count(clusters[b])
@@ -56,5 +57,5 @@ def partitions(X, weights=None):
     weights = np.ones(len(X)) if weights is None else weights / weights.mean()
     Y = rescale(X, weights)
     p = Y.shape[1]
-    steps = merges(Y, weights, (weights @ Y**2).sum() / Y.size, 0.1 / p, p)
+    steps = merges(Y, weights, (weights @ Y**2).sum() / Y.size, 1 / p, 1.5 * p, p)
     return {k: cut(steps, k) for k in range(1, len(X) + 1)}
