@@ -156,6 +156,14 @@ def test_many_rows_are_sampled(monkeypatch, n, weighted):
     assert_same_tree(grow_tree(X, weights), tree)
 
 
+@pytest.mark.parametrize(("values", "n"), [(60, 20), (30, 10), (3, 7)])
+def test_fewer_rows_of_wide_tables(monkeypatch, values, n):
+    monkeypatch.setattr("skem.inference.agglomeration._ROWS", 20)
+    monkeypatch.setattr("skem.inference.agglomeration._ROWS_OF_WIDE_TABLES", 7)
+    monkeypatch.setattr("skem.inference.agglomeration._VALUES", values)
+    assert len(grow_tree(table(50, 3)).rows) == n
+
+
 def test_a_sample_is_not_in_step_with_the_table(monkeypatch):
     monkeypatch.setattr("skem.inference.agglomeration._ROWS", 200)
     rows = grow_tree(np.arange(800.0)[:, None]).rows

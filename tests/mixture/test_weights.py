@@ -93,7 +93,7 @@ def test_integer_weights_are_repeated_rows_in_partial_fit(covariance_type):
 
 
 @every_type
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "hierarchical"])
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++"])
 def test_rows_of_no_weight_are_not_there(covariance_type, init_params):
     X, _ = blobs(n=90)
     weight = np.random.default_rng(0).uniform(0.5, 2, size=90) * (_counts(90) > 1)
