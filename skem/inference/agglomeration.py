@@ -18,10 +18,10 @@ __all__ = ["Tree", "grow_tree"]
 Array: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
 
-# Costs of all pairs take 32 MB. The rows themselves are to fill 8 MB, unless these are too few.
+# Costs of all pairs take 32 MB. The rows themselves fill 4 MB at most, unless they are too few.
 _ROWS = 2_000
 _ROWS_OF_WIDE_TABLES = 500
-_VALUES = 1_000_000
+_VALUES = 524_288
 # Time grows with the third power: 2 000 rows take 1 to 3 s with these, 20 s with twice as many.
 _DIRECTIONS = 25
 # Up to as many rows for each direction a cluster's trace counts wholly.
@@ -79,7 +79,7 @@ def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     ----------
     X : array-like of shape (n_samples, n_features)
         Of more than 2 000 rows of positive weight, one is taken from each of 2 000 equal
-        stretches, the same in every call; fewer, but at least 500, of more than 500 features.
+        stretches, the same in every call; of more than 262 features fewer (4 MB, at least 500).
     sample_weight : array-like of shape (n_samples,), default=None
         A weight of 2 is the row twice. Only ratios of weights matter. Rows of weight zero are
         left out. None: every row counts once.
@@ -113,7 +113,7 @@ def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     """
     table = check_array(X, dtype=float_dtypes(X))
     weights = check_sample_weight(sample_weight, len(table))
-    rows = _choose_rows(*table.shape, weights)
+    rows = _choose_rows(len(table), table.shape[1], weights)
     distinct, leaves = _find_distinct(table[rows])
     kept = None if weights is None else weights[rows] / weights[rows].max()
     shares = np.bincount(leaves, kept)
