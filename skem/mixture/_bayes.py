@@ -24,7 +24,7 @@ from skem.families import (
     predictive_scorer,
     sample_predictive,
 )
-from skem.inference import MixturePosterior, Run, VariationalRule, Visit, batch_em_merging
+from skem.inference import MixturePosterior, Run, Tree, VariationalRule, Visit, batch_em_merging
 from skem.mixture._forms import Problem, Stepwise, narrow
 from skem.mixture._setup import (
     components_to_table,
@@ -91,7 +91,7 @@ class VariationalForm:
         prior = prior or _make_prior(estimator, family, visit)
         return VariationalRule(make_weights(estimator), family, prior)
 
-    def start_method(self, estimator: VariationalGaussianMixture) -> str | ArrayLike:
+    def start_method(self, estimator: VariationalGaussianMixture) -> str | Tree | ArrayLike:
         """Return `init_params`."""
         return estimator.init_params
 

@@ -114,7 +114,7 @@ class Form(Protocol[Theta]):
     ) -> Rule[Theta]:
         """Make the rule; ``prior`` is one made before, for the same units."""
 
-    def start_method(self, estimator: Any) -> str | ArrayLike | None:
+    def start_method(self, estimator: Any) -> str | Tree | ArrayLike | None:
         """Return what a start is made by, of `init_params`; None if none of it is left open."""
 
     def complete(self, problem: Problem, theta: Theta | None) -> Theta:

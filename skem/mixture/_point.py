@@ -14,6 +14,7 @@ from skem.inference import (
     MixtureParameters,
     PointRule,
     Run,
+    Tree,
     Visit,
     batch_em,
     joint_scorer,
@@ -60,7 +61,7 @@ class PointForm:
         weights = CategoricalWeights(1.0 if concentration is None else float(concentration))
         return PointRule(weights, family, prior or _make_prior(estimator, family, visit))
 
-    def start_method(self, estimator: EMGaussianMixture) -> str | ArrayLike | None:
+    def start_method(self, estimator: EMGaussianMixture) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
         given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
         if all(value is not None for value in given):
