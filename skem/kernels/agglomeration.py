@@ -51,7 +51,7 @@ def agglomerate(means, weights, floor, share, enough, power, merges, costs):
     state = (means, weights, counts, traces, scatters)
     rule = (floor, share, enough, power)
     for i in range(n):
-        terms[i] = weights[i] * power * math.log(share * floor / weights[i])
+        terms[i] = weights[i] * power * math.log(share * min(1.0, enough) * floor / weights[i])
     for i in range(n - 1):
         for j in range(i + 1, n):
             costs[i, j] = _union_term(i, j, state, rule, work) - terms[i] - terms[j]
@@ -64,24 +64,32 @@ def agglomerate(means, weights, floor, share, enough, power, merges, costs):
         _unite(a, b, state)
         alive[b] = False
         least[b] = np.inf
-        for k in range(n):
-            if alive[k] and k != a:
-                first, second = min(a, k), max(a, k)
-                cost = _union_term(first, second, state, rule, work) - terms[a] - terms[k]
-                costs[first, second] = cost
-            if k < b:
-                costs[k, b] = np.inf
-            else:
-                costs[b, k] = np.inf
-        for k in range(b):
-            if not alive[k]:
-                continue
-            if k == a or nearest[k] == b or (k < a and nearest[k] == a):
-                _find_nearest(k, costs, nearest, least)
-            elif k < a:
-                cost = costs[k, a]
-                if cost < least[k] or (cost == least[k] and a < nearest[k]):
-                    nearest[k], least[k] = a, cost
+        _reprice(a, b, state, rule, terms, alive, costs, work)
+        _renew_nearest(a, b, alive, costs, nearest, least)
+
+
+@kernel
+def _reprice(a, b, state, rule, terms, alive, costs, work):
+    """Write the costs of cluster a, which b is now part of, with all others."""
+    for k in range(len(terms)):
+        if alive[k] and k != a:
+            i, j = min(a, k), max(a, k)
+            costs[i, j] = _union_term(i, j, state, rule, work) - terms[a] - terms[k]
+        costs[min(b, k), max(b, k)] = np.inf
+
+
+@kernel
+def _renew_nearest(a, b, alive, costs, nearest, least):
+    """Find the cheapest partners anew of those clusters whose own may be another."""
+    for k in range(b):
+        if not alive[k]:
+            continue
+        if k == a or nearest[k] == b or (k < a and nearest[k] == a):
+            _find_nearest(k, costs, nearest, least)
+        elif k < a:
+            cost = costs[k, a]
+            if cost < least[k] or (cost == least[k] and a < nearest[k]):
+                nearest[k], least[k] = a, cost
 
 
 @kernel
