@@ -1,5 +1,6 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
+from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.expectation import Local, Visit
 from skem.inference.extrapolation import ACCELERATIONS
 from skem.inference.initialisation import Start
@@ -28,11 +29,13 @@ __all__ = [
     "Run",
     "Start",
     "Theta",
+    "Tree",
     "VariationalRule",
     "Visit",
     "batch_em",
     "batch_em_merging",
     "blend",
     "find_start",
+    "grow_tree",
     "joint_scorer",
 ]

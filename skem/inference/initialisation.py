@@ -15,6 +15,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import Table
 from skem.families import GaussianStatistics, Scorer
+from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.expectation import Visit
 from skem.inference.rules import Rule, Theta, update_summing
 
@@ -40,15 +41,15 @@ class Start:
 
     Parameters
     ----------
-    method : str or ndarray of shape (n_rows, n_components)
-        A name, or responsibilities.
+    method : str, Tree or ndarray of shape (n_rows, n_components)
+        A name, a tree to cut, or responsibilities.
     n_components : int
     rng : numpy.random.RandomState
     column_mean, column_scale : ndarray of shape (n_features,)
         Each feature's mean and spread, for distances that no feature's unit can rule.
     """
 
-    method: str | Array
+    method: str | Tree | Array
     n_components: int
     rng: np.random.RandomState
     column_mean: Array
@@ -74,9 +75,13 @@ def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     Raises
     ------
     SingularCovarianceError
+    ValueError
+        If a tree was grown on another number of rows.
     """
     if isinstance(start.method, str):
         rows = ROW_METHODS[start.method](visit.table, start)
+    elif isinstance(start.method, Tree):
+        rows = _cut(start.method, visit.table, start.n_components)
     else:
         given = start.method
         rows = _Rows(visit.table, lambda: lambda a, b: given[a:b])
@@ -202,9 +207,26 @@ def _random(table: Table, start: Start) -> _Rows:
     return _Rows(table, stream)
 
 
+def _hierarchical(table: Table, start: Start) -> _Rows:
+    return _cut(grow_tree(table.X, table.weights), table, start.n_components)
+
+
+def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:
+    """Give each of a tree's rows to its cluster; the others are left out."""
+    if tree.n_rows != len(table.X):
+        raise ValueError(
+            f"The tree was grown on {tree.n_rows} rows, but X has {len(table.X)}: "
+            "grow it on the same rows"
+        )
+    weights = None if table.weights is None else table.weights[tree.rows]
+    sample = Table(table.X[tree.rows], weights, table.origin, table.scale)
+    return _one_hot(sample, np.arange(len(tree.rows)), tree.labels(n_components), n_components)
+
+
 ROW_METHODS: dict[str, Callable[[Table, Start], _Rows]] = {
     "kmeans": _kmeans,
     "k-means++": _kmeans_plus_plus,
+    "hierarchical": _hierarchical,
     "random": _random,
     "random_from_data": _random_from_data,
 }

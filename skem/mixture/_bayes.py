@@ -24,7 +24,7 @@ from skem.families import (
     predictive_scorer,
     sample_predictive,
 )
-from skem.inference import MixturePosterior, Run, VariationalRule, Visit, batch_em_merging
+from skem.inference import MixturePosterior, Run, Tree, VariationalRule, Visit, batch_em_merging
 from skem.mixture._forms import Problem, Stepwise, narrow
 from skem.mixture._setup import (
     components_to_table,
@@ -99,7 +99,7 @@ class VariationalForm:
             concentration = 1.0 / estimator.n_components
         return WEIGHT_PRIORS[estimator.weight_concentration_prior_type](float(concentration))
 
-    def start_method(self, estimator: VariationalGaussianMixture) -> str | ArrayLike:
+    def start_method(self, estimator: VariationalGaussianMixture) -> str | Tree | ArrayLike:
         """Return `init_params`."""
         return estimator.init_params
 

@@ -21,9 +21,10 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import ACCELERATIONS, START_METHODS
+from skem.inference import ACCELERATIONS, Tree
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
+from skem.mixture._forms import STARTS
 from skem.mixture._point import PointForm
 
 __all__ = ["EMGaussianMixture"]
@@ -75,16 +76,22 @@ class EMGaussianMixture(BaseMixture):
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
         with the same result for every `n_jobs`.
 
-    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or array-like of shape \
-(n_samples, n_components), default='kmeans'
+    init_params : {'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, Tree or \
+array-like of shape (n_samples, n_components), default='kmeans'
         How the first responsibilities are made:
 
         - 'kmeans': by k-means on the features divided by their standard deviations, so that no
           feature's unit rules the start; on a random sample of the rows where they are many
           (more than 524 288 values, or 50 rows for each component if that is more);
         - 'k-means++': rows chosen by k-means++, equally scaled, each wholly one component's;
+        - 'hierarchical': by model-based agglomeration; rows are merged so that the likelihood of
+          Gaussian clusters with covariances of their own falls least. Nothing is drawn: every
+          fit, and every one of `n_init`, starts the same. Of more than 2 000 rows (of positive
+          weight) 2 000 are taken, one from each equal stretch of the table, always the same;
         - 'random': at random;
         - 'random_from_data': rows chosen at random, each wholly one component's;
+        - a `skem.inference.Tree`: what `skem.inference.grow_tree` made of the same rows (and
+          weights), as 'hierarchical' does. One tree serves fits of every `n_components`;
         - an array: these responsibilities; its rows are non-negative and sum to one.
 
     weights_init : array-like of shape (n_components,), default=None
@@ -262,7 +269,7 @@ class EMGaussianMixture(BaseMixture):
         "reg_covar": (real(0.0),),
         "max_iter": (integer(0),),
         "n_init": (integer(1),),
-        "init_params": (one_of(START_METHODS), array),
+        "init_params": STARTS,
         "weights_init": (array, none),
         "means_init": (array, none),
         "precisions_init": (array, none),
@@ -292,7 +299,7 @@ class EMGaussianMixture(BaseMixture):
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str | ArrayLike = "kmeans",
+        init_params: str | Tree | ArrayLike = "kmeans",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,

@@ -23,7 +23,7 @@ from skem._parameters import (
 )
 from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import GaussianStatistics
-from skem.inference import Run, Start, Visit, blend, find_start
+from skem.inference import Run, Start, Tree, Visit, blend, find_start
 from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
 from skem.mixture._setup import check_enough_rows, make_family, standardise
 
@@ -180,7 +180,7 @@ def _start(problem: Problem, visit: Visit, rng: np.random.RandomState) -> Any:
     theta = None
     method = form.start_method(estimator)
     if method is not None:
-        if not isinstance(method, str):
+        if not isinstance(method, str | Tree):
             method = _check_responsibilities(method, len(table.X), k)
         start = Start(method, k, rng, standard.origin, standard.column_scale)
         theta = find_start(visit, problem.rule, start)

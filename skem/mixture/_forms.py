@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skem._parameters import Allowed, array, one_of
 from skem.engine import Table, TilePlan
 from skem.families import (
     CategoricalWeights,
@@ -17,12 +18,19 @@ from skem.families import (
     Scores,
     VariationalWeights,
 )
-from skem.inference import Rule, Run, Theta, Visit
+from skem.inference import START_METHODS, Rule, Run, Theta, Tree, Visit
 from skem.mixture._setup import Standard
 
-__all__ = ["Form", "GaussianEstimator", "Problem", "Stepwise", "narrow"]
+__all__ = ["STARTS", "Form", "GaussianEstimator", "Problem", "Stepwise", "narrow"]
 
 Array: TypeAlias = NDArray[np.float64]
+
+# What `init_params` may be.
+STARTS = (
+    one_of(START_METHODS),
+    array,
+    Allowed(lambda value: isinstance(value, Tree), "a skem.inference.Tree"),
+)
 
 
 class GaussianEstimator(Protocol):
@@ -35,7 +43,7 @@ class GaussianEstimator(Protocol):
     reg_covar: float
     max_iter: int
     n_init: int
-    init_params: str | ArrayLike
+    init_params: str | Tree | ArrayLike
     random_state: int | np.random.RandomState | None
     warm_start: bool
     verbose: int
@@ -118,7 +126,7 @@ class Form(Protocol[Theta]):
     def weights(self, estimator: Any) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""
 
-    def start_method(self, estimator: Any) -> str | ArrayLike | None:
+    def start_method(self, estimator: Any) -> str | Tree | ArrayLike | None:
         """Return what a start is made by, of `init_params`; None if none of it is left open."""
 
     def complete(self, problem: Problem, theta: Theta | None) -> Theta:

@@ -14,6 +14,7 @@ from skem.inference import (
     MixtureParameters,
     PointRule,
     Run,
+    Tree,
     Visit,
     batch_em,
     joint_scorer,
@@ -65,7 +66,7 @@ class PointForm:
         concentration = estimator.weight_concentration_prior
         return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
-    def start_method(self, estimator: EMGaussianMixture) -> str | ArrayLike | None:
+    def start_method(self, estimator: EMGaussianMixture) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
         given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
         if all(value is not None for value in given):

@@ -22,10 +22,11 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import ACCELERATIONS, START_METHODS
+from skem.inference import ACCELERATIONS, Tree
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
 from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
+from skem.mixture._forms import STARTS
 
 __all__ = ["VariationalGaussianMixture"]
 
@@ -75,8 +76,8 @@ class VariationalGaussianMixture(BaseMixture):
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
         with the same result for every `n_jobs`.
 
-    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or array-like of shape \
-(n_samples, n_components), default='kmeans'
+    init_params : {'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, Tree or \
+array-like of shape (n_samples, n_components), default='kmeans'
         How the first responsibilities are made; see `EMGaussianMixture`.
 
     weight_concentration_prior_type : {'dirichlet_process', 'dirichlet_distribution'}, \
@@ -258,7 +259,7 @@ default='dirichlet_process'
         "reg_covar": (real(0.0),),
         "max_iter": (integer(0),),
         "n_init": (integer(1),),
-        "init_params": (one_of(START_METHODS), array),
+        "init_params": STARTS,
         "weight_concentration_prior_type": (one_of(WEIGHT_PRIORS),),
         "weight_concentration_prior": (real(0.0, open_left=True), none),
         "mean_precision_prior": (real(0.0, open_left=True), none),
@@ -286,7 +287,7 @@ default='dirichlet_process'
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str | ArrayLike = "kmeans",
+        init_params: str | Tree | ArrayLike = "kmeans",
         weight_concentration_prior_type: Literal[
             "dirichlet_process", "dirichlet_distribution"
         ] = "dirichlet_process",

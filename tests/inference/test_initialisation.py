@@ -149,7 +149,7 @@ def test_random_where_sums_are_made_twice(kind):
 
 
 @families
-@methods
+@pytest.mark.parametrize("method", sorted(set(START_METHODS) - {"hierarchical"}))
 def test_a_seed_decides_and_the_generator_moves_on(kind, method):
     rows = table()
     first, again, other = (

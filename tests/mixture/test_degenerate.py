@@ -44,7 +44,9 @@ def test_identical_rows(covariance_type, value):
 
 
 @every_type
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize(
+    "init_params", ["kmeans", "k-means++", "hierarchical", "random", "random_from_data"]
+)
 def test_identical_rows_and_several_components(covariance_type, init_params):
     X = np.full((8, 2), 3.5)
     mixture, said = fit_and_listen(X, 3, covariance_type=covariance_type, init_params=init_params)
@@ -90,7 +92,7 @@ def test_a_constant_column_of_any_value(covariance_type, value):
 
 
 @every_type
-@pytest.mark.parametrize("init_params", ["kmeans", "random"])
+@pytest.mark.parametrize("init_params", ["kmeans", "hierarchical", "random"])
 def test_one_row(covariance_type, init_params):
     X = np.array([[1.0, -2.0, 5.0]])
     mixture, _ = fit_and_listen(X, covariance_type=covariance_type, init_params=init_params)
@@ -102,7 +104,9 @@ def test_one_row(covariance_type, init_params):
 
 
 @every_type
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize(
+    "init_params", ["kmeans", "k-means++", "hierarchical", "random", "random_from_data"]
+)
 def test_as_many_components_as_rows(covariance_type, init_params):
     X, _ = blobs(n=6, d=2)
     mixture, said = fit_and_listen(X, 6, covariance_type=covariance_type, init_params=init_params)
@@ -116,13 +120,15 @@ def test_as_many_components_as_rows(covariance_type, init_params):
 
 
 @every_type
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize(
+    "init_params", ["kmeans", "k-means++", "hierarchical", "random", "random_from_data"]
+)
 def test_more_components_than_distinct_rows(covariance_type, init_params):
     distinct = 5 * np.eye(3)
     X = np.repeat(distinct, 10, axis=0)
     mixture, said = fit_and_listen(X, 5, covariance_type=covariance_type, init_params=init_params)
     assert_sound(mixture, X)
-    if init_params == "kmeans":
+    if init_params in ("kmeans", "hierarchical"):
         empty = np.flatnonzero(mixture.weights_ == 0)
         assert len(empty) == 2
         assert f"Component(s) {empty.tolist()} emptied" in said

@@ -8,7 +8,8 @@ from mixture.tables import blobs, every_type, fit
 
 # The k-means starts included: their units are the columns' spreads.
 STARTS = pytest.mark.parametrize(
-    "init_params", [pytest.param("kmeans", marks=pytest.mark.core), "k-means++", "random"]
+    "init_params",
+    [pytest.param("kmeans", marks=pytest.mark.core), "k-means++", "hierarchical", "random"],
 )
 
 
@@ -114,7 +115,7 @@ def test_given_parameters_move_with_the_rows(covariance_type):
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag"])
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++"])
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "hierarchical"])
 def test_an_irrelevant_wide_feature_does_not_rule_the_start(covariance_type, init_params):
     rng = np.random.default_rng(0)
     labels = rng.integers(3, size=300)

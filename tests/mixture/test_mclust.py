@@ -73,3 +73,10 @@ def test_criteria_have_the_other_sign(pair):
     # At a maximum the likelihood is flat and the responsibilities are not: where mclust stopped,
     # theirs are known to the square root of what the likelihood is.
     assert mixture.icl(X) == pytest.approx(-float(row["icl_tight"]), abs=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_hierarchical_start_ends_there_too(k):
+    mixture = fit(load_iris().data, k, init_params="hierarchical", tol=1e-10, max_iter=2000)
+    (row,) = (row for row in ROWS if (row["model"], row["G"]) == ("VVV", str(k)))
+    assert mixture.lower_bound_ * 150 == pytest.approx(float(row["loglik_tight"]), abs=0.01)

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
@@ -20,12 +21,13 @@ from mixture.tables import (
     soft_start,
 )
 from skem import EMGaussianMixture, VariationalGaussianMixture
+from skem.inference import grow_tree
 
 METHODS = ("kmeans", "k-means++", "random", "random_from_data")
 
 
 @every_type
-@pytest.mark.parametrize("init_params", [*METHODS, "array"])
+@pytest.mark.parametrize("init_params", [*METHODS, "hierarchical", "array"])
 @every_estimator
 def test_every_start_finds_far_clusters(estimator, covariance_type, init_params):
     if (init_params, covariance_type, estimator) == ("random", "tied", VariationalGaussianMixture):
@@ -342,3 +344,26 @@ def test_a_warm_start_of_another_structure_is_an_error(estimator, covariance_typ
         if other != covariance_type:
             with pytest.raises(ValueError, match=f"(?=.*'{covariance_type}')(?=.*'{other}')"):
                 mixture.set_params(covariance_type=other).fit(X)
+
+
+@every_estimator
+def test_the_hierarchical_start_leaves_nothing_to_chance(estimator):
+    X, _ = blobs(apart=1.0, seed=1)
+    common = {"estimator": estimator, "init_params": "hierarchical", "max_iter": 3}
+    one = fit(X, 4, random_state=0, **common)
+    assert_same_bits(fit(X, 4, random_state=1, **common), one)
+    assert_same_bits(fit(X, 4, random_state=1, n_init=3, n_jobs=2, **common), one)
+
+
+@every_estimator
+def test_one_tree_serves_every_number_of_components(estimator):
+    X, _ = blobs(apart=1.0, seed=1)
+    weights = np.random.default_rng(0).uniform(size=len(X))
+    tree = grow_tree(X, weights)
+    for k in (1, 2, 5):
+        common = {"estimator": estimator, "sample_weight": weights, "max_iter": 3}
+        one = fit(X, k, init_params=clone(estimator(init_params=tree)).init_params, **common)
+        assert_same_bits(one, fit(X, k, init_params="hierarchical", **common))
+    assert "Tree(n_rows=150)" in repr(estimator(init_params=tree))
+    with pytest.raises(ValueError, match="grown on 150 rows, but X has 149"):
+        fit(X[1:], init_params=tree, estimator=estimator)

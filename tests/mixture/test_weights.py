@@ -109,7 +109,9 @@ def test_rows_of_no_weight_are_not_there(covariance_type, init_params):
 
 @meant_overflows
 @every_type
-@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize(
+    "init_params", ["kmeans", "k-means++", "hierarchical", "random", "random_from_data"]
+)
 def test_wild_values_in_rows_of_no_weight_do_nothing(covariance_type, init_params):
     X, _ = blobs(n=200)
     weight = np.zeros(200)

@@ -1,0 +1,168 @@
+"""Model-based agglomeration: the merges that cost a classification likelihood least."""
+
+import math
+
+import numpy as np
+
+from skem.kernels.jit import kernel
+
+
+@kernel
+def agglomerate(means, weights, floor, share, enough, power, merges, costs):
+    """Merge clusters by Fraley's criterion for unconstrained covariances until one is left.
+
+    A cluster of m rows, weight w and scatter matrix W counts
+    ``w log(|W / w| + (share min(1, enough / m) (tr(W) + floor) / w)^power)``, and the pair whose
+    union raises the sum the least is merged; of equal pairs the first. Rows that can't span all
+    features have a determinant of zero, without it being computed.
+
+    Time is of order ``n^2 p^3`` where no cluster's nearest one is lost too often.
+
+    Parameters
+    ----------
+    means : ndarray of shape (n, p)
+        Distinct rows, each a cluster of its own. Overwritten.
+    weights : ndarray of shape (n,)
+        Their positive weights. Overwritten.
+    floor : float
+        What the trace of a single row is taken for; positive.
+    share, enough, power : float
+        How much the trace counts. Fraley's form has ``1, inf, 1``; with a power of p both parts
+        of the sum have the same unit.
+    merges : ndarray of shape (n - 1, 2), intp
+        Receives each step's pair of clusters, the smaller number first; the union keeps that.
+    costs : ndarray of shape (n, n)
+        For scratch; only what is above the diagonal is used.
+
+    References
+    ----------
+    C. Fraley (1998). Algorithms for model-based Gaussian hierarchical clustering. SIAM Journal
+    on Scientific Computing 20(1), 270-281.
+    """
+    n, p = means.shape
+    counts = np.ones(n, np.intp)
+    traces = np.zeros(n)
+    terms = np.empty(n)
+    scatters = np.zeros((n, p * (p + 1) // 2))
+    alive = np.ones(n, np.bool_)
+    nearest = np.zeros(n, np.intp)
+    least = np.full(n, np.inf)
+    work = np.empty((p, p))
+    state = (means, weights, counts, traces, scatters)
+    rule = (floor, share, enough, power)
+    for i in range(n):
+        terms[i] = weights[i] * power * math.log(share * min(1.0, enough) * floor / weights[i])
+    for i in range(n - 1):
+        for j in range(i + 1, n):
+            costs[i, j] = _union_term(i, j, state, rule, work) - terms[i] - terms[j]
+        _find_nearest(i, costs, nearest, least)
+    for step in range(n - 1):
+        a = np.argmin(least)
+        b = nearest[a]
+        merges[step, 0], merges[step, 1] = a, b
+        terms[a] = _union_term(a, b, state, rule, work)
+        _unite(a, b, state)
+        alive[b] = False
+        least[b] = np.inf
+        _reprice(a, b, state, rule, terms, alive, costs, work)
+        _renew_nearest(a, b, alive, costs, nearest, least)
+
+
+@kernel
+def _reprice(a, b, state, rule, terms, alive, costs, work):
+    """Write the costs of cluster a, which b is now part of, with all others."""
+    for k in range(len(terms)):
+        if alive[k] and k != a:
+            i, j = min(a, k), max(a, k)
+            costs[i, j] = _union_term(i, j, state, rule, work) - terms[a] - terms[k]
+        costs[min(b, k), max(b, k)] = np.inf
+
+
+@kernel
+def _renew_nearest(a, b, alive, costs, nearest, least):
+    """Find the cheapest partners anew of those clusters whose own may be another."""
+    for k in range(b):
+        if not alive[k]:
+            continue
+        if k == a or nearest[k] == b or (k < a and nearest[k] == a):
+            _find_nearest(k, costs, nearest, least)
+        elif k < a:
+            cost = costs[k, a]
+            if cost < least[k] or (cost == least[k] and a < nearest[k]):
+                nearest[k], least[k] = a, cost
+
+
+@kernel
+def _find_nearest(i, costs, nearest, least):
+    """Find the cheapest partner of cluster i among those after it."""
+    line = costs[i, i + 1 :]
+    best = np.argmin(line)
+    nearest[i], least[i] = i + 1 + best, line[best]
+
+
+@kernel
+def _union_term(i, j, state, rule, work):
+    """What the union of two clusters would count."""
+    means, weights, counts, traces, _ = state
+    floor, share, enough, power = rule
+    p = means.shape[1]
+    weight = weights[i] + weights[j]
+    factor = weights[i] * (weights[j] / weight)
+    trace = traces[i] + traces[j]
+    for d in range(p):
+        trace += factor * (means[i, d] - means[j, d]) ** 2
+    count = counts[i] + counts[j]
+    spread = share * min(1.0, enough / count) * (trace + floor) / weight
+    value = power * math.log(spread)
+    if count > p:
+        # In units of the trace's part, powers of which may be out of range.
+        determinant = _determinant(i, j, state, factor, 1.0 / (weight * spread), work)
+        value += math.log1p(determinant * spread ** (p - power))
+    return weight * value
+
+
+@kernel
+def _determinant(i, j, state, factor, scale, work):
+    """Determinant of the union's scatter matrix times ``scale``; 0 where rounding has the say."""
+    means, _, _, _, scatters = state
+    p = means.shape[1]
+    result = 1.0
+    at = 0
+    for d in range(p):
+        apart = factor * (means[i, d] - means[j, d])
+        for e in range(d + 1):
+            total = scatters[i, at] + scatters[j, at] + apart * (means[i, e] - means[j, e])
+            total *= scale
+            at += 1
+            for f in range(e):
+                total -= work[d, f] * work[e, f]
+            if e < d:
+                work[d, e] = total / work[e, e]
+            elif total > 0.0:
+                work[d, d] = math.sqrt(total)
+                result *= total
+            else:
+                return 0.0
+    return result
+
+
+@kernel
+def _unite(a, b, state):
+    """Put cluster b into cluster a."""
+    means, weights, counts, traces, scatters = state
+    p = means.shape[1]
+    weight = weights[a] + weights[b]
+    share = weights[b] / weight
+    factor = weights[a] * share
+    at = 0
+    for d in range(p):
+        apart = factor * (means[a, d] - means[b, d])
+        traces[a] += apart * (means[a, d] - means[b, d])
+        for e in range(d + 1):
+            scatters[a, at] += scatters[b, at] + apart * (means[a, e] - means[b, e])
+            at += 1
+    traces[a] += traces[b]
+    counts[a] += counts[b]
+    for d in range(p):
+        means[a, d] += share * (means[b, d] - means[a, d])
+    weights[a] = weight
