@@ -25,6 +25,9 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Rounds in which the two parts of each component are told apart.
 _ROUNDS = 2
+_CERTAIN = 700.0  # log odds whose exp is still a number
+# Halves of a normal distribution have means m = sqrt(2 / pi) from its own, and variances 1 - m^2.
+_STEEPNESS = 2.0 * np.sqrt(2.0 / np.pi) / (1.0 - 2.0 / np.pi)
 
 
 class Scene(NamedTuple, Generic[Theta]):
@@ -157,35 +160,42 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
         np.subtract(resp, parts[0::2], out=parts[1::2])
         return visit.summarise(family, summer, lambda a, b: parts[:, a:b].T)
 
-    share = _sides(scene, run)
+    apart = _beyond(scene, run)
     for _ in range(_ROUNDS):
+        # For the smaller part's share both exp and log are of small numbers.
+        distance = np.abs(apart)
+        odds = np.zeros_like(apart) if rule.hard else np.exp(-distance)
+        stats = sums(np.where(apart > 0, 1.0, odds) / (1.0 + odds))
+        entropy = resp * (np.log1p(odds) + distance * odds / (1.0 + odds))
         try:
-            theta = rule.update(sums(share), blank)
+            theta = rule.update(stats, blank)
         except SingularCovarianceError:
             return None
         scores = visit.scores(rule.scorer(theta))
-        apart = scores[0::2] - scores[1::2]
-        # For the smaller part's share both exp and log are of small numbers.
-        odds = np.zeros_like(apart) if rule.hard else np.exp(-np.abs(apart))
-        share = np.where(apart > 0, 1.0, odds) / (1.0 + odds)
-    either = np.log1p(odds)
-    apart = np.abs(apart)
-    stats = sums(share)
-    small = np.minimum(stats.weight[0::2], stats.weight[1::2]) < scene.least
+        with np.errstate(invalid="ignore"):
+            apart = scores[0::2] - scores[1::2]
+        apart[np.isnan(apart)] = 0.0  # neither part has rows
+        np.clip(apart, -_CERTAIN, _CERTAIN, out=apart)
+    best_part = np.maximum(scores[0::2], scores[1::2])
+    either = best_part if rule.hard else best_part + np.log1p(np.exp(-np.abs(apart)))
     with np.errstate(invalid="ignore"):
-        gain = resp * (np.maximum(scores[0::2], scores[1::2]) + either - joint)
-    gain = np.where(resp > 0, gain, 0.0) @ scene.weights
-    entropy = (resp * (either + apart * odds / (1.0 + odds))) @ scene.weights
-    return _Parts(stats, entropy, np.where(small, -np.inf, gain))
+        gain = np.where(resp > 0, resp * (either - joint), 0.0) @ scene.weights
+    small = np.minimum(stats.weight[0::2], stats.weight[1::2]) < scene.least
+    return _Parts(stats, entropy @ scene.weights, np.where(small, -np.inf, gain))
 
 
-def _sides(scene: Scene[Theta], run: Run[Theta]) -> Array:
-    """Say on which side of each component's mean, along its longest axis, rows are: (K, n)."""
+def _beyond(scene: Scene[Theta], run: Run[Theta]) -> Array:
+    """Log odds of parts on either side of each component's mean, along its longest axis: (K, n).
+
+    Those of two Gaussians whose means are as far apart as those of the halves of one.
+    """
     means, covariances, _ = run.theta.components
     dense = scene.rule.family.dense(covariances, *means.shape)
-    longest = np.linalg.eigh(dense)[1][:, :, -1]
-    beyond = longest @ scene.rows.T > (longest * means).sum(axis=1)[:, None]
-    return beyond.astype(np.float64)
+    variances, axes = np.linalg.eigh(dense)
+    axis = axes[:, :, -1] / np.sqrt(variances[:, -1:])
+    along = axis @ scene.rows.T - (axis * means).sum(axis=1)[:, None]
+    result: Array = _STEEPNESS * along
+    return result
 
 
 def _merge(scene: Scene[Theta], run: Run[Theta], resp: Array, now: float) -> Iterator[_Merged]:

@@ -33,14 +33,15 @@ _ROWS_PER_MEAN = 10
 # Iterations and gains per unit of weight, in nats, at which runs end: before the first move, of a
 # move that has raised the bound, of one that may yet, and when no move is left.
 _FIRST = (30, 1e-2)
-_LONG = (30, 1e-3)
-_SHORT = (10, 1e-3)
+_LONG = (30, 3e-4)
+_SHORT = (10, 3e-4)
 _LAST = (60, 1e-6)
 # A move that lowers the bound by more at once is not tried; one is kept if it raises it by this.
 _HOPE = 0.02
-_GAIN = 1e-4
+_GAIN = 5e-4
 _GUESSES, _TRIES = 8, 3
 _MOVES = 30
+_TURNS, _FAR = 3, 2e-3
 # A component is no spike if it has so many times the rows that determine a covariance.
 _TIMES_DETERMINED = 3.0
 _NOTHING = 1e-12  # a share of the rows
@@ -68,14 +69,16 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that a search over some of the rows ends with."""
     scene = _set(visit, rule, start)
     run = _first(scene, start)
-    for _ in range(_MOVES if start.n_components > 2 else 0):
-        better = _move(scene, run)
-        if better is None:
-            break
-        run = better
     if start.n_components == 1:
         return run.theta
-    return _run(scene, run.theta, _LAST, None if rule.hard else "anderson").theta
+    for _ in range(_TURNS):
+        run = _move_on(scene, run)
+        before = run.bound
+        run = _run(scene, run.theta, _LAST, None if rule.hard else "anderson")
+        # What was far from its end may have moves left when it is there.
+        if run.bound < before + _FAR:
+            break
+    return run.theta
 
 
 def _set(visit: Visit, rule: Rule[Theta], start: Start) -> Scene[Theta]:
@@ -125,6 +128,16 @@ def _run(
         keep_statistics=True,
         acceleration=acceleration,
     )
+
+
+def _move_on(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta]:
+    """Make moves until none raises the bound; of two components there is none to make."""
+    for _ in range(_MOVES if len(run.theta.components.means) > 2 else 0):
+        better = _move(scene, run)
+        if better is None:
+            break
+        run = better
+    return run
 
 
 def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:

@@ -76,10 +76,17 @@ class EMGaussianMixture(BaseMixture):
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
         with the same result for every `n_jobs`.
 
-    init_params : {'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, Tree or \
-array-like of shape (n_samples, n_components), default='kmeans'
-        How the first responsibilities are made:
+    init_params : {'auto', 'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, \
+Tree or array-like of shape (n_samples, n_components), default='auto'
+        Where the fit starts. scikit-learn's default is 'kmeans'.
 
+        - 'auto': where a search over some of the rows ends: a short run from 'kmeans', then moves
+          that merge two components and split a third one for as long as they raise the bound
+          (Ueda et al. 2000), then a run to convergence. It looks at no more than 4096 rows, or
+          ``10 n_components (n_features + 1)`` if that is more. No move may add a component on
+          fewer than three times the rows that determine its covariance ('full': 3 (D + 1)): such
+          spikes raise the likelihood by chance. It is 'kmeans' where one of `weights_init`,
+          `means_init` and `precisions_init` is given;
         - 'kmeans': by k-means on the features divided by their standard deviations, so that no
           feature's unit rules the start; on a random sample of the rows where they are many
           (more than 524 288 values, or 50 rows for each component if that is more);
@@ -249,6 +256,8 @@ array-like of shape (n_samples, n_components), default='kmeans'
     .. [7] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
        monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
        and Graphical Statistics 28, 834-846.
+    .. [8] Ueda, N., Nakano, R., Ghahramani, Z. & Hinton, G. E. (2000). SMEM algorithm for mixture
+       models. Neural Computation 12, 2109-2128.
 
     Examples
     --------
@@ -299,7 +308,7 @@ array-like of shape (n_samples, n_components), default='kmeans'
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str | Tree | ArrayLike = "kmeans",
+        init_params: str | Tree | ArrayLike = "auto",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -384,7 +393,7 @@ array-like of shape (n_samples, n_components), default='kmeans'
 
         The statistics per unit of weight become ``(1 - rate) old + rate new`` with
         ``rate = (learning_offset + t) ** -learning_decay`` at step t = 1, 2, ...; the first
-        batch, from which the start is made, counts wholly. After `fit`, steps go on from what
+        batch, from which the start is made, counts wholly ('auto' stands for 'kmeans' there). After `fit`, steps go on from what
         was fitted. `reg_covar` stays relative to the variances of the rows of that fit, or else of
         the first batch.
 

@@ -23,7 +23,7 @@ from skem._parameters import (
 )
 from skem.engine import Table, Threads, TilePlan, count_threads
 from skem.families import GaussianStatistics
-from skem.inference import Run, Start, Tree, Visit, blend, find_start
+from skem.inference import SEARCH, Run, Start, Tree, Visit, blend, find_start
 from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
 from skem.mixture._setup import check_enough_rows, make_family, standardise
 
@@ -149,7 +149,7 @@ def _run(
     estimator = problem.estimator
     visit = Visit(problem.table, problem.plan, threads)
     progress = _Progress(estimator, number)
-    theta = _start(problem, visit, rng)
+    theta = _start(problem, visit, rng, SEARCH)
 
     def after_iteration(n_iter: int, theta: Any, bound: float, gain: float) -> bool:
         progress.iteration(n_iter, gain)
@@ -171,7 +171,8 @@ def _run(
     return run
 
 
-def _start(problem: Problem, visit: Visit, rng: np.random.RandomState) -> Any:
+def _start(problem: Problem, visit: Visit, rng: np.random.RandomState, automatic: str) -> Any:
+    """Return where a fit starts; ``init_params='auto'`` stands for ``automatic``."""
     estimator, table, standard = problem.estimator, problem.table, problem.standard
     k, form = estimator.n_components, estimator._form
     check_enough_rows(table.X, table.weights, k)
@@ -180,7 +181,9 @@ def _start(problem: Problem, visit: Visit, rng: np.random.RandomState) -> Any:
     theta = None
     method = form.start_method(estimator)
     if method is not None:
-        if not isinstance(method, str | Tree):
+        if isinstance(method, str):
+            method = automatic if method == SEARCH else method
+        elif not isinstance(method, Tree):
             method = _check_responsibilities(method, len(table.X), k)
         start = Start(method, k, rng, standard.origin, standard.column_scale)
         theta = find_start(visit, problem.rule, start)
@@ -300,7 +303,8 @@ def _step(
     family, rule = problem.family, problem.rule
     with Threads(count_threads(estimator.n_jobs)) as threads:
         visit = Visit(problem.table, problem.plan, threads)
-        theta = _go_on(problem) if fitted else _start(problem, visit, rng)
+        # A batch is not what is to be fitted: nothing is searched for in it.
+        theta = _go_on(problem) if fitted else _start(problem, visit, rng, "kmeans")
         local = visit.expect(family, rule.scorer(theta))
         assert local.statistics is not None
         new = family.scale(local.statistics, 1.0 / problem.table.total_weight)

@@ -76,9 +76,9 @@ class VariationalGaussianMixture(BaseMixture):
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
         with the same result for every `n_jobs`.
 
-    init_params : {'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, Tree or \
-array-like of shape (n_samples, n_components), default='kmeans'
-        How the first responsibilities are made; see `EMGaussianMixture`.
+    init_params : {'auto', 'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, \
+Tree or array-like of shape (n_samples, n_components), default='auto'
+        Where the fit starts; see `EMGaussianMixture`.
 
     weight_concentration_prior_type : {'dirichlet_process', 'dirichlet_distribution'}, \
 default='dirichlet_process'
@@ -287,7 +287,7 @@ default='dirichlet_process'
         reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
-        init_params: str | Tree | ArrayLike = "kmeans",
+        init_params: str | Tree | ArrayLike = "auto",
         weight_concentration_prior_type: Literal[
             "dirichlet_process", "dirichlet_distribution"
         ] = "dirichlet_process",

@@ -53,7 +53,8 @@ def test_fewer_iterations_to_the_same_bound_or_a_higher_one(estimator, accelerat
     fits = []
     for method in (None, acceleration):
         # From where only one maximum is near.
-        mixture = fit(X, 3, estimator=estimator, random_state=0, tol=1e-4, warm_start=True)
+        common = {"random_state": 0, "init_params": "kmeans", "warm_start": True}
+        mixture = fit(X, 3, estimator=estimator, tol=1e-4, **common)
         fits.append(mixture.set_params(tol=1e-11, max_iter=5000, acceleration=method).fit(X))
     plain, fast = fits
     assert plain.converged_

@@ -214,6 +214,7 @@ def test_verbose_output(estimator, verbose, words, capsys):
         verbose=verbose,
         verbose_interval=2,
         n_init=2,
+        init_params="kmeans",
         random_state=0,
         n_jobs=1,
         tol=1e-6,
