@@ -121,10 +121,9 @@ default='hierarchical'
         - ``bic``, ``icl``, ``aic``: of all rows, lower is better, NaN where the fit failed;
         - ``log_likelihood``: of all rows, in nats;
         - ``n_parameters``: number of free parameters;
-        - ``converged``, ``n_iter``;
+        - ``converged``, ``n_iter``, ``fit_time`` in seconds;
         - ``collapsed``: whether a component collapsed onto too few distinct rows, so that the
           likelihood says more of `reg_covar` than of the rows;
-        - ``fit_time``: in seconds;
         - ``warnings``: what the fit warned of, one in each line;
         - ``error``: why the fit failed, empty where it did not;
         - for ``criterion='cv'``: ``split0_test_score`` and so on, the mean log density of the
@@ -140,17 +139,13 @@ default='hierarchical'
 
     best_params_ : dict
         Its ``covariance_type`` and ``n_components``.
-
     best_index_ : int
         Its row in ``results_``.
-
     best_score_ : float
-        Its criterion, as it stands in ``results_``: lower is better for 'bic', 'icl' and 'aic',
-        higher for 'cv'.
+        Its criterion, as in ``results_``: lower is better, higher for 'cv'.
 
     n_iter_ : int
         Number of iterations of the best fit.
-
     n_features_in_ : int
         Number of features seen during `fit`.
 
