@@ -18,7 +18,7 @@ from skem._parameters import check_parameters, float_dtypes, integer, jobs, none
 from skem._parameters import random_state as seeds
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
-from skem.mixture._grid import in_parallel
+from skem.mixture._grid import in_parallel, iteration_size
 from skem.mixture._setup import make_family
 
 __all__ = [
@@ -172,7 +172,8 @@ def bootstrap_likelihood_ratio(
         table, _ = null.sample(len(rows), random_state=rng)
         return ratio(table, n_jobs=n_threads, random_state=rng.randint(2**31 - 1))[0]
 
-    replicates = np.array(_repeat(replicate, n_bootstrap, random_state, n_jobs))
+    size = iteration_size(rows, k)
+    replicates = np.array(_repeat(replicate, n_bootstrap, random_state, n_jobs, size))
     as_large = int(np.count_nonzero(replicates >= statistic))
     return LikelihoodRatioTest(statistic, (1 + as_large) / (1 + len(replicates)), replicates)
 
@@ -301,7 +302,8 @@ default='weighted_likelihood'
         covariances = mixture.covariances_ if shared else mixture.covariances_[order]
         return mixture.weights_[order], mixture.means_[order], covariances
 
-    fits = _repeat(replicate, n_bootstrap, random_state, n_jobs)
+    size = iteration_size(rows, len(estimator.weights_))
+    fits = _repeat(replicate, n_bootstrap, random_state, n_jobs, size)
     weights, means, covariances = (
         np.std(np.array(part, dtype=np.float64), axis=0, ddof=1) for part in zip(*fits, strict=True)
     )
@@ -339,6 +341,7 @@ def _repeat(
     n_bootstrap: int,
     random_state: Seed,
     n_jobs: int | None,
+    size: float,
 ) -> list[Any]:
     """Return the replicates that succeed, each with random numbers of its own."""
     seeds = check_random_state(random_state).randint(2**31 - 1, size=n_bootstrap)
@@ -349,7 +352,7 @@ def _repeat(
         except (ValueError, ArithmeticError) as error:
             return error
 
-    results = in_parallel(attempt, n_bootstrap, n_jobs)
+    results = in_parallel(attempt, n_bootstrap, n_jobs, size)
     errors = [result for result in results if isinstance(result, Exception)]
     if len(errors) > n_bootstrap - 2:
         raise ValueError(

@@ -109,8 +109,8 @@ default='hierarchical'
         Source of the random numbers of starts and folds. An int is that of every single fit.
 
     n_jobs : int, default=None
-        Number of threads, among which the fits are divided; see `EMGaussianMixture`. Every bit
-        of the result is the same for each number, ``results_["fit_time"]`` apart.
+        Number of threads; see `EMGaussianMixture`. They share the fits where an iteration takes
+        long enough for it. Every bit of the result but ``fit_time`` is the same for each number.
 
     Attributes
     ----------

@@ -118,7 +118,8 @@ def test_components_are_matched_to_the_fitted_ones():
     np.testing.assert_allclose(again.covariances, errors.covariances[order], rtol=1e-6)
 
 
-def test_threads_change_no_bit():
+def test_threads_change_no_bit(monkeypatch):
+    monkeypatch.setattr("skem.mixture._grid._WORTH_A_THREAD", 0.0)
     X = one_feature(50, 0, apart=3.0)
     # A random state of None is seeded by the function's own.
     two = EMGaussianMixture(2, covariance_type="tied", init_params="random").fit(X)

@@ -1,6 +1,7 @@
 """GaussianMixtureIC: every fit of the grid, the choice among them, and what fails."""
 
 import pickle
+import threading
 import warnings
 from itertools import product
 
@@ -19,6 +20,7 @@ from mixture.tables import assert_same_bits, blobs, many_rows
 from skem import EMGaussianMixture, GaussianMixtureIC
 from skem.datasets import load_faithful
 from skem.families import GAUSSIAN_FAMILIES
+from skem.mixture._fitting import fit_quietly
 
 FOURTEEN = [
     *("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE"),
@@ -164,7 +166,9 @@ def _without_times(choice):
 
 
 @pytest.mark.parametrize("criterion", ["bic", "cv"])
-def test_threads_change_no_bit(criterion):
+@pytest.mark.parametrize("worth_a_thread", [0.0, np.inf])
+def test_threads_change_no_bit(criterion, worth_a_thread, monkeypatch):
+    monkeypatch.setattr("skem.mixture._grid._WORTH_A_THREAD", worth_a_thread)
     X, _ = blobs(n=80, d=2)
     one, *others = [
         choose(X, **FEW, criterion=criterion, n_jobs=n_jobs) for n_jobs in (1, 2, 5, None)
@@ -173,6 +177,22 @@ def test_threads_change_no_bit(criterion):
         for name, column in _without_times(one).items():
             np.testing.assert_array_equal(_without_times(other)[name], column, err_msg=name)
         assert_same_bits(other.best_estimator_, one.best_estimator_, X)
+
+
+@pytest.mark.parametrize(("worth_a_thread", "expected"), [(0.0, 2), (np.inf, 1)])
+def test_fits_share_threads_where_that_is_worth_it(worth_a_thread, expected, monkeypatch):
+    meeting, used = threading.Barrier(expected), set()
+
+    def fit(mixture, X, weights):
+        if len(used) < 2:
+            used.add(threading.get_ident())
+            meeting.wait(timeout=60)  # would never end if there were fewer threads
+        return fit_quietly(mixture, X, weights)
+
+    monkeypatch.setattr("skem.mixture._grid._WORTH_A_THREAD", worth_a_thread)
+    monkeypatch.setattr("skem.mixture._grid.fit_quietly", fit)
+    choose(blobs(n=80, d=2)[0], **FEW, n_jobs=2)
+    assert len(used) == expected
 
 
 def test_a_random_state_is_drawn_from_once():
