@@ -174,8 +174,8 @@ def in_parallel(
     size : float
         `iteration_size` of a typical task.
     """
-    n_threads = count_threads(n_jobs)
-    n_workers = min(n_threads, n_tasks) if size >= _WORTH_A_THREAD else 1
+    n_threads = count_threads(n_jobs) if size >= _WORTH_A_THREAD else 1
+    n_workers = min(n_threads, n_tasks)
     jobs = (joblib.delayed(task)(number, n_threads // n_workers) for number in range(n_tasks))
     with Threads(1):
         return list(joblib.Parallel(n_jobs=n_workers, backend="threading")(jobs))
