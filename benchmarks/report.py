@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from benchmarks import (
+    acceleration,
     armadillo,
     choice,
     coldstart,
@@ -21,6 +22,7 @@ SECTIONS = {
     "iteration": (iteration, "One EM iteration against scikit-learn, 2 threads each"),
     "variational": (variational, "One variational iteration against scikit-learn, 2 threads each"),
     "armadillo": (armadillo, "One EM iteration against Armadillo, 2 threads each"),
+    "acceleration": (acceleration, "Passes over the rows with acceleration, simulated mixtures"),
     "memory": (memory, "Memory"),
     "coldstart": (coldstart, "Cold start"),
     "threads": (threads, "Two threads against one"),

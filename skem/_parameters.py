@@ -18,6 +18,7 @@ __all__ = [
     "check_sample_weight",
     "check_shape",
     "float_dtypes",
+    "infinity",
     "integer",
     "integers",
     "jobs",
@@ -99,6 +100,7 @@ def _is_array(value: object) -> bool:
 
 
 none = Allowed(lambda value: value is None, "None")
+infinity = Allowed(lambda value: _is_number(value, Real) and value == np.inf, "inf")
 boolean = Allowed(lambda value: isinstance(value, bool | np.bool_), "a bool")
 array = Allowed(_is_array, "an array-like")
 jobs = Allowed(lambda value: _is_number(value, Integral) and value != 0, "an int other than 0")

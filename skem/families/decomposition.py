@@ -34,11 +34,6 @@ _NOTHING = 1e-100
 _SETTLED = 1e-12  # relative change that ends them
 
 
-def _one(spectra: Array, count: Array) -> Array:
-    """One volume, no shape: EI."""
-    return np.full_like(spectra, spectra.mean(axis=1).sum() / count.sum())
-
-
 def _one_each(spectra: Array, count: Array) -> Array:
     """A volume each, no shape: VI."""
     variances = spectra.mean(axis=1) / count
@@ -91,7 +86,6 @@ def _positive(rule: Variances) -> Variances:
 
 # By the letters of volume and shape.
 VARIANCES: dict[str, Variances] = {
-    "EI": _one,
     "VI": _one_each,
     "EE": _same,
     "VE": _positive(_own_volume),

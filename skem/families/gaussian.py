@@ -162,8 +162,7 @@ class GaussianFamily(CovarianceStructure):
             share = np.asarray(1.0)
         else:
             share = weights.reshape((-1,) + (1,) * (within.ndim - 1))
-        seen = shape[1] if self.one_variance else 1
-        return GaussianStatistics(weights, parameters.means, seen * share * within)
+        return GaussianStatistics(weights, parameters.means, self.seen(shape[1]) * share * within)
 
     def flat_prior(self, n_features: int) -> GaussianPrior:
         """Prior under which the mode is the maximum-likelihood estimate."""
@@ -190,7 +189,7 @@ class GaussianFamily(CovarianceStructure):
         if kappa > 0:
             added += self.mean_exponent(n_components, n_features)
         count = self.count(stats.weight, n_features)
-        scatter = prior.covariance + stats.scatter + shrunk
+        scatter = prior.covariance + self.pool(stats.scatter) + self.pool(shrunk)
         return GaussianPosterior(mean, mean_precision, scatter, nu + count, added + count)
 
     def covariances_of(

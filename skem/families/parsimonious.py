@@ -3,7 +3,8 @@
 Volume, shape and orientation of a covariance, in this order, are one for all components ("E"),
 each component's own ("V"), or the identity's ("I"). The other four are VII = spherical,
 VVI = diag, EEE = tied and VVV = full. Rows are scored and summed as for diag and full
-covariances; what is special is the M-step, `covariances_of`.
+covariances; what is special is the M-step, `covariances_of`. EEI and EII are as simple as tied:
+they pool scatters, and have conjugate priors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ from numpy.typing import NDArray
 from skem.families.decomposition import ORIENTATIONS, VARIANCES
 from skem.families.diag import DiagGaussian
 from skem.families.full import FullGaussian
-from skem.families.parameters import Array
+from skem.families.parameters import (
+    Array,
+    GaussianParameters,
+    GaussianPosterior,
+    GaussianPrior,
+    SingularCovarianceError,
+)
+from skem.families.wishart import gamma_divergence, log_inverse_gamma
 
 __all__ = ["PARSIMONIOUS", "AlongAxes", "Oriented"]
 
@@ -70,17 +78,79 @@ class Oriented(FullGaussian):
         return result
 
 
-class EII(AlongAxes):
-    """One variance for all components and features."""
+class EEI(DiagGaussian):
+    """One variance for each feature, the same for all components: equal lines of (K, D).
 
+    Its prior is one inverse gamma for each feature.
+    """
+
+    def _apart(self, values: Array) -> Array:
+        """Return the entries of (K, D) or (1, D) that need not be equal."""
+        return values[:1]
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        apart = self._apart(self.identity(n_components, n_features))
+        return n_components * n_features + apart.size
+
+    def factorise(self, covariances: Array) -> Array:
+        try:
+            return super().factorise(covariances)
+        except SingularCovarianceError:
+            raise SingularCovarianceError(None) from None
+
+    def pool(self, scatter: Array) -> Array:
+        return np.broadcast_to(scatter.sum(axis=0), scatter.shape)
+
+    def count(self, weight: Array, n_features: int) -> Array:
+        return np.full_like(weight, weight.sum())
+
+    def rows_needed(self, n_features: int) -> int:
+        return 1
+
+    def mean_exponent(self, n_components: int, n_features: int) -> float:
+        return float(n_components)
+
+    def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
+        prior = prior._replace(covariance=self._apart(prior.covariance))
+        return float(log_inverse_gamma(self._apart(parameters.covariances), prior).sum())
+
+    def covariance_divergence(
+        self, posterior: GaussianPosterior, factors: Array, prior: GaussianPrior
+    ) -> float:
+        one = posterior._replace(
+            scatter=self._apart(posterior.scatter),
+            degrees_of_freedom=posterior.degrees_of_freedom[:1],
+        )
+        return gamma_divergence(one, prior._replace(covariance=self._apart(prior.covariance)))
+
+    def log_volume(self, log_scale: Array, n_components: int) -> float:
+        return 2.0 * float(self._apart(log_scale[None]).sum())
+
+
+class EII(EEI):
+    """One variance for all components and features: equal numbers (K, D).
+
+    Its prior is an inverse gamma.
+    """
+
+    one_variance = True
     one_scale = True
-    volume, shape = "E", "I"
+    tail_of_each_feature = False
 
+    def _apart(self, values: Array) -> Array:
+        return values[:1, :1]
 
-class EEI(AlongAxes):
-    """One variance for each feature, the same for all components."""
+    def pool(self, scatter: Array) -> Array:
+        return np.broadcast_to(scatter.sum(), scatter.shape)
 
-    volume, shape = "E", "E"
+    def prior_shape(self, n_features: int) -> tuple[int, ...]:
+        return ()
+
+    def count(self, weight: Array, n_features: int) -> Array:
+        return n_features * super().count(weight, n_features)
+
+    def mean_exponent(self, n_components: int, n_features: int) -> float:
+        return float(n_components * n_features)
 
 
 class VEI(AlongAxes):
@@ -135,6 +205,6 @@ class EVV(Oriented):
     volume, shape, orientation = "E", "V", "V"
 
 
-PARSIMONIOUS: dict[str, type[AlongAxes] | type[Oriented]] = {
+PARSIMONIOUS: dict[str, type[DiagGaussian] | type[Oriented]] = {
     family.__name__: family for family in (EII, EEI, VEI, EVI, VEE, EVE, VVE, EEV, VEV, EVV)
 }

@@ -7,6 +7,8 @@ rows needs to know nothing else about them.
 Every scorer has
 
 - ``add_constants(log_weights)``: the same scorer with something added to each score;
+- ``hardened()``: the same scorer, whose responsibilities are 0 and 1: each row is wholly the
+  component's of its highest score, the first of equals, and that score is its log normaliser;
 - ``score(tile)``: fill ``tile.scores`` with log densities plus constants, in nats;
 - ``normalise(tile)``: score a tile and turn scores into responsibilities times
   ``1 / tile.factor``; return the tile's sum of weighted log normalisers, in nats;
@@ -20,16 +22,16 @@ Sums of disjoint rows by one scorer add up array by array.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
 from skem.engine import Tile
-from skem.kernels.steps import NORMALISE, SCORE, SUM
+from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
 __all__ = [
     "CentredDiagonalScorer",
@@ -59,12 +61,13 @@ class Scorer(Scores, Protocol):
     """What every scorer can do; see the module's docstring."""
 
     def add_constants(self, log_weights: Array) -> Scorer: ...
+    def hardened(self) -> Scorer: ...
     def zeros(self) -> Sums: ...
     def accumulate(self, tile: Tile, sums: Sums) -> None: ...
     def expect(self, tile: Tile, sums: Sums) -> float: ...
 
 
-def normalise(scorer: Scores, tile: Tile) -> float:
+def normalise(scorer: Scores, tile: Tile, *, hard: bool = False) -> float:
     """Score and normalise a tile by a scorer that can but score; returns what its method does."""
     scorer.score(tile)
     return float(
@@ -76,6 +79,7 @@ def normalise(scorer: Scores, tile: Tile) -> float:
             tile.power_bits,
             tile.log_normaliser,
             tile.factor,
+            hard,
         )
     )
 
@@ -89,7 +93,21 @@ def expect_in_steps(scorer: Scorer, summer: Scorer, tile: Tile, sums: Sums) -> f
 
 
 @dataclass(frozen=True)
-class LinearScorer:
+class _Assigning:
+    """How a scorer's rows are assigned to components: in shares, or wholly."""
+
+    hard: bool = field(default=False, kw_only=True)
+
+    def hardened(self) -> Self:
+        return replace(self, hard=True)
+
+    @property
+    def _assign(self) -> int:
+        return NORMALISE + HARDEN if self.hard else NORMALISE
+
+
+@dataclass(frozen=True)
+class LinearScorer(_Assigning):
     """Scores linear in products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``.
 
     Sums: one array of shape (n_pairs, n_components).
@@ -113,7 +131,7 @@ class LinearScorer:
         self._take(SCORE, tile)
 
     def normalise(self, tile: Tile) -> float:
-        return self._take(SCORE + NORMALISE, tile)
+        return self._take(SCORE + self._assign, tile)
 
     def zeros(self) -> Sums:
         return (np.zeros(self.coefficients.shape[::-1]),)
@@ -122,7 +140,7 @@ class LinearScorer:
         self._take(SUM, tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
-        return self._take(SCORE + NORMALISE + SUM, tile, sums)
+        return self._take(SCORE + self._assign + SUM, tile, sums)
 
     @cached_property
     def _by_pairs(self) -> Array:
@@ -156,7 +174,7 @@ class LinearScorer:
 
 
 @dataclass(frozen=True)
-class ProjectedScorer:
+class ProjectedScorer(_Assigning):
     """Gaussians that share a covariance: ``constants + centres . y - |y|^2 / 2``, y = A z.
 
     Sums: ``sum r [z, 1]`` of shape (n_features + 1, n_components) and
@@ -182,7 +200,7 @@ class ProjectedScorer:
         self._take(SCORE, tile)
 
     def normalise(self, tile: Tile) -> float:
-        return self._take(SCORE + NORMALISE, tile)
+        return self._take(SCORE + self._assign, tile)
 
     def zeros(self) -> Sums:
         n_components, n_features = self.centres.shape
@@ -192,7 +210,7 @@ class ProjectedScorer:
         self._take(SUM, tile, sums)
 
     def expect(self, tile: Tile, sums: Sums) -> float:
-        return self._take(SCORE + NORMALISE + SUM, tile, sums)
+        return self._take(SCORE + self._assign + SUM, tile, sums)
 
     def _take(self, steps: int, tile: Tile, sums: Sums | None = None) -> float:
         return float(
@@ -221,7 +239,7 @@ class ProjectedScorer:
 
 
 @dataclass(frozen=True)
-class CentredScorer:
+class CentredScorer(_Assigning):
     """Gaussians scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and second (K, D, D) moments about `centres`.
@@ -254,7 +272,7 @@ class CentredScorer:
         )
 
     def normalise(self, tile: Tile) -> float:
-        return normalise(self, tile)
+        return normalise(self, tile, hard=self.hard)
 
     def zeros(self) -> Sums:
         return (
@@ -281,7 +299,7 @@ class CentredScorer:
 
 
 @dataclass(frozen=True)
-class CentredDiagonalScorer:
+class CentredDiagonalScorer(_Assigning):
     """Gaussians with diagonal precisions, scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and squared (K, D) moments about `centres`.
@@ -305,7 +323,7 @@ class CentredDiagonalScorer:
         )
 
     def normalise(self, tile: Tile) -> float:
-        return normalise(self, tile)
+        return normalise(self, tile, hard=self.hard)
 
     def zeros(self) -> Sums:
         return (

@@ -86,6 +86,9 @@ class SphericalGaussian(GaussianFamily):
         result: Array = second.sum(axis=1)
         return result
 
+    def seen(self, n_features: int) -> int:
+        return n_features
+
     def covariance_exponent(self, n_features: int) -> float:
         return 2.0
 

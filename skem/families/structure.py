@@ -107,6 +107,19 @@ class CovarianceStructure(ABC):
     def count(self, weight: Array, n_features: int) -> Array:
         """Observations that a covariance has seen, given the components' weights (K,)."""
 
+    def pool(self, scatter: Array) -> Array:
+        """Add up what informs a covariance, where it is one of several components: cov -> cov."""
+        return scatter
+
+    def seen(self, n_features: int) -> int:
+        """Features whose squares an entry of a scatter is the sum of."""
+        return 1
+
+    def prior_shape(self, n_features: int) -> tuple[int, ...]:
+        """Shape of the scale of one covariance's prior."""
+        shape = self.identity(1, n_features).shape
+        return shape if self.is_shared else shape[1:]
+
     @abstractmethod
     def log_covariance_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
         """Log prior density of the covariances, in nats; degrees of freedom given."""

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaln, xlogy
 
+from skem.families.gaussian import EMPTY
+
 __all__ = ["CategoricalWeights", "StickBreakingWeights", "Sticks", "VariationalWeights"]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -42,6 +44,7 @@ class VariationalWeights(Protocol):
     def divergence(self, posterior: Any) -> float: ...
     def order(self, posterior: Any) -> NDArray[np.intp]: ...
     def take(self, posterior: Any, index: NDArray[np.intp]) -> Any: ...
+    def n_parameters(self, n_components: int) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,16 @@ class CategoricalWeights:
     ----------
     concentration : float, default=1.0
         Each of the K parameters of the prior. At 1 it is flat and the mode is the
-        maximum-likelihood estimate; a mode needs at least 1.
+        maximum-likelihood estimate; a mode needs at least 1. At infinity the weights are no
+        parameters any more: all components that have rows have the same.
     """
 
     concentration: float = 1.0
+
+    @property
+    def held_equal(self) -> bool:
+        """Whether the prior leaves the weights no choice."""
+        return bool(np.isinf(self.concentration))
 
     def mode(self, weight: Array) -> Array:
         """Return the weights of highest posterior density (Bishop 2006, 9.26 and 2.41).
@@ -65,13 +74,19 @@ class CategoricalWeights:
         weight : ndarray of shape (K,)
             Summed responsibilities.
         """
-        count = weight + (self.concentration - 1.0)
+        if self.held_equal:
+            count = (weight > EMPTY * weight.sum()).astype(np.float64)
+        else:
+            count = weight + (self.concentration - 1.0)
         result: Array = count / count.sum()
         return result
 
     def log_prior(self, weights: Array) -> float:
-        """Log Dirichlet density (Bishop 2006, 2.38), in nats; a flat prior counts as zero."""
-        if self.concentration == 1.0:
+        """Log Dirichlet density (Bishop 2006, 2.38), in nats.
+
+        A flat prior counts as zero, and so does one that holds the weights equal.
+        """
+        if self.concentration == 1.0 or self.held_equal:
             return 0.0
         n = len(weights)
         constant = gammaln(n * self.concentration) - n * gammaln(self.concentration)
@@ -112,7 +127,7 @@ class CategoricalWeights:
 
     def n_parameters(self, n_components: int) -> int:
         """Count the free weights."""
-        return n_components - 1
+        return 0 if self.held_equal else n_components - 1
 
 
 @dataclass(frozen=True)
@@ -187,6 +202,10 @@ class StickBreakingWeights:
 
         moved = (np.r_[np.delete(descending, i), descending[i]] for i in range(len(counts)))
         return max((descending, *moved), key=value)
+
+    def n_parameters(self, n_components: int) -> int:
+        """Count the free weights."""
+        return n_components - 1
 
     def take(self, posterior: Sticks, index: NDArray[np.intp]) -> Sticks:
         """Return the posterior of some of the components.

@@ -2,6 +2,7 @@
 
 from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.expectation import Local, Visit
+from skem.inference.extrapolation import ACCELERATIONS
 from skem.inference.initialisation import Start
 from skem.inference.loops import Run, batch_em, blend
 from skem.inference.merging import batch_em_merging
@@ -17,6 +18,7 @@ from skem.inference.rules import (
 from skem.inference.search import SEARCH, START_METHODS, find_start
 
 __all__ = [
+    "ACCELERATIONS",
     "SEARCH",
     "START_METHODS",
     "Local",

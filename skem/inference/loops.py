@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple
 
 from skem.families import GaussianFamily, GaussianStatistics, Scorer
+from skem.inference.acceleration import Accelerator
 from skem.inference.expectation import Visit
 from skem.inference.rules import Rule, Theta, update_summing
 
@@ -57,6 +58,7 @@ def batch_em(
     tol: float,
     after_iteration: Callable[[int, Theta, float, float], bool],
     keep_statistics: bool = False,
+    acceleration: str | None = None,
 ) -> Run[Theta]:
     """Alternate E- and M-steps over all rows (Dempster, Laird & Rubin 1977).
 
@@ -73,6 +75,10 @@ def batch_em(
     than a relative 1e-10 of the bound, which is then reported as unchanged. Only the first
     iteration is always taken: the start need not have heard of `reg_covar`.
 
+    With `acceleration` an iteration may start from extrapolated statistics. Where the bound would
+    be lower for it, it is undone, and the next one is plain again. Whether gains have settled is
+    asked of plain iterations alone, see `Accelerator`.
+
     Parameters
     ----------
     visit : Visit
@@ -86,6 +92,8 @@ def batch_em(
         ``after_iteration(n_iter, theta, bound, gain)``; the loop ends if it returns True.
     keep_statistics : bool, default=False
         Whether to return the statistics expected at the parameters that are returned.
+    acceleration : str, default=None
+        One of `ACCELERATIONS`.
 
     Returns
     -------
@@ -100,21 +108,27 @@ def batch_em(
         return _State(theta, scorer, local.statistics, bound)
 
     state = expect(theta, last=max_iter == 0)
+    accelerator = Accelerator(rule, weight, tol, acceleration)
     bounds: list[float] = []
-    gains: list[float] = []
     highest = float("-inf")
     converged = False
     for n_iter in range(1, max_iter + 1):
-        converged = rule.settled(gains, tol)
-        proposed = expect(_maximise(visit, rule, state), converged or n_iter == max_iter)
-        gains.append(proposed.bound - state.bound)
-        if proposed.bound >= highest - ROUNDING * abs(highest):
+        converged = accelerator.settled()
+        last = converged or n_iter == max_iter
+        guess = None if last else accelerator.guess(state.theta, state.statistics)
+        proposed = expect(_maximise(visit, rule, state) if guess is None else guess, last)
+        gain = proposed.bound - state.bound
+        rises = proposed.bound >= highest - ROUNDING * abs(highest)
+        accelerator.judge(gain, rises)
+        if rises:
             state = proposed
-        else:
+        elif guess is None:
             converged = True
+        else:
+            gain = 0.0
         highest = max(highest, state.bound)
         bounds.append(highest)
-        if after_iteration(n_iter, state.theta, highest, gains[-1]) or converged:
+        if after_iteration(n_iter, state.theta, highest, gain) or converged:
             break
     bound = bounds[-1] if bounds else state.bound
     return Run(state.theta, bound, bounds, converged, len(bounds), state.statistics)

@@ -22,6 +22,7 @@ def batch_em_merging(
     max_iter: int,
     tol: float,
     after_iteration: Callable[[int, MixturePosterior, float, float], bool],
+    acceleration: str | None = None,
 ) -> Run[MixturePosterior]:
     """Iterate to convergence, merge a pair of components that the bound is higher for, go on.
 
@@ -32,7 +33,7 @@ def batch_em_merging(
 
     Parameters
     ----------
-    visit, rule, theta, max_iter, tol, after_iteration
+    visit, rule, theta, max_iter, tol, after_iteration, acceleration
         As for `batch_em`.
 
     Returns
@@ -55,6 +56,7 @@ def batch_em_merging(
             tol=tol,
             after_iteration=counted_on,
             keep_statistics=True,
+            acceleration=acceleration,
         )
         bounds += run.bounds
         run = run._replace(bounds=bounds, n_iter=len(bounds))

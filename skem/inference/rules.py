@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -76,6 +76,10 @@ class Rule(Protocol[Theta]):
     def family(self) -> GaussianFamily:
         """The components' family."""
 
+    @property
+    def prior(self) -> GaussianPrior:
+        """The components' prior."""
+
     def scorer(self, theta: Theta) -> Scorer:
         """Make what the E-step scores rows by."""
 
@@ -108,6 +112,11 @@ def joint_scorer(family: GaussianFamily, theta: MixtureParameters) -> Scorer:
     return family.scorer(theta.components, log_weights)
 
 
+def _stuck(gains: list[float]) -> bool:
+    """Say whether hard assignments have stopped changing: each change but the start's gains."""
+    return len(gains) > 1 and gains[-1] <= 0.0
+
+
 @dataclass(frozen=True)
 class PointRule:
     """Point estimates: maximum likelihood under flat priors, else the posterior mode.
@@ -117,15 +126,19 @@ class PointRule:
     weights : CategoricalWeights
     family : GaussianFamily
     prior : GaussianPrior
+    hard : bool, default=False
+        Whether each row is wholly its most probable component's (Celeux & Govaert 1992).
     """
 
     weights: CategoricalWeights
     family: GaussianFamily
     prior: GaussianPrior
+    hard: bool = field(default=False, kw_only=True)
 
     def scorer(self, theta: MixtureParameters) -> Scorer:
         """Make the scorer of log joint densities."""
-        return joint_scorer(self.family, theta)
+        scorer = joint_scorer(self.family, theta)
+        return scorer.hardened() if self.hard else scorer
 
     def update(self, stats: GaussianStatistics, previous: MixtureParameters) -> MixtureParameters:
         """Return the M-step's parameters.
@@ -160,7 +173,7 @@ class PointRule:
 
     def settled(self, gains: list[float], tol: float) -> bool:
         """Say whether the last gain was below ``tol``."""
-        return bool(gains) and abs(gains[-1]) < tol
+        return (bool(gains) and abs(gains[-1]) < tol) or (self.hard and _stuck(gains))
 
     def blank(self, n_components: int, n_features: int) -> MixtureParameters:
         """Make the parameters that a component keeps which never had a row: those of all rows."""
@@ -179,16 +192,21 @@ class VariationalRule:
     family : GaussianFamily
     prior : GaussianPrior
         Without a flat part.
+    hard : bool, default=False
+        Whether the posterior of each row's component is one of certainty (Kurihara & Welling
+        2009).
     """
 
     weights: VariationalWeights
     family: GaussianFamily
     prior: GaussianPrior
+    hard: bool = field(default=False, kw_only=True)
 
     def scorer(self, theta: MixturePosterior) -> Scorer:
         """Make the scorer of expected log joint densities."""
         log_weights = self.weights.expected_log(theta.weights)
-        return self.family.expected_scorer(theta.posterior, theta.components, log_weights)
+        scorer = self.family.expected_scorer(theta.posterior, theta.components, log_weights)
+        return scorer.hardened() if self.hard else scorer
 
     def update(
         self, stats: GaussianStatistics, previous: MixturePosterior | None = None
@@ -246,6 +264,8 @@ class VariationalRule:
         gain alone means little. Gains that shrink by a ratio c each time have ``c / (1 - c)``
         times the last one to come (Aitken's extrapolation; Boehning et al. 1994).
         """
+        if self.hard and _stuck(gains):
+            return True
         if len(gains) < 2 or max(map(abs, gains[-2:])) >= tol:
             return False
         before, last = gains[-2:]

@@ -12,7 +12,7 @@ import numpy as np
 
 from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.normalise import log_normalise, responsibilities
-from skem.kernels.steps import NORMALISE, SCORE, SUM
+from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
 
 @inner_kernel
@@ -90,7 +90,8 @@ def linear_steps(
     Returns
     -------
     total : float
-        ``sum_n w_n log sum_k exp(score_nk)``, in nats; 0 if nothing was normalised.
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats, hardened ``sum_n w_n max_k score_nk``; 0
+        if nothing was normalised.
     """
     n_pairs, n_components = coefficients.shape
     chunk, rows = products.shape
@@ -115,6 +116,7 @@ def linear_steps(
                 power_bits,
                 log_normaliser[start:stop],
                 factor[start:stop],
+                steps & HARDEN != 0,
             )
         if not steps & SUM:
             for k in range(n_components):

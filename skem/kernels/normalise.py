@@ -46,13 +46,16 @@ def exp_difference(x, shift, n, power, power_bits):
 
 
 @inner_kernel
-def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, factor):
+def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, factor, hard):
     """Turn log joint scores into unnormalised responsibilities, row by row.
+
+    Or, ``hard``, into 0 and 1: each row is wholly the component's of the highest score, the
+    first of equals, and that score is its log normaliser (Celeux & Govaert 1992).
 
     Parameters
     ----------
     scores : ndarray of shape (n_components, >= n_rows)
-        On return ``exp(scores - max)``.
+        On return ``exp(scores - max)``, or 0 and 1.
     weights : ndarray of shape (>= n_rows,)
     power, power_bits : ndarray of shape (>= n_rows,)
         Scratch of `exp_difference`.
@@ -61,6 +64,7 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
     factor : ndarray of shape (>= n_rows,)
         Receives ``w / sum_k exp(scores - max)``: times the new scores it gives the weighted
         responsibilities.
+    hard : bool
 
     Returns
     -------
@@ -78,7 +82,11 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
             largest[i] = max(largest[i], line[i])
     for k in range(n_components):
         line = scores[k]
-        exp_difference(line, largest, n_rows, power, power_bits)
+        if hard:
+            for i in range(n_rows):
+                line[i] = 1.0 - factor[i] if line[i] == largest[i] else 0.0
+        else:
+            exp_difference(line, largest, n_rows, power, power_bits)
         for i in range(n_rows):
             factor[i] += line[i]
     total = 0.0

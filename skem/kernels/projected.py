@@ -4,7 +4,7 @@ import numpy as np
 
 from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.normalise import log_normalise, responsibilities
-from skem.kernels.steps import NORMALISE, SCORE, SUM
+from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
 
 @inner_kernel
@@ -82,7 +82,8 @@ def projected_steps(
     Returns
     -------
     total : float
-        ``sum_n w_n log sum_k exp(score_nk)``, in nats; 0 if nothing was normalised.
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats, hardened ``sum_n w_n max_k score_nk``; 0
+        if nothing was normalised.
     """
     n_components, n_features = centres.shape
     rows = lines.shape[1]
@@ -112,6 +113,7 @@ def projected_steps(
                 power_bits,
                 log_normaliser[start:stop],
                 factor[start:stop],
+                steps & HARDEN != 0,
             )
         if not steps & SUM:
             for k in range(n_components):

@@ -9,3 +9,5 @@ NORMALISE = 2
 """Turn the scores into responsibilities; only after ``SCORE``."""
 SUM = 4
 """Add up statistics, with the responsibilities just made or else those of the tile."""
+HARDEN = 8
+"""Normalise to responsibilities of 0 and 1; only with ``NORMALISE``."""

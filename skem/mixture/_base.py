@@ -267,7 +267,8 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_components, n_features = self.means_.shape
-        return n_components - 1 + make_family(self).n_parameters(n_components, n_features)
+        weights = self._form.weights(self).n_parameters(n_components)
+        return weights + make_family(self).n_parameters(n_components, n_features)
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""

@@ -89,7 +89,15 @@ class VariationalForm:
     ) -> VariationalRule:
         """Make the rule; priors that the user left open come from the rows."""
         prior = prior or _make_prior(estimator, family, visit)
-        return VariationalRule(make_weights(estimator), family, prior)
+        hard = estimator.assignment == "hard"
+        return VariationalRule(self.weights(estimator), family, prior, hard=hard)
+
+    def weights(self, estimator: VariationalGaussianMixture) -> VariationalWeights:
+        """Make the weights' family with the prior that the user gave, or 1 / K."""
+        concentration = estimator.weight_concentration_prior
+        if concentration is None:
+            concentration = 1.0 / estimator.n_components
+        return WEIGHT_PRIORS[estimator.weight_concentration_prior_type](float(concentration))
 
     def start_method(self, estimator: VariationalGaussianMixture) -> str | Tree | ArrayLike:
         """Return `init_params`."""
@@ -139,7 +147,7 @@ class VariationalForm:
         theta: MixturePosterior,
     ) -> Scores:
         """Score by expected log joint densities: the variational responsibilities."""
-        log_weights = make_weights(estimator).expected_log(theta.weights)
+        log_weights = self.weights(estimator).expected_log(theta.weights)
         return family.expected_scorer(theta.posterior, theta.components, log_weights)
 
     def density(
@@ -150,7 +158,7 @@ class VariationalForm:
     ) -> Scores:
         """Score by log predictive densities and expected weights (Bishop 2006, 10.81)."""
         with np.errstate(divide="ignore"):
-            log_weights = np.log(make_weights(estimator).expected(theta.weights))
+            log_weights = np.log(self.weights(estimator).expected(theta.weights))
         return predictive_scorer(family, theta.posterior, theta.components, log_weights)
 
     def draw(
@@ -172,6 +180,7 @@ class VariationalForm:
         prior, d = rule.prior, len(scale)
         unit = GaussianParameters(np.zeros((1, d)), prior.covariance, family.identity(1, d))
         prior_scale = family.rescale(unit, scale).covariances
+        extra = prior_scale.ndim - len(family.prior_shape(d))
         return {
             "weights_": rule.weights.expected(theta.weights),
             "means_": user.means,
@@ -187,7 +196,7 @@ class VariationalForm:
             "mean_precision_prior_": prior.mean_precision,
             "mean_prior_": prior.mean * scale + origin,
             "degrees_of_freedom_prior_": prior.degrees_of_freedom,
-            "covariance_prior_": prior_scale if family.is_shared else prior_scale[0],
+            "covariance_prior_": prior_scale[(0,) * extra],
         }
 
     def bound(self, problem: Problem, bound: float) -> float:
@@ -243,7 +252,7 @@ class VariationalForm:
         self, estimator: VariationalGaussianMixture, index: NDArray[np.intp]
     ) -> dict[str, Any]:
         """Return the fitted attributes of some of the components."""
-        family, weights = make_family(estimator), make_weights(estimator)
+        family, weights = make_family(estimator), self.weights(estimator)
         names = ["means_", "mean_precision_", "expected_counts_", "_effective"]
         if not family.is_shared:
             names += ["covariances_", "precisions_", "precisions_cholesky_", "degrees_of_freedom_"]
@@ -259,14 +268,6 @@ class VariationalForm:
     def diagnose(self, problem: Problem, theta: MixturePosterior) -> list[str]:
         """Find nothing: a component without rows has its prior, and none can collapse."""
         return []
-
-
-def make_weights(estimator: VariationalGaussianMixture) -> VariationalWeights:
-    """Make the weights' family with the prior that the user gave, or 1 / K."""
-    concentration = estimator.weight_concentration_prior
-    if concentration is None:
-        concentration = 1.0 / estimator.n_components
-    return WEIGHT_PRIORS[estimator.weight_concentration_prior_type](float(concentration))
 
 
 def _posterior(

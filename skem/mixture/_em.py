@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from skem._parameters import (
     Allowed,
     array,
     boolean,
+    infinity,
     integer,
     jobs,
     none,
@@ -20,7 +21,7 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import Tree
+from skem.inference import ACCELERATIONS, Tree
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
 from skem.mixture._forms import STARTS
@@ -122,6 +123,8 @@ array-like of shape (n_samples, n_components), default='kmeans'
 
     weight_concentration_prior : float, default=None
         Parameter of a symmetric Dirichlet prior on the weights, at least 1. None: flat.
+        ``float("inf")`` holds the weights of all components that have rows equal; they are then
+        no free parameters, and the prior is no part of the bound.
 
     mean_prior : array-like of shape (n_features,), default=None
         Mean m0 of the normal prior on the means, ``N(m0, covariance / mean_precision_prior)``.
@@ -131,9 +134,10 @@ array-like of shape (n_samples, n_components), default='kmeans'
         How many rows at `mean_prior` the prior counts for. If only `mean_prior` is given: 1.
 
     covariance_prior : array-like, default=None
-        Scale of the inverse-Wishart ('diag', 'spherical': inverse-gamma) prior on each
-        covariance, of the shape of one component's covariance. If only
-        `degrees_of_freedom_prior` is given: the weighted covariance of all rows.
+        Scale of the inverse-Wishart ('diag', 'spherical', 'EEI', 'EII': inverse-gamma) prior on
+        each covariance, of the shape of one component's covariance ('EII': a number). If only
+        `degrees_of_freedom_prior` is given: the weighted covariance of all rows. The other
+        models of mclust have none.
 
     degrees_of_freedom_prior : float, default=None
         Degrees of freedom of that prior, more than ``n_features - 1`` for matrices. If only
@@ -150,6 +154,31 @@ array-like of shape (n_samples, n_components), default='kmeans'
     block_size : int, default=None
         Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
         None: one group. Every bit of the result is the same for each number.
+
+    assignment : {'soft', 'hard'}, default='soft'
+        What the E-step makes of the components' posterior probabilities:
+
+        - 'soft': responsibilities; the fit maximises the likelihood;
+        - 'hard': each row is wholly its most probable component's, the first of equals
+          (classification EM, Celeux & Govaert 1992). The fit maximises the classification
+          likelihood, and has converged, too, when no row changes its component. With
+          ``covariance_type="EII"`` and ``weight_concentration_prior=float("inf")`` it is
+          Lloyd's k-means.
+
+        Either way the result is a mixture, and `predict_proba`, `score_samples` and the criteria
+        are that mixture's.
+
+    acceleration : {'squarem', 'anderson'}, default=None
+        Whether some iterations start from extrapolated statistics, which takes far fewer of them
+        where `tol` is small, see :ref:`acceleration`:
+
+        - None: none do;
+        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
+        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
+
+        An iteration that would lower the bound is undone and counted. `tol` is compared with the
+        gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
+        there is nothing to extrapolate: an error.
 
     Attributes
     ----------
@@ -174,12 +203,15 @@ array-like of shape (n_samples, n_components), default='kmeans'
     converged_ : bool
         Whether the best start converged.
     n_iter_ : int
-        Its number of iterations.
+        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+        are counted.
 
     lower_bound_ : float
         Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
         returned: ``score(X, sample_weight=w)``, to a relative 1e-10. Under MAP, plus the log
-        prior divided by the sum of the weights.
+        prior divided by the sum of the weights. With ``assignment='hard'`` the classification
+        log-likelihood is in the log-likelihood's place: of each row the log joint density with
+        its most probable component, which is less than its log density.
 
     lower_bounds_ : list of float
         The same after each iteration of `fit`; it never falls.
@@ -209,6 +241,14 @@ array-like of shape (n_samples, n_components), default='kmeans'
        estimation and model-based clustering. Journal of Classification 24, 155-181.
     .. [4] Cappé, O. & Moulines, E. (2009). On-line expectation-maximization algorithm for latent
        data models. JRSS B 71, 593-613.
+    .. [5] Celeux, G. & Govaert, G. (1992). A classification EM algorithm for clustering and two
+       stochastic versions. Computational Statistics & Data Analysis 14, 315-332.
+    .. [6] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
+    .. [7] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------
@@ -238,7 +278,7 @@ array-like of shape (n_samples, n_components), default='kmeans'
         "verbose": (integer(0), boolean),
         "verbose_interval": (integer(1),),
         "n_jobs": (jobs, none),
-        "weight_concentration_prior": (real(1.0), none),
+        "weight_concentration_prior": (real(1.0), infinity, none),
         "mean_prior": (array, none),
         "mean_precision_prior": (real(0.0, open_left=True), none),
         "covariance_prior": (real(0.0, open_left=True), array, none),
@@ -246,6 +286,8 @@ array-like of shape (n_samples, n_components), default='kmeans'
         "learning_decay": (real(0.5, 1.0, open_left=True),),
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
+        "assignment": (one_of(("soft", "hard")),),
+        "acceleration": (one_of(ACCELERATIONS), none),
     }
 
     def __init__(
@@ -274,6 +316,8 @@ array-like of shape (n_samples, n_components), default='kmeans'
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         block_size: int | None = None,
+        assignment: Literal["soft", "hard"] = "soft",
+        acceleration: str | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -298,6 +342,8 @@ array-like of shape (n_samples, n_components), default='kmeans'
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.block_size = block_size
+        self.assignment = assignment
+        self.acceleration = acceleration
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

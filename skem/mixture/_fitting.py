@@ -37,6 +37,11 @@ def _check(
 ) -> tuple[NDArray[np.floating], Array | None]:
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
+    if given["acceleration"] is not None and given["assignment"] == "hard":
+        raise ValueError(
+            f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
+            "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
+        )
     rows = validate_data(estimator, X, reset=reset, dtype=float_dtypes(X))
     return rows, check_sample_weight(sample_weight, len(rows))
 
@@ -171,6 +176,7 @@ def _run(
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         after_iteration=after_iteration,
+        acceleration=estimator.acceleration,
     )
     progress.end(estimator._form.bound(problem, run.bound), run.converged)
     if not single:

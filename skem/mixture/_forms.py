@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import Allowed, array, one_of
 from skem.engine import Table, TilePlan
-from skem.families import GaussianFamily, GaussianPrior, GaussianStatistics, Scores
+from skem.families import (
+    CategoricalWeights,
+    GaussianFamily,
+    GaussianPrior,
+    GaussianStatistics,
+    Scores,
+    VariationalWeights,
+)
 from skem.inference import START_METHODS, Rule, Run, Theta, Tree, Visit
 from skem.mixture._setup import Standard
 
@@ -45,6 +52,8 @@ class GaussianEstimator(Protocol):
     learning_decay: float
     learning_offset: float
     block_size: int | None
+    assignment: str
+    acceleration: str | None
 
     weights_: NDArray[np.floating]
     means_: NDArray[np.floating]
@@ -113,6 +122,9 @@ class Form(Protocol[Theta]):
         self, estimator: Any, family: GaussianFamily, visit: Visit, prior: GaussianPrior | None
     ) -> Rule[Theta]:
         """Make the rule; ``prior`` is one made before, for the same units."""
+
+    def weights(self, estimator: Any) -> CategoricalWeights | VariationalWeights:
+        """Make the weights' family."""
 
     def start_method(self, estimator: Any) -> str | Tree | ArrayLike | None:
         """Return what a start is made by, of `init_params`; None if none of it is left open."""

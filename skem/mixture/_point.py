@@ -57,9 +57,14 @@ class PointForm:
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
+        prior = prior or _make_prior(estimator, family, visit)
+        hard = estimator.assignment == "hard"
+        return PointRule(self.weights(estimator), family, prior, hard=hard)
+
+    def weights(self, estimator: EMGaussianMixture) -> CategoricalWeights:
+        """Make the weights' family, without a prior if the user gave none."""
         concentration = estimator.weight_concentration_prior
-        weights = CategoricalWeights(1.0 if concentration is None else float(concentration))
-        return PointRule(weights, family, prior or _make_prior(estimator, family, visit))
+        return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
     def start_method(self, estimator: EMGaussianMixture) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""

@@ -223,17 +223,17 @@ def make_prior(
 def spread_of_rows(family: GaussianFamily, visit: Visit) -> GaussianStatistics:
     """Statistics of one component that has all rows."""
     d = visit.table.X.shape[1]
-    return visit.of(1).summarise(family, family.summer(1, d), lambda a, b: np.ones((b - a, 1)))
+    one = visit.of(1)
+    stats = one.summarise(family, family.summer(1, d), lambda a, b: np.ones((b - a, 1)))
+    return stats._replace(scatter=family.pool(stats.scatter))
 
 
 def prior_covariance(family: GaussianFamily, table: Table, covariance: Any) -> Array:
     """Bring a prior's scale that the user gave to the table's units."""
     d = table.X.shape[1]
-    shape = family.identity(1, d).shape
-    # The shape of one component's covariance.
-    own = shape if family.is_shared else shape[1:]
-    covariance = check_shape("covariance_prior", covariance, own)
+    covariance = check_shape("covariance_prior", covariance, family.prior_shape(d))
     check_positive("covariance_prior", covariance, family)
     unit = family.identity(1, d)
-    parameters = GaussianParameters(np.zeros((1, d)), covariance.reshape(shape), unit)
+    covariance = np.broadcast_to(covariance, unit.shape)
+    parameters = GaussianParameters(np.zeros((1, d)), covariance, unit)
     return family.rescale(parameters, 1.0 / table.scale).covariances

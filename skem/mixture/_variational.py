@@ -22,7 +22,7 @@ from skem._parameters import (
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import Tree
+from skem.inference import ACCELERATIONS, Tree
 from skem.mixture import _fitting
 from skem.mixture._base import BaseMixture
 from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
@@ -46,14 +46,18 @@ class VariationalGaussianMixture(BaseMixture):
     n_components : int, default=1
         Number of components K; an upper limit where the weights' prior empties some.
 
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EEI', 'EII'}, default='full'
         Structure of the precisions, the inverses of the covariances (D features). Each is a model
         of its own, with the conjugate prior that belongs to it:
 
         - 'full': each component has a precision matrix, with a Wishart prior;
         - 'tied': all components share one precision matrix, with a Wishart prior;
         - 'diag': each component has a precision for each feature, with gamma priors;
-        - 'spherical': each component has one precision for all features, with a gamma prior.
+        - 'spherical': each component has one precision for all features, with a gamma prior;
+        - 'EEI': all components share a precision for each feature, with gamma priors;
+        - 'EII': all components and features share one precision, with a gamma prior.
+
+        'VVV', 'EEE', 'VVI' and 'VII' are mclust's names of the first four.
 
     tol : float, default=1e-3
         The fit has converged when the last two iterations raised the bound by less than this
@@ -99,10 +103,10 @@ default='dirichlet_process'
         matrices. None: ``n_features``.
 
     covariance_prior : array-like or float, default=None
-        Scale Psi of the precisions' prior, of the shape of one component's covariance: a
-        precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2, rate=Psi / 2)``
-        for numbers. None: the unbiased weighted covariance of the rows ('diag': their variances,
-        'spherical': the mean of those) plus `reg_covar`.
+        Scale Psi of the precisions' prior, of the shape of one component's covariance ('EII': a
+        number): a precision is ``Wishart(inv(Psi), nu0)`` for matrices, ``Gamma(nu0 / 2,
+        rate=Psi / 2)`` for numbers. None: the unbiased weighted covariance of the rows ('diag',
+        'EEI': their variances, 'spherical', 'EII': the mean of those) plus `reg_covar`.
 
     random_state : int, RandomState instance or None, default=None
         Source of the starts' random numbers and of `sample`'s.
@@ -129,6 +133,28 @@ default='dirichlet_process'
         Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
         None: one group. Every bit of the result is the same for each number.
 
+    assignment : {'soft', 'hard'}, default='soft'
+        What is asked of the posterior of a row's component:
+
+        - 'soft': nothing but independence of the parameters;
+        - 'hard': certainty. Each row is wholly the component's of the highest expected log joint
+          density, the first of equals (Kurihara & Welling 2009). The bound is then one without
+          entropy, and lower.
+
+        Either way `predict_proba` and `score_samples` are those of the parameters' posterior.
+
+    acceleration : {'squarem', 'anderson'}, default=None
+        Whether some iterations start from extrapolated statistics, which takes far fewer of them
+        where `tol` is small, see :ref:`acceleration`:
+
+        - None: none do;
+        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
+        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
+
+        An iteration that would lower the bound is undone and counted. `tol` is compared with the
+        gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
+        there is nothing to extrapolate: an error.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -139,8 +165,8 @@ default='dirichlet_process'
 
     covariances_ : ndarray
         Inverses of the expected precisions, ``Psi_k / nu_k``: (n_components, n_features,
-        n_features) for 'full', (n_features, n_features) for 'tied', (n_components, n_features)
-        for 'diag', (n_components,) for 'spherical'.
+        n_features) for 'full', (n_features, n_features) for 'tied', (n_components,) for
+        'spherical', (n_components, n_features) for the others.
 
     precisions_ : ndarray
         Expected precisions, of the same shape.
@@ -166,7 +192,8 @@ default='dirichlet_process'
     converged_ : bool
         Whether the best start converged.
     n_iter_ : int
-        Its number of iterations.
+        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+        are counted.
 
     lower_bound_ : float
         The evidence lower bound (ELBO) on the log evidence of all rows, in nats, with all
@@ -211,6 +238,14 @@ default='dirichlet_process'
        mixtures. Bayesian Analysis 1, 121-143.
     .. [3] Hoffman, M. D., Blei, D. M., Wang, C. & Paisley, J. (2013). Stochastic variational
        inference. JMLR 14, 1303-1347.
+    .. [4] Kurihara, K. & Welling, M. (2009). Bayesian k-means as a "maximization-expectation"
+       algorithm. Neural Computation 21, 1145-1172.
+    .. [5] Varadhan, R. & Roland, C. (2008). Simple and globally convergent methods for
+       accelerating the convergence of any EM algorithm. Scandinavian Journal of Statistics 35,
+       335-353.
+    .. [6] Henderson, N. C. & Varadhan, R. (2019). Damped Anderson acceleration with restarts and
+       monotonicity control for accelerating EM and EM-like algorithms. Journal of Computational
+       and Graphical Statistics 28, 834-846.
 
     Examples
     --------
@@ -246,13 +281,15 @@ default='dirichlet_process'
         "learning_decay": (real(0.5, 1.0, open_left=True),),
         "learning_offset": (real(0.0),),
         "block_size": (integer(1), none),
+        "assignment": (one_of(("soft", "hard")),),
+        "acceleration": (one_of(ACCELERATIONS), none),
     }
 
     def __init__(
         self,
         n_components: int = 1,
         *,
-        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        covariance_type: str = "full",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
         max_iter: int = 100,
@@ -274,6 +311,8 @@ default='dirichlet_process'
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         block_size: int | None = None,
+        assignment: Literal["soft", "hard"] = "soft",
+        acceleration: str | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -296,6 +335,8 @@ default='dirichlet_process'
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.block_size = block_size
+        self.assignment = assignment
+        self.acceleration = acceleration
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import cases, gaussian
 
-families = pytest.mark.parametrize("kind", gaussian.KINDS)
+families = pytest.mark.parametrize("kind", gaussian.CONJUGATE)
 priors = pytest.mark.parametrize("which", cases.PRIORS)
 K, D = 3, 2
 
@@ -35,7 +35,7 @@ def test_posterior_is_bishop_10_60_to_10_63(kind):
         wanted_mean = (kappa * prior.mean + N * mean) / (kappa + N)
         np.testing.assert_allclose(got.mean[k], wanted_mean, rtol=1e-12)
         scatters[k] = N * S + kappa * N / (kappa + N) * np.outer(apart, apart)
-        if kind != "tied":
+        if kind not in gaussian.SHARED:
             scale = prior.covariance[0] + gaussian.from_matrix(kind, scatters[k])
             np.testing.assert_allclose(got.scatter[k], scale, rtol=1e-12)
             seen = D * N if kind == "spherical" else N
@@ -43,6 +43,13 @@ def test_posterior_is_bishop_10_60_to_10_63(kind):
     if kind == "tied":
         np.testing.assert_allclose(got.scatter, prior.covariance + scatters.sum(axis=0), rtol=1e-12)
         np.testing.assert_allclose(got.degrees_of_freedom, nu + resp.sum(), rtol=1e-13)
+    elif kind in gaussian.SHARED:
+        squares = np.diag(scatters.sum(axis=0))
+        seen = {"EEI": squares, "EII": squares.sum()}[kind]
+        wanted = np.tile(prior.covariance[0] + seen, (K, 1))
+        np.testing.assert_allclose(got.scatter, wanted, rtol=1e-12)
+        seen = {"EEI": resp.sum(), "EII": D * resp.sum()}[kind]
+        np.testing.assert_allclose(got.degrees_of_freedom, np.full(K, nu + seen), rtol=1e-13)
 
 
 @families
@@ -57,7 +64,7 @@ def test_posterior_of_no_rows_is_the_prior(kind):
     np.testing.assert_array_equal(got.scatter, np.broadcast_to(prior.covariance, shape))
 
 
-@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical", "EEI", "EII"])
 def test_posterior_in_two_steps(kind):
     # Rows seen in two parts: the posterior after the first is the prior of the second.
     family, prior, _, X, resp = case(kind, "both")
@@ -111,7 +118,7 @@ def scaled_prior(kind, prior, scale):
     if kind in ("full", "tied"):
         covariance = covariance * np.outer(scale, scale)
     else:
-        covariance = covariance * (scale**2 if kind == "diag" else scale[0] ** 2)
+        covariance = covariance * (scale[0] ** 2 if kind in gaussian.ROUND else scale**2)
     return prior._replace(mean=prior.mean * scale, covariance=covariance)
 
 
@@ -125,7 +132,7 @@ def test_log_prior_jacobian_by_a_change_of_units(kind, which, n_components, n_fe
     family, prior = cases.make_family(kind), cases.random_prior(kind, which, n_features, rng)
     parameters = cases.random_parameters(kind, n_components, n_features, rng)
     log_scale = rng.normal(0.0, 3.0, n_features)
-    if kind == "spherical":
+    if kind in gaussian.ROUND:
         log_scale[:] = log_scale[0]
     scale = np.exp(log_scale)
     there = family.log_prior(family.rescale(parameters, scale), scaled_prior(kind, prior, scale))
@@ -134,7 +141,7 @@ def test_log_prior_jacobian_by_a_change_of_units(kind, which, n_components, n_fe
     np.testing.assert_allclose(there, here - jacobian, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("kind", ["diag", "spherical"])
+@pytest.mark.parametrize("kind", ["diag", "spherical", "EEI", "EII"])
 def test_inverse_gamma_integrates_to_one(kind):
     # One variance of one component, on a fine grid of its logarithm.
     family, prior = (

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from oracles import elbo
 from oracles.cases import blobs, make_family, random_prior, random_resp, scores_of
-from oracles.gaussian import statistics
+from oracles.gaussian import CONJUGATE, statistics
 from scipy import stats
 
 from skem.families import GaussianStatistics
 from skem.families.wishart import log_det_correction, wishart_divergence
 
 K, D, DRAWS = 2, 3, 2000
-every_kind = pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+every_kind = pytest.mark.parametrize("kind", CONJUGATE)
 
 
 def case(kind, seed=0):
@@ -42,7 +42,7 @@ def as_oracle(kind, prior, posterior):
 
 
 def _shape(kind):
-    return {"full": (D, D), "diag": (D,), "spherical": ()}[kind]
+    return {"full": (D, D), "spherical": ()}.get(kind, (D,))
 
 
 def draw(kind, posterior, rng, n):
@@ -73,7 +73,9 @@ def _log_wishart(law, values):
 def _assemble(kind, values, k):
     if kind in ("full", "tied"):
         return values[0 if kind == "tied" else k].reshape(-1, D, D)
-    if kind == "diag":
+    if kind in ("EEI", "EII"):
+        k = 0
+    if kind in ("diag", "EEI"):
         return np.concatenate(values[k * D : (k + 1) * D], axis=1)[:, :, None] * np.eye(D)
     return values[k][:, :, None] * np.eye(D)
 

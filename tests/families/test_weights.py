@@ -59,8 +59,18 @@ def test_an_empty_component():
     assert (CategoricalWeights(2.0).mode(np.array([0.0, 3.0])) > 0).all()
 
 
+def test_an_infinite_concentration_holds_weights_equal():
+    held, weight = CategoricalWeights(np.inf), np.array([1.0, 40.0, 7.0])
+    np.testing.assert_array_equal(held.mode(weight), np.full(3, 1 / 3))
+    # The limit of what finite ones give.
+    np.testing.assert_allclose(CategoricalWeights(1e9).mode(weight), held.mode(weight), rtol=1e-7)
+    np.testing.assert_array_equal(held.mode(np.array([2.0, 0.0, 3.0])), [0.5, 0.0, 0.5])
+    assert held.log_prior(np.full(3, 1 / 3)) == 0.0
+
+
 def test_free_weights():
     assert [CategoricalWeights().n_parameters(k) for k in (1, 2, 7)] == [0, 1, 6]
+    assert CategoricalWeights(np.inf).n_parameters(7) == 0
 
 
 def test_pickle():

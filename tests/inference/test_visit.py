@@ -257,3 +257,65 @@ def test_summarise(kind, cut, weighted):
     wanted = gaussian.statistics(kind, Z, weights[:, None] * given_resp)
     for part, reference in zip(got, wanted, strict=True):
         np.testing.assert_allclose(part, reference, rtol=1e-10, atol=1e-11)
+
+
+def hard_oracle(kind, table, theta):
+    """Statistics and classification log-likelihood of rows given to their best component."""
+    Z = (table.X - table.origin) / table.scale
+    weights = np.ones(len(Z)) if table.weights is None else table.weights
+    means, covariances, _ = theta.components
+    joint = gaussian.log_joint(kind, Z, theta.weights, means, covariances)
+    resp = weights[:, None] * np.eye(K)[joint.argmax(axis=1)]
+    return gaussian.statistics(kind, Z, resp), float(weights @ joint.max(axis=1))
+
+
+def compare(stats, wanted):
+    """Compare statistics; of no rows there is no mean."""
+    np.testing.assert_allclose(stats.weight, wanted[0], rtol=1e-12)
+    some = wanted[0] > 0
+    np.testing.assert_allclose(stats.mean[some], wanted[1][some], rtol=1e-10, atol=1e-11)
+    np.testing.assert_allclose(stats.scatter, wanted[2], rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.core
+@families
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("weighted", ["none", "weights", "zeros"])
+@pytest.mark.parametrize("form", ["packed_scorer", "centred_scorer"])
+def test_hard_assignments(kind, cut, weighted, form):
+    table, theta = case(kind, weighted=weighted)
+    family = cases.make_family(kind)
+    height = family.log_det_factors(theta.components.factors, D) - 0.5 * D * np.log(2 * np.pi)
+    soft = getattr(family, form)(theta.components, np.log(theta.weights) + height)
+    scorer = soft.hardened()
+    visit = cases.make_visit(table, family, K, cut=cut)
+    local = visit.expect(family, scorer)
+    wanted, total = hard_oracle(kind, table, theta)
+    np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+    compare(local.statistics, wanted)
+    assert visit.expect(family, scorer, bound_only=True).log_normaliser == local.log_normaliser
+
+
+@families
+def test_hard_assignments_summed_by_another(kind):
+    table, theta = case(kind)
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta).hardened()
+    elsewhere = cases.random_parameters(kind, K, D, np.random.default_rng(9))
+    wanted, total = hard_oracle(kind, table, theta)
+    visit = cases.make_visit(table, family, K, cut=(7, 2, (3, 2)))
+    for make in (family.packed_scorer, family.centred_scorer):
+        local = visit.expect(family, scorer, summer=make(elsewhere, np.zeros(K)))
+        np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+        compare(local.statistics, wanted)
+
+
+def test_hardened_scorers_take_constants_and_score_as_soft_ones():
+    table, theta = case("full", weighted="none")
+    family = cases.make_family("full")
+    soft, more = flat_rule(family).scorer(theta), np.array([0.5, -2.0, 7.0])
+    n_pairs = len(family.pairs(D)[0])
+    np.testing.assert_array_equal(
+        cases.scores_of(soft.hardened().add_constants(more), table.X, K, n_pairs),
+        cases.scores_of(soft.add_constants(more), table.X, K, n_pairs),
+    )

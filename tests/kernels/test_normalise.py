@@ -80,7 +80,7 @@ def test_exp_of_a_difference_touches_only_n():
     np.testing.assert_allclose(x, [1.0, math.exp(-3.0), 3.0], rtol=4e-16)
 
 
-def normalise(scores, weights):
+def normalise(scores, weights, hard=False):
     """Run `log_normalise` on scores (n, K); return what it writes."""
     n_rows, n_components = scores.shape
     lines = np.full((n_components, n_rows + 8), np.nan)
@@ -88,7 +88,7 @@ def normalise(scores, weights):
     power = np.empty(n_rows)
     log_normaliser, factor = np.full(n_rows, np.nan), np.full(n_rows, np.nan)
     total = kernels.normalise.log_normalise(
-        lines, n_rows, weights, power, power.view(np.int64), log_normaliser, factor
+        lines, n_rows, weights, power, power.view(np.int64), log_normaliser, factor, hard
     )
     resp = np.full((n_rows + 2, n_components), np.nan)
     kernels.normalise.responsibilities(lines, n_rows, factor, resp)
@@ -116,6 +116,27 @@ def test_log_normalise(n_rows, n_components, spread, shift, seed):
     np.testing.assert_allclose(
         resp, weights[:, None] * softmax(scores, axis=1), rtol=1e-12, atol=1e-300
     )
+
+
+@pytest.mark.core
+@settings(max_examples=40, deadline=None)
+@given(
+    n_rows=st.integers(1, 20),
+    n_components=st.integers(1, 6),
+    levels=st.sampled_from([2, 3, 10**6]),
+    seed=st.integers(0, 10**6),
+)
+def test_hard_assignments_give_a_row_to_the_first_of_the_best(n_rows, n_components, levels, seed):
+    # Of few levels, so that many components are equal; some have no weight.
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(levels, size=(n_rows, n_components)) - 1e3
+    scores[:, 1:][rng.uniform(size=(n_rows, n_components - 1)) < 0.2] = -np.inf
+    weights = rng.uniform(0.0, 3.0, n_rows)
+    total, log_normaliser, resp = normalise(scores, weights, hard=True)
+    wanted = weights[:, None] * np.eye(n_components)[scores.argmax(axis=1)]
+    np.testing.assert_array_equal(resp, wanted)
+    np.testing.assert_array_equal(log_normaliser, scores.max(axis=1))
+    assert total == pytest.approx(weights @ scores.max(axis=1), rel=1e-14)
 
 
 def test_components_of_no_weight_get_nothing():

@@ -32,6 +32,8 @@ meant_overflows = (
 )
 many_rows = pytest.mark.skipif(not COMPILED, reason="takes minutes without the compiler")
 every_type = pytest.mark.parametrize("covariance_type", TYPES)
+# Those whose covariances have a conjugate prior.
+every_conjugate_type = pytest.mark.parametrize("covariance_type", [*TYPES, "EEI", "EII"])
 every_estimator = pytest.mark.parametrize(
     "estimator", [EMGaussianMixture, VariationalGaussianMixture]
 )
@@ -86,6 +88,8 @@ def component_prior(covariance_type, d, seed=0):
         "tied": matrix,
         "diag": np.diag(matrix).copy(),
         "spherical": np.trace(matrix) / d,
+        "EEI": np.diag(matrix).copy(),
+        "EII": np.trace(matrix) / d,
     }[covariance_type]
     return {
         "mean_prior": rng.normal(size=d),
@@ -99,12 +103,11 @@ def dense_covariances(mixture):
     """Return the covariances as full matrices (K, D, D)."""
     k, d = mixture.means_.shape
     covariances = np.asarray(mixture.covariances_, dtype=np.float64)
-    return {
-        "full": lambda: covariances,
-        "tied": lambda: np.tile(covariances, (k, 1, 1)),
-        "diag": lambda: covariances[:, :, None] * np.eye(d),
-        "spherical": lambda: covariances[:, None, None] * np.eye(d),
-    }[mixture.covariance_type]()
+    if covariances.shape == (k,):
+        return covariances[:, None, None] * np.eye(d)
+    if mixture.covariance_type == "tied":
+        return np.tile(covariances, (k, 1, 1))
+    return covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)
 
 
 def outputs(mixture, X) -> dict[str, Any]:

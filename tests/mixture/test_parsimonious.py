@@ -1,12 +1,14 @@
 """The fourteen models by mclust's names: its numbers, M-steps by minimisation, and their use."""
 
 import csv
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 
 from mixture.tables import blobs, core, fit, one_hot, soft_start
 from skem import EMGaussianMixture, VariationalGaussianMixture
@@ -161,7 +163,7 @@ def test_identical_rows_and_float32(model):
     assert narrow.covariances_.dtype == np.float32
 
 
-@every_model
+@pytest.mark.parametrize("model", sorted(set(PARSIMONIOUS) - {"EII", "EEI"}))
 def test_a_prior_of_covariances_needs_a_conjugate_model(model):
     X, _ = blobs(60)
     message = f"one of .*'full'.*got '{model}'"
@@ -173,3 +175,43 @@ def test_a_prior_of_covariances_needs_a_conjugate_model(model):
             estimator.fit(X)
     shrunk = fit(X, 2, covariance_type=model, mean_precision_prior=5.0, random_state=0)
     assert (np.diff(shrunk.lower_bounds_) >= 0).all()
+
+
+@pytest.mark.parametrize("estimator", [EMGaussianMixture, VariationalGaussianMixture])
+def test_constant_columns_share_in_the_one_variance(estimator):
+    X = np.column_stack([blobs(60, d=2)[0], np.full(60, 3.0)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mixture = estimator(2, covariance_type="EII", random_state=0).fit(X)
+    np.testing.assert_array_equal(mixture.covariances_, np.full((2, 3), mixture.covariances_[0, 0]))
+    with pytest.warns(ConvergenceWarning, match=r"\[2\] of X are constant"):
+        estimator(2, covariance_type="EEI", random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("model", ["EEI", "EII"])
+def test_a_component_without_rows_has_the_shared_variances(model):
+    X, labels = blobs(60, d=2, k=2)
+    start = np.column_stack([one_hot(labels, 2), np.zeros(60)])
+    three = fit(X, 3, covariance_type=model, init_params=start, max_iter=3)
+    two = fit(X, 2, covariance_type=model, init_params=start[:, :2], max_iter=3)
+    np.testing.assert_allclose(three.covariances_, np.tile(two.covariances_[0], (3, 1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("model", ["EEI", "EII"])
+def test_a_singular_shared_variance_is_no_single_components(model):
+    X = np.repeat([[0.0, 0.0], [5.0, 1.0]], 5, axis=0)
+    with pytest.raises(ValueError, match="shared covariance"):
+        fit(X, 2, covariance_type=model, reg_covar=0.0, init_params=one_hot([0] * 5 + [1] * 5, 2))
+
+
+@pytest.mark.parametrize(
+    ("model", "prior", "words"),
+    [
+        ("EII", [1.0, 1.0], r"shape of \(\), but got \(2,\)"),
+        ("EEI", 1.0, r"shape of \(2,\), but got \(\)"),
+        ("EEI", [1.0, -1.0], "positive"),
+    ],
+)
+def test_the_shape_of_a_shared_variances_prior(model, prior, words):
+    with pytest.raises(ValueError, match=f"'covariance_prior'.*{words}"):
+        fit(blobs(60, d=2)[0], 2, covariance_type=model, covariance_prior=prior)

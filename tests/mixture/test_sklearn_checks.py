@@ -24,6 +24,8 @@ _MAP = EMGaussianMixture(weight_concentration_prior=2.0, degrees_of_freedom_prio
 _FINITE = VariationalGaussianMixture(
     weight_concentration_prior_type="dirichlet_distribution", mean_precision_prior=0.1
 )
+_HARD = [mixture(assignment="hard") for mixture in BOTH]
+_SHARED = [VariationalGaussianMixture(covariance_type=name) for name in ("EEI", "EII")]
 
 
 @pytest.mark.core
@@ -33,7 +35,8 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @parametrize_with_checks(
-    [mixture(covariance_type=name) for mixture in BOTH for name in TYPES[1:]] + [_MAP, _FINITE]
+    [mixture(covariance_type=name) for mixture in BOTH for name in TYPES[1:]]
+    + [_MAP, _FINITE, *_HARD, *_SHARED]
 )
 def test_scikit_learn_checks_of_every_structure(estimator, check):
     check(estimator)
@@ -111,7 +114,7 @@ BAD_VALUES = {
     "verbose": (-1, "loud", 1.5),
     "verbose_interval": (0, -1, 2.5, None),
     "n_jobs": (0, 1.5, "all"),
-    "weight_concentration_prior": (0.5, -1.0, np.inf, np.nan, "flat"),
+    "weight_concentration_prior": (0.5, -1.0, -np.inf, np.nan, "flat"),
     "mean_prior": (0.0, "zero"),
     "mean_precision_prior": (0.0, -1.0, np.nan, "1"),
     "covariance_prior": (0.0, -1.0, "unit"),
@@ -119,6 +122,8 @@ BAD_VALUES = {
     "learning_decay": (0.5, 0.0, 1.01, np.nan, None),
     "learning_offset": (-1.0, np.inf, None),
     "block_size": (0, -1, 2.5, "auto"),
+    "assignment": ("Hard", True, None),
+    "acceleration": ("SQUAREM", "", 1, True),
 }
 
 
@@ -151,7 +156,14 @@ def test_parameters_are_those_of_scikit_learn_and_more():
     assert {name: ours[name].default for name in theirs} == {
         name: parameter.default for name, parameter in theirs.items()
     }
-    assert set(ours) - set(theirs) == {"n_jobs", "block_size", "learning_decay", "learning_offset"}
+    assert set(ours) - set(theirs) == {
+        "n_jobs",
+        "block_size",
+        "learning_decay",
+        "learning_offset",
+        "assignment",
+        "acceleration",
+    }
 
 
 @pytest.mark.parametrize(
@@ -199,6 +211,8 @@ GOOD_VALUES = {
     "learning_decay": (1, 0.51),
     "learning_offset": (0, 1),
     "block_size": (1, np.int64(64)),
+    "assignment": ("soft", "hard"),
+    "acceleration": (None, "squarem", "anderson"),
 }
 
 

@@ -9,6 +9,7 @@ from mixture.tables import (
     blobs,
     component_prior,
     core,
+    every_conjugate_type,
     every_type,
     every_weight_prior,
     soft_start,
@@ -27,7 +28,7 @@ def small(covariance_type, weight_prior, d=D, n=N, k=3, **parameters):
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 @pytest.mark.parametrize("d", [1, 2, 3])
 @pytest.mark.parametrize("given", [False, True], ids=["default", "given"])
@@ -44,7 +45,7 @@ def test_density_is_a_mixture_of_students_t(covariance_type, weight_prior, d, gi
 
 
 @core
-@every_type
+@every_conjugate_type
 def test_density_of_one_component_is_a_ratio_of_evidences(covariance_type):
     X, mixture = small(covariance_type, "dirichlet_process", k=1)
     prior, rows = elbo.prior_of(mixture), 2 * blobs(n=8, d=D, seed=1)[0]
@@ -61,7 +62,7 @@ def wide_grid(n, widest):
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 def test_density_integrates_to_one(covariance_type, weight_prior):
     X, mixture = small(covariance_type, weight_prior, d=1)
@@ -76,7 +77,7 @@ def test_density_integrates_to_one(covariance_type, weight_prior):
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 @pytest.mark.parametrize("gamma", [1e-3, 5.0])
 def test_assignments_are_the_variational_responsibilities(covariance_type, weight_prior, gamma):

@@ -11,6 +11,7 @@ from mixture.tables import (
     PARAMETERS,
     blobs,
     core,
+    every_conjugate_type,
     every_type,
     every_weight_prior,
     variational,
@@ -30,7 +31,7 @@ def fitted(covariance_type, weight_prior, rows=X, **parameters):
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 @pytest.mark.parametrize("gamma", [1e-3, 0.3])
 def test_rows_of_the_fit_keep_their_component(covariance_type, weight_prior, gamma):
@@ -46,7 +47,7 @@ def test_rows_of_the_fit_keep_their_component(covariance_type, weight_prior, gam
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 def test_what_a_pruned_estimator_is(covariance_type, weight_prior):
     mixture = fitted(covariance_type, weight_prior)
@@ -60,7 +61,7 @@ def test_what_a_pruned_estimator_is(covariance_type, weight_prior):
         "tied": ((D, D), ()),
         "diag": ((k, D), (k,)),
         "spherical": ((k,), (k,)),
-    }[covariance_type]
+    }.get(covariance_type, ((k, D), (k,)))
     assert pruned.means_.shape == (k, D)
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
         assert getattr(pruned, name).shape == shapes[0], name
@@ -118,7 +119,7 @@ def test_life_goes_on(covariance_type, weight_prior):
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 def test_float32_is_kept(covariance_type, weight_prior):
     rows = X.astype(np.float32)

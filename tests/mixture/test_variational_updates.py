@@ -12,7 +12,7 @@ from mixture.tables import (
     blobs,
     component_prior,
     core,
-    every_type,
+    every_conjugate_type,
     every_weight_prior,
     soft_start,
     variational,
@@ -20,7 +20,7 @@ from mixture.tables import (
 
 
 @core
-@every_type
+@every_conjugate_type
 @every_weight_prior
 @pytest.mark.parametrize("gamma", [0.5, 6.0])
 def test_updates_are_those_of_loops(covariance_type, weight_prior, gamma):
@@ -80,7 +80,7 @@ def test_full_covariances_and_a_dirichlet_as_in_scikit_learn(n_iter):
         np.testing.assert_allclose(getattr(mixture, name), getattr(other, name), rtol=1e-12)
 
 
-@every_type
+@every_conjugate_type
 def test_a_shared_precision_sees_every_row(covariance_type):
     X, _ = blobs(n=50, d=3)
     mixture = variational(X, 3, covariance_type=covariance_type, random_state=0)
@@ -91,13 +91,15 @@ def test_a_shared_precision_sees_every_row(covariance_type):
         "tied": 3 + 50.0,
         "diag": 3 + counts,
         "spherical": 3 + 3 * counts,
+        "EEI": np.full(3, 3 + 50.0),
+        "EII": np.full(3, 3 + 150.0),
     }[covariance_type]
     # The counts are those of the next visit.
     np.testing.assert_allclose(mixture.degrees_of_freedom_, expected, atol=0.5)
     assert np.shape(mixture.degrees_of_freedom_) == (() if covariance_type == "tied" else (3,))
 
 
-@every_type
+@every_conjugate_type
 @every_weight_prior
 def test_one_update_is_exact_for_one_component(covariance_type, weight_prior):
     X, _ = blobs(n=20, d=2)

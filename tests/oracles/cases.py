@@ -22,9 +22,18 @@ def random_covariances(kind, n_components, n_features, rng, width=1.0):
         result = A @ np.swapaxes(A, 1, 2) / n_features + 0.3 * np.eye(n_features)
         result = result if kind == "full" else result[0]
     else:
-        shape = (n_components, n_features) if kind == "diag" else n_components
-        result = rng.uniform(0.3, 2.0, shape)
+        shape = n_components if kind == "spherical" else (n_components, n_features)
+        result = alike(kind, rng.uniform(0.3, 2.0, shape))
     return result * width**2
+
+
+def alike(kind, values):
+    """Make those of variances (or of what is one for each) equal that a structure has once."""
+    if kind == "EEI":
+        return np.broadcast_to(values[:1], values.shape).copy()
+    if kind == "EII":
+        return np.broadcast_to(values[:1, :1], values.shape).copy()
+    return values
 
 
 def random_parameters(kind, n_components, n_features, rng, width=1.0, spread=1.5):

@@ -46,7 +46,7 @@ def dense(kind, values, k, d):
         return values
     if kind == "tied":
         return np.array([values] * k)
-    if kind == "diag":
+    if values.ndim == 2:
         return np.array([np.diag(one) for one in values])
     return np.array([one * np.eye(d) for one in values])
 
@@ -90,8 +90,10 @@ def blocks(kind, psi, nu):
         return list(zip(psi, nu, strict=True))
     if kind == "tied":
         return [(psi[0], nu[0])]
+    if kind in ("EEI", "EII"):  # of all components one
+        psi, nu = psi[:1], nu[:1]
     d = psi.shape[1]
-    columns = range(d) if kind == "diag" else range(1)
+    columns = range(d) if kind in ("diag", "EEI") else range(1)
     return [(m[j : j + 1, j : j + 1], v) for m, v in zip(psi, nu, strict=True) for j in columns]
 
 
@@ -272,6 +274,12 @@ def update_by_moments(prior, counts, first, second):
     if kind == "tied":
         scatter = [sum(scatter)] * k
         nu = np.full(k, prior.nu + counts.sum())
+    elif kind == "EEI":
+        scatter = [np.diag(np.diag(sum(scatter)))] * k
+        nu = np.full(k, prior.nu + counts.sum())
+    elif kind == "EII":
+        scatter = [np.trace(sum(scatter)) * np.eye(d)] * k
+        nu = np.full(k, prior.nu + d * counts.sum())
     elif kind == "diag":
         scatter = [np.diag(np.diag(one)) for one in scatter]
         nu = prior.nu + counts
@@ -363,7 +371,7 @@ def log_predictive(prior, posterior, X, share=None):
     """Mixture of Student's t, by scipy.stats; its shares are the expected weights if not given."""
     columns = []
     for m, v, width in zip(posterior.mean, *tails(prior, posterior), strict=True):
-        if prior.kind == "diag":
+        if prior.kind in ("diag", "EEI"):
             scale = np.sqrt(np.diag(width))
             columns.append(stats.t(v, loc=m, scale=scale).logpdf(X).sum(axis=1))
         else:

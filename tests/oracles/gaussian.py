@@ -5,6 +5,12 @@ from scipy import stats
 from scipy.special import logsumexp
 
 KINDS = ("full", "tied", "diag", "spherical")
+# Those whose covariances have a conjugate prior; of the last two they are equal lines (K, D).
+CONJUGATE = (*KINDS, "EEI", "EII")
+# One covariance, or its variances, for all components.
+SHARED = ("tied", "EEI", "EII")
+# One scale for all features.
+ROUND = ("spherical", "EII")
 
 
 def matrix(kind, covariances, component, n_features):
@@ -13,7 +19,7 @@ def matrix(kind, covariances, component, n_features):
         return np.array(covariances[component])
     if kind == "tied":
         return np.array(covariances)
-    if kind == "diag":
+    if np.ndim(covariances) == 2:
         return np.diag(covariances[component])
     return covariances[component] * np.eye(n_features)
 
@@ -24,7 +30,7 @@ def matrices(kind, covariances, n_components, n_features):
 
 def from_matrix(kind, scatter):
     """Reduce one component's (D, D) matrix of sums of squares to what the structure keeps."""
-    if kind == "diag":
+    if kind in ("diag", "EEI", "EII"):
         return np.diag(scatter)
     if kind == "spherical":
         return np.trace(scatter)
@@ -63,6 +69,10 @@ def covariance_prior_log_density(kind, covariances, prior_covariance, freedom):
     if kind == "full":
         prior = stats.invwishart(freedom, prior_covariance[0])
         return sum(prior.logpdf(covariance) for covariance in covariances)
+    if kind in SHARED:
+        covariances = covariances[:1]
+    if kind == "EII":
+        covariances, prior_covariance = covariances[:, :1], prior_covariance[:, :1]
     prior = stats.invgamma(freedom / 2, scale=prior_covariance[0] / 2)
     return sum(np.sum(prior.logpdf(variance)) for variance in covariances)
 
@@ -117,6 +127,10 @@ def maximum_likelihood(kind, weight, mean, scatter, n_features):
     total = weight.sum()
     if kind == "tied":
         return weight / total, mean, scatter / total
+    if kind in SHARED:
+        pooled = scatter.sum(axis=0) / total
+        pooled = pooled if kind == "EEI" else np.full(n_features, pooled.mean())
+        return weight / total, mean, np.array([pooled] * len(weight))
     seen = weight * n_features if kind == "spherical" else weight
     shape = (-1,) + (1,) * (scatter.ndim - 1)
     return weight / total, mean, scatter / seen.reshape(shape)
