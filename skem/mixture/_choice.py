@@ -29,7 +29,7 @@ from skem._parameters import (
     some,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import START_METHODS
+from skem.inference import ACCELERATIONS, START_METHODS
 from skem.mixture._base import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
@@ -95,9 +95,9 @@ class GaussianMixtureIC(ClusteringMixin, BaseEstimator):
     refit : bool, default=True
         Whether to keep the best fit in ``best_estimator_``, which all methods need.
 
-    tol, reg_covar, max_iter, n_init
-        As in `EMGaussianMixture`. The default of `tol`, 1e-5, is tighter than there: criteria of
-        fits that stopped early are compared with those of fits that did not.
+    tol, reg_covar, max_iter, n_init, acceleration
+        As in `EMGaussianMixture`. The defaults go nearer to the maximum than there: criteria of
+        fits that stopped early would be compared with those of fits that did not.
 
     init_params : {'hierarchical', 'auto', 'kmeans', 'k-means++', 'random', 'random_from_data'}, \
 default='hierarchical'
@@ -190,6 +190,7 @@ default='hierarchical'
         "reg_covar": (real(0.0),),
         "max_iter": (integer(0),),
         "n_init": (integer(1),),
+        "acceleration": (one_of(ACCELERATIONS), none),
         "init_params": (one_of(START_METHODS),),
         "random_state": (random_state, none),
         "n_jobs": (jobs, none),
@@ -207,6 +208,7 @@ default='hierarchical'
         reg_covar: float = 1e-6,
         max_iter: int = 1000,
         n_init: int = 1,
+        acceleration: str | None = "squarem",
         init_params: str = "hierarchical",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
@@ -220,6 +222,7 @@ default='hierarchical'
         self.reg_covar = reg_covar
         self.max_iter = max_iter
         self.n_init = n_init
+        self.acceleration = acceleration
         self.init_params = init_params
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -264,7 +267,7 @@ default='hierarchical'
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        shared = ("tol", "reg_covar", "max_iter", "n_init", "init_params")
+        shared = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "init_params")
         parameters = {name: getattr(self, name) for name in shared} | {"random_state": seed}
         cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
         grid = Grid(cells, parameters, self.n_jobs)

@@ -75,6 +75,7 @@ def test_columns_are_those_of_single_fits():
             covariance_type=name,
             tol=choice.tol,
             max_iter=choice.max_iter,
+            acceleration=choice.acceleration,
             init_params="kmeans",
             random_state=0,
         ).fit(X)
@@ -117,9 +118,8 @@ def test_the_best_has_the_lowest_criterion(criterion):
 def test_cross_validation_is_grid_searchs():
     X, _ = blobs(n=90, d=2, apart=3.0)
     choice = choose(X, **FEW, criterion="cv", cv=3, init_params="kmeans")
-    single = EMGaussianMixture(
-        tol=choice.tol, max_iter=choice.max_iter, init_params="kmeans", random_state=0
-    )
+    shared = {name: getattr(choice, name) for name in ("tol", "max_iter", "acceleration")}
+    single = EMGaussianMixture(**shared, init_params="kmeans", random_state=0)
     grid = {name: FEW[name] for name in ("covariance_type", "n_components")}
     folds = KFold(3, shuffle=True, random_state=0)
     search = GridSearchCV(single, grid, cv=folds).fit(X)
@@ -390,6 +390,7 @@ BAD_VALUES = {
     "reg_covar": (-1.0, None),
     "max_iter": (-1, None),
     "n_init": (0, None),
+    "acceleration": ("fast", 1),
     "init_params": ("k-means", None),
     "random_state": (-1, "seed"),
     "n_jobs": (0, 1.5),
