@@ -98,6 +98,15 @@ class Visit:
         plan = TilePlan(n_rows, n_features, n_components, self.plan.n_pairs)
         return Visit(self.table, plan, self.threads)
 
+    def to(self, table: Table) -> Visit:
+        """Return visits to another table by as many components; these, if it is the same."""
+        if table is self.table:
+            return self
+        plan = TilePlan(
+            len(table.X), self.plan.n_features, self.plan.n_components, self.plan.n_pairs
+        )
+        return Visit(table, plan, self.threads)
+
     def scores(self, scorer: Scores) -> Array:
         """Return the scores of all rows, of positive weight each, shape (n_components, n_rows).
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
-from skem.engine import Table, TilePlan
+from skem.engine import Table
 from skem.families import GaussianStatistics, Scorer
 from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.expectation import Visit
@@ -85,9 +85,7 @@ def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     else:
         given = start.method
         rows = _Rows(visit.table, lambda: lambda a, b: given[a:b])
-    n_rows, n_features = rows.table.X.shape
-    plan = TilePlan(n_rows, n_features, start.n_components, visit.plan.n_pairs)
-    return _estimate(Visit(rows.table, plan, visit.threads), rule, rows, start.n_components)
+    return _estimate(visit.to(rows.table), rule, rows, start.n_components)
 
 
 def _estimate(visit: Visit, rule: Rule[Theta], rows: _Rows, n_components: int) -> Theta:
@@ -103,7 +101,7 @@ def _estimate(visit: Visit, rule: Rule[Theta], rows: _Rows, n_components: int) -
 
 
 def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
-    """Return the rows of positive weight, or ``most`` of them, in their order.
+    """Return the rows of positive weight, or ``most`` of them, in their order; the table if all.
 
     Parameters
     ----------
@@ -114,12 +112,12 @@ def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
     """
     index = None if table.weights is None else np.flatnonzero(table.weights > 0)
     n_candidates = len(table.X) if index is None else len(index)
+    if n_candidates == len(table.X) <= most:
+        return table
     if n_candidates > most:
         # Without an array as long as the table, which a permutation would be.
         drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=rng))
         index = drawn if index is None else index[drawn]
-    elif index is None:
-        index = np.arange(n_candidates)
     weights = None if table.weights is None else table.weights[index]
     return Table(np.ascontiguousarray(table.X[index]), weights, table.origin, table.scale)
 

@@ -24,7 +24,7 @@ __all__ = ["Scene", "promising_moves"]
 Array: TypeAlias = NDArray[np.float64]
 
 # Rounds in which the two parts of each component are told apart.
-_ROUNDS = 3
+_ROUNDS = 2
 
 
 class Scene(NamedTuple, Generic[Theta]):
@@ -34,6 +34,8 @@ class Scene(NamedTuple, Generic[Theta]):
     ----------
     visit : Visit
         To those rows; all have positive weights.
+    by_parts : Visit
+        The same by twice as many components.
     rows : ndarray of shape (n, D)
         The same in the table's units.
     weights : ndarray of shape (n,)
@@ -43,6 +45,7 @@ class Scene(NamedTuple, Generic[Theta]):
     """
 
     visit: Visit
+    by_parts: Visit
     rows: Array
     weights: Array
     rule: Rule[Theta]
@@ -129,6 +132,9 @@ def promising_moves(
 def _assign(scene: Scene[Theta], run: Run[Theta]) -> tuple[Array, Array]:
     """Responsibilities and log joint scores, in nats, both of shape (K, n)."""
     scores = scene.visit.scores(scene.rule.scorer(run.theta))
+    if scene.rule.hard:
+        first = np.arange(len(scores))[:, None] == scores.argmax(axis=0)
+        return first.astype(np.float64), scores
     resp = np.exp(scores - scores.max(axis=0))
     resp /= resp.sum(axis=0)
     return resp, scores
@@ -141,7 +147,7 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     has no covariance.
     """
     rule, n_parts = scene.rule, 2 * len(resp)
-    visit = scene.visit.of(n_parts)
+    visit = scene.by_parts
     family, n_features = rule.family, scene.rows.shape[1]
     blank, summer = rule.blank(n_parts, n_features), family.summer(n_parts, n_features)
     parts = np.empty((n_parts, len(scene.rows)))
@@ -160,7 +166,7 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
         scores = visit.scores(rule.scorer(theta))
         apart = scores[0::2] - scores[1::2]
         # For the smaller part's share both exp and log are of small numbers.
-        odds = np.exp(-np.abs(apart))
+        odds = np.zeros_like(apart) if rule.hard else np.exp(-np.abs(apart))
         share = np.where(apart > 0, 1.0, odds) / (1.0 + odds)
     either = np.log1p(odds)
     apart = np.abs(apart)

@@ -80,6 +80,10 @@ class Rule(Protocol[Theta]):
     def prior(self) -> GaussianPrior:
         """The components' prior."""
 
+    @property
+    def hard(self) -> bool:
+        """Whether the E-step gives each row wholly to its most probable component."""
+
     def scorer(self, theta: Theta) -> Scorer:
         """Make what the E-step scores rows by."""
 

@@ -13,7 +13,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import TilePlan
 from skem.families import SingularCovarianceError
 from skem.inference.expectation import Visit
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
@@ -31,13 +30,16 @@ START_METHODS = (SEARCH, *ROW_METHODS)
 # The search looks at no more rows than these, or than so many for each parameter of the means.
 _ROWS = 4096
 _ROWS_PER_MEAN = 10
-# Iterations and the gain per unit of weight, in nats, at which runs between moves end.
-_SHORT, _LONG = 10, 30
-_FIRST_TOL, _LONG_TOL = 1e-3, 1e-4
+# Iterations and gains per unit of weight, in nats, at which runs end: before the first move, of a
+# move that has raised the bound, of one that may yet, and when no move is left.
+_FIRST = (30, 1e-2)
+_LONG = (30, 1e-3)
+_SHORT = (10, 1e-3)
+_LAST = (60, 1e-6)
 # A move that lowers the bound by more at once is not tried; one is kept if it raises it by this.
 _HOPE = 0.02
 _GAIN = 1e-4
-_GUESSES, _TRIES = 12, 3
+_GUESSES, _TRIES = 8, 3
 _MOVES = 30
 # A component is no spike if it has so many times the rows that determine a covariance.
 _TIMES_DETERMINED = 3.0
@@ -65,36 +67,63 @@ def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
 def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that a search over some of the rows ends with."""
     scene = _set(visit, rule, start)
-    theta = start_by_rows(scene.visit, rule, replace(start, method="kmeans"))
-    run = _run(scene, theta, _LONG, _FIRST_TOL)
+    run = _first(scene, start)
     for _ in range(_MOVES if start.n_components > 2 else 0):
         better = _move(scene, run)
         if better is None:
             break
         run = better
-    return run.theta
+    if start.n_components == 1:
+        return run.theta
+    return _run(scene, run.theta, _LAST, None if rule.hard else "anderson").theta
 
 
 def _set(visit: Visit, rule: Rule[Theta], start: Start) -> Scene[Theta]:
-    n_features, n_components = visit.plan.n_features, start.n_components
-    most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * n_components)
-    table = draw_rows(visit.table, most, start.rng)
-    plan = TilePlan(len(table.X), n_features, n_components, visit.plan.n_pairs)
+    n_features = visit.plan.n_features
+    most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * start.n_components)
+    visit = visit.to(draw_rows(visit.table, most, start.rng))
+    table = visit.table
     rows = (table.X.astype(np.float64) - table.origin) / table.scale
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     least = _TIMES_DETERMINED * rule.family.rows_needed(n_features) * float(weights.mean())
-    return Scene(Visit(table, plan, visit.threads), rows, weights, rule, least)
+    return Scene(visit, visit.of(2 * start.n_components), rows, weights, rule, least)
 
 
-def _run(scene: Scene[Theta], theta: Theta, max_iter: int, tol: float) -> Run[Theta]:
+def _first(scene: Scene[Theta], start: Start) -> Run[Theta]:
+    """Return the best of short runs.
+
+    One is enough where moves can follow. Of two components there is none to split while they
+    are merged, so other starts take the place of moves.
+    """
+    methods: tuple[str | Array, ...] = ("kmeans",)
+    if start.n_components == 1:
+        methods = (np.ones((len(scene.rows), 1)),)
+    elif start.n_components == 2:
+        methods = ("kmeans", "k-means++", "random_from_data", "random_from_data")
+    runs = []
+    for method in methods:
+        try:
+            theta = start_by_rows(scene.visit, scene.rule, replace(start, method=method))
+            runs.append(_run(scene, theta, _FIRST))
+        except SingularCovarianceError as error:
+            singular = error
+    if not runs:
+        raise singular
+    return max(runs, key=lambda run: (-_count_spikes(scene, run), run.bound))
+
+
+def _run(
+    scene: Scene[Theta], theta: Theta, limits: tuple[int, float], acceleration: str | None = None
+) -> Run[Theta]:
     return batch_em(
         scene.visit,
         scene.rule,
         theta,
-        max_iter=max_iter,
-        tol=tol,
+        max_iter=limits[0],
+        tol=limits[1],
         after_iteration=lambda *_: False,
         keep_statistics=True,
+        acceleration=acceleration,
     )
 
 
@@ -107,7 +136,7 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
     spikes = _count_spikes(scene, run)
     for gain, theta in promising_moves(scene, run, _HOPE, _GUESSES)[:_TRIES]:
         try:
-            tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT, _LONG_TOL)
+            tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT)
         except SingularCovarianceError:
             continue
         if tried.bound > run.bound + _GAIN and _count_spikes(scene, tried) <= spikes:

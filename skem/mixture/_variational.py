@@ -144,16 +144,9 @@ default='dirichlet_process'
         Either way `predict_proba` and `score_samples` are those of the parameters' posterior.
 
     acceleration : {'squarem', 'anderson'}, default=None
-        Whether some iterations start from extrapolated statistics, which takes far fewer of them
-        where `tol` is small, see :ref:`acceleration`:
-
-        - None: none do;
-        - 'anderson': damped Anderson acceleration with restarts (Henderson & Varadhan 2019);
-        - 'squarem': squared extrapolation, scheme S3 (Varadhan & Roland 2008).
-
-        An iteration that would lower the bound is undone and counted. `tol` is compared with the
-        gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
-        there is nothing to extrapolate: an error.
+        Whether some iterations start from extrapolated statistics: by squared extrapolation [5]_
+        or damped Anderson acceleration [6]_. See `EMGaussianMixture`. With hard assignments there
+        is nothing to extrapolate: an error.
 
     Attributes
     ----------
