@@ -63,6 +63,14 @@ def _search(column):
     return figures
 
 
+def _of_table(name, figure):
+    def figures(result):
+        found = {row["table"]: figure(row) for row in result["rows"] if row["table"] == name}
+        return {table: value for table, value in found.items() if value is not None}
+
+    return figures
+
+
 def _accelerated(column):
     """Of plain EM at a small tol, by the better of the methods in passes."""
 
@@ -195,6 +203,25 @@ GOALS = (
         -17.85,
         "nats",
         lambda result: {f"{result['digits']['seeds']} seeds": result["digits"]["iwae"]},
+    ),
+    Goal(
+        "choice",
+        "126 fits against mclust, CPU time",
+        ">",
+        10,
+        "times",
+        _of_table("breast cancer, 10 columns", lambda row: row["ratio"]),
+    ),
+    *(
+        Goal(
+            "choice",
+            f"lowest BIC of 126 fits, {table}",
+            "<=",
+            wanted,
+            "",
+            _of_table(table, lambda row: row["skem"]["bic"]),
+        )
+        for table, wanted in (("iris", 561.7285), ("faithful", 2314.316))
     ),
     Goal(
         "gridsearch",

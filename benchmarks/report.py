@@ -5,6 +5,7 @@ from pathlib import Path
 from benchmarks import (
     acceleration,
     armadillo,
+    choice,
     coldstart,
     gridsearch,
     iteration,
@@ -26,6 +27,7 @@ SECTIONS = {
     "coldstart": (coldstart, "Cold start"),
     "threads": (threads, "Two threads against one"),
     "vae": (vae, "Training of a variational autoencoder, batches of 128, float32"),
+    "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
 }
 

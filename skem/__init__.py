@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem.mixture import EMGaussianMixture, VariationalGaussianMixture
+    from skem.mixture import (
+        EMGaussianMixture,
+        GaussianMixtureIC,
+        VariationalGaussianMixture,
+        bootstrap_likelihood_ratio,
+        bootstrap_standard_errors,
+    )
     from skem.vae import VAE, VQVAE, CategoricalVAE, InfoVAE
 
 __all__ = [
@@ -14,18 +20,24 @@ __all__ = [
     "VQVAE",
     "CategoricalVAE",
     "EMGaussianMixture",
+    "GaussianMixtureIC",
     "InfoVAE",
     "VariationalGaussianMixture",
     "__version__",
+    "bootstrap_likelihood_ratio",
+    "bootstrap_standard_errors",
 ]
 
 _HOMES = {
     "CategoricalVAE": "skem.vae",
     "EMGaussianMixture": "skem.mixture",
+    "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
+    "bootstrap_likelihood_ratio": "skem.mixture",
+    "bootstrap_standard_errors": "skem.mixture",
 }
 
 

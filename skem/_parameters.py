@@ -26,6 +26,7 @@ __all__ = [
     "one_of",
     "random_state",
     "real",
+    "some",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -60,6 +61,19 @@ def integers(least: int) -> Allowed:
             and all(one.test(item) for item in value)
         ),
         f"a sequence of ints in the range [{least}, inf)",
+    )
+
+
+def some(one: Allowed, what: str) -> Allowed:
+    """Allow non-empty sequences of values that pass ``one``; ``what`` names them."""
+    return Allowed(
+        lambda value: (
+            isinstance(value, list | tuple | range | np.ndarray)
+            and np.ndim(value) == 1
+            and len(value) > 0
+            and all(one.test(item) for item in value)
+        ),
+        f"a non-empty sequence of {what}",
     )
 
 

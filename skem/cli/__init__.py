@@ -19,6 +19,13 @@ __all__ = ["main"]
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
+# Those of the estimators, which would take long to import.
+COVARIANCE_TYPES = (
+    *("full", "tied", "diag", "spherical"),
+    *("EII", "VII", "EEI", "VEI", "EVI", "VVI"),
+    *("EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"),
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -109,9 +116,11 @@ def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     add(
         "--covariance-type",
-        choices=["full", "tied", "diag", "spherical"],
+        choices=[*COVARIANCE_TYPES, "all"],
         default="full",
-        help="shape of the clusters (default: full)",
+        metavar="TYPE",
+        help="shape of the clusters: full, tied, diag, spherical, one of mclust's fourteen models "
+        "(EII to VVV), or all for those fourteen, of which BIC chooses (default: full)",
     )
     add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
     add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")

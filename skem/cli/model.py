@@ -15,6 +15,7 @@ from skem import EMGaussianMixture
 from skem._version import __version__
 from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
+from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
 
@@ -95,14 +96,9 @@ class Model:
     @property
     def deviations(self) -> np.ndarray:
         """The components' standard deviations, shape and units those of the means."""
-        covariances = self.mixture.covariances_
-        variances = {
-            "full": lambda: np.diagonal(covariances, axis1=1, axis2=2),
-            "tied": lambda: np.diagonal(covariances),
-            "diag": lambda: covariances,
-            "spherical": lambda: covariances[:, np.newaxis],
-        }[self.mixture.covariance_type]()
-        return np.sqrt(variances) * self.scale + np.zeros_like(self.mixture.means_)
+        k, d = self.mixture.means_.shape
+        covariances = _family(self.mixture).dense(self.mixture.covariances_, k, d)
+        return np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)) * self.scale
 
     def score(self, X: np.ndarray) -> Scores:
         """Assign rows to clusters.
@@ -218,6 +214,10 @@ def _checked(content: Any, path: Path) -> Model:
     raise CommandError(f"{path}: not a model that 'skem cluster --save' wrote")
 
 
+def _family(mixture: EMGaussianMixture) -> GaussianFamily:
+    return GAUSSIAN_FAMILIES[mixture.covariance_type](float(mixture.reg_covar))
+
+
 def _has_steps(pipeline: Pipeline) -> bool:
     steps = [(name, type(step)) for name, step in pipeline.steps]
     mixture = [("mixture", EMGaussianMixture)]
@@ -236,10 +236,10 @@ def _is_fitted(model: Model) -> bool:
 def _shapes(model: Model) -> list[tuple[Any, str, tuple[int, ...]]]:
     """List the arrays that scoring reads, with the shapes they must have."""
     k, d = model.mixture.n_components, len(model.columns)
-    square = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}
+    square = _family(model.mixture).identity(k, d).shape
     shapes = [(model.mixture, "weights_", (k,)), (model.mixture, "means_", (k, d))]
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
-        shapes.append((model.mixture, name, square[model.mixture.covariance_type]))
+        shapes.append((model.mixture, name, square))
     if model.standardised:
         shapes += [(model.pipeline["scale"], name, (d,)) for name in ("mean_", "scale_")]
     return shapes

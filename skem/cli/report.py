@@ -42,21 +42,22 @@ def summary(
         Several lines, no wider than the terminal where that is possible.
     """
     model, best = found.model, found.best
+    types = {fit.covariance_type for fit in found.fits}
     parts = [
         _count(len(table.frame), "row"),
         _count(len(model.columns), "column") + (" (standardised)" if model.standardised else ""),
-        f"{model.mixture.covariance_type} covariance",
+        f"{best.covariance_type} covariance" if len(types) == 1 else f"{len(types)} models",
         *([f"weights from {one_line(weight)}"] if weight else []),
     ]
-    state = f"converged after {_count(best.mixture.n_iter_, 'iteration')}"
-    if not best.mixture.converged_:
-        state = f"NOT CONVERGED after {_count(best.mixture.n_iter_, 'iteration')}"
-    choice = ", chosen by BIC" if len(found.fits) > 1 else ""
+    state = "converged" if best.converged else "NOT CONVERGED"
+    state += f" after {_count(best.iterations, 'iteration')}"
+    choice = f" of model {best.covariance_type}" if len(types) > 1 else ""
+    choice += ", chosen by BIC" if len(found.fits) > 1 else ""
     return "\n".join(
         [
             f"{one_line(table.path.name)}: {', '.join(parts)}",
             "",
-            bic_table(found.fits, best),
+            (bic_table if len(types) == 1 else bic_grid)(found.fits, best),
             *([f"  {remark}"] if remark else []),
             "",
             f"{_count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
@@ -87,7 +88,7 @@ def bic_table(fits: Sequence[Fit], best: Fit) -> str:
     lines = [f"     k  {'BIC':>{width}}  iterations  seconds"]
     remarks: dict[str, list[str]] = {}
     for fit, text in zip(fits, texts, strict=True):
-        iterations = "-" if fit.failure else str(fit.mixture.n_iter_)
+        iterations = "-" if fit.failure else str(fit.iterations)
         end = _state(fit) + ("  <- chosen" if fit is best and len(fits) > 1 else "")
         lines.append(f"  {fit.k:4d}  {text:>{width}}  {iterations:>10}  {fit.seconds:7.2f}{end}")
         for remark in [*fit.remarks, *([f"failed: {fit.failure}"] if fit.failure else [])]:
@@ -96,21 +97,77 @@ def bic_table(fits: Sequence[Fit], best: Fit) -> str:
         f"{'every k' if len(ks) == len(fits) > 1 else 'k = ' + ', '.join(ks)}: {remark}"
         for remark, ks in remarks.items()
     ]
+    return "\n".join(lines + _wrap(said + _notes(fits, best)))
+
+
+def bic_grid(fits: Sequence[Fit], best: Fit) -> str:
+    """Tabulate BIC by model and by k, with what the best fit warned of and failures below.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        The fits, one model after the other.
+    best : Fit
+        The one to mark.
+
+    Returns
+    -------
+    str
+        One line for each model, in as many bands of k as the terminal's width asks for.
+    """
+    marks = [
+        "*" if fit is best else "c" if fit.collapsed else " " if fit.converged else "n"
+        for fit in fits
+    ]
+    cells = {
+        (fit.covariance_type, fit.k): "failed " if fit.failure else f"{fit.bic:,.1f}{mark}"
+        for fit, mark in zip(fits, marks, strict=True)
+    }
+    types = list(dict.fromkeys(fit.covariance_type for fit in fits))
+    ks = sorted({fit.k for fit in fits})
+    first = max(len(name) for name in ["BIC", *types])
+    width = max(len(text) for text in cells.values())
+    band = max(1, (_columns() - first - 2) // (width + 1))
+    bands = []
+    for start in range(0, len(ks), band):
+        shown = ks[start : start + band]
+        lines = [f"  {'BIC':<{first}}" + "".join(f" {f'k = {k} ':>{width}}" for k in shown)]
+        for name in types:
+            texts = "".join(f" {cells[name, k]:>{width}}" for k in shown)
+            lines.append(f"  {name:<{first}}{texts}".rstrip())
+        bands.append("\n".join(lines))
+    words = {"*": "chosen", "c": "a component collapsed", "n": "not converged"}
+    said = ["; ".join(f"{mark} {words[mark]}" for mark in words if mark in marks)]
+    said += [f"{best.covariance_type}, k = {best.k}: {remark}" for remark in best.remarks]
+    reasons: dict[str, list[str]] = {}
+    for fit in fits:
+        if fit.failure:
+            reasons.setdefault(fit.failure, []).append(f"{fit.covariance_type}, k = {fit.k}")
+    said += [f"{'; '.join(who)}: failed: {reason}" for reason, who in reasons.items()]
+    return "\n".join(["\n\n".join(bands), *_wrap(said + _notes(fits, best))])
+
+
+def _notes(fits: Sequence[Fit], best: Fit) -> list[str]:
+    """Say what is special about the choice."""
+    notes = []
     if any(fit.bic < best.bic for fit in fits):
-        said.append("A fit with a collapsed component is chosen only if there is no other.")
-    if best is fits[-1] and len(fits) > 1:
-        said.append("The largest k is chosen: a wider range may find a lower BIC.")
-    for line in said:
-        lines += textwrap.wrap(line, _columns() - 2, initial_indent="  ", subsequent_indent="    ")
-    return "\n".join(lines)
+        notes.append("A fit with a collapsed component is chosen only if there is no other.")
+    if best.k == max(fit.k for fit in fits) > min(fit.k for fit in fits):
+        notes.append("The largest k is chosen: a wider range may find a lower BIC.")
+    return notes
+
+
+def _wrap(texts: Sequence[str]) -> list[str]:
+    lines = []
+    for text in texts:
+        lines += textwrap.wrap(text, _columns() - 2, initial_indent="  ", subsequent_indent="    ")
+    return lines
 
 
 def _state(fit: Fit) -> str:
     if fit.failure:
         return ""
-    return ("  collapsed" if fit.collapsed else "") + (
-        "" if fit.mixture.converged_ else "  not converged"
-    )
+    return ("  collapsed" if fit.collapsed else "") + ("" if fit.converged else "  not converged")
 
 
 def cluster_table(model: Model, scores: Scores) -> str:

@@ -1,4 +1,4 @@
-"""The search: one mixture for each number of components, and BIC to choose."""
+"""The search: mixtures of several sizes and shapes, and BIC to choose."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skem import EMGaussianMixture
+from skem import GaussianMixtureIC
 from skem.cli.messages import CommandError, Progress, one_line
 from skem.cli.model import Model
+from skem.mixture._grid import Cell, make_cells
 
 __all__ = ["Fit", "Search", "search"]
 
@@ -24,12 +24,16 @@ class Fit:
 
     Attributes
     ----------
+    covariance_type : str
     k : int
         Number of components.
-    mixture : EMGaussianMixture
-        The mixture, fitted unless `failure` says otherwise.
     bic : float
         Bayesian information criterion (lower is better) in the table's units, NaN if it failed.
+    iterations : int
+        Number of iterations.
+    converged : bool
+    collapsed : bool
+        Whether a component collapsed, so that the likelihood, and BIC, have no limit.
     seconds : float
         Time that the fit took.
     remarks : tuple of str
@@ -38,17 +42,15 @@ class Fit:
         Why there is no fit; empty if there is one.
     """
 
+    covariance_type: str
     k: int
-    mixture: EMGaussianMixture
     bic: float
+    iterations: int
+    converged: bool
+    collapsed: bool
     seconds: float
     remarks: tuple[str, ...] = ()
     failure: str = ""
-
-    @property
-    def collapsed(self) -> bool:
-        """Whether a component collapsed, so that the likelihood, and BIC, have no limit."""
-        return any("collapsed" in remark for remark in self.remarks)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Search:
     Attributes
     ----------
     fits : tuple of Fit
-        One for each number of components, in increasing order.
+        One for each covariance type and number of components, one type after the other,
+        numbers in increasing order.
     best : Fit
         The fit with the lowest BIC among those without a collapsed component, or among all if
         there are none without.
@@ -83,7 +86,7 @@ def search(
     scale: bool = True,
     **options: Any,
 ) -> Search:
-    """Fit a mixture for each number of components and choose by BIC.
+    """Fit a mixture for each covariance type and number of components and choose by BIC.
 
     A fit with a collapsed component is chosen only if there is no other: its likelihood, and so
     its BIC, depends on `reg_covar` alone (Fraley & Raftery 2007 leave such fits out as well).
@@ -101,7 +104,7 @@ def search(
     scale : bool, default=True
         Whether to standardise the columns.
     **options
-        Passed to `EMGaussianMixture`.
+        Passed to `GaussianMixtureIC`.
 
     Returns
     -------
@@ -118,22 +121,13 @@ def search(
     Z = X if scaler is None else scaler.transform(X)
     jacobian = 0.0 if scaler is None else float(np.log(scaler.scale_).sum())
     shift = 2.0 * jacobian * (len(X) if weights is None else float(weights.sum()))
-    fits = []
-    with Progress(len(ks)) as progress:
-        for done, k in enumerate(ks):
-            progress.show(done, f"fitting k = {k}")
-            fits.append(_fit(EMGaussianMixture(k, **options), Z, weights, shift))
-    fitted = [fit for fit in fits if not fit.failure]
-    if not fitted:
-        raise CommandError(f"no fit succeeded; k = {fits[0].k}: {fits[0].failure}")
-    best = min(fitted, key=lambda fit: (fit.collapsed, fit.bic))
-    steps = (
-        [("mixture", best.mixture)]
-        if scaler is None
-        else [("scale", scaler), ("mixture", best.mixture)]
+    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights)
+    fits = _list(choice.results_, shift)
+    steps = [("mixture", choice.best_estimator_)]
+    model = Model(
+        Pipeline(steps if scaler is None else [("scale", scaler), *steps]), tuple(columns)
     )
-    model = Model(Pipeline(steps), tuple(columns))
-    return Search(tuple(fits), best, model, perf_counter() - start)
+    return Search(fits, fits[choice.best_index_], model, perf_counter() - start)
 
 
 def _fitted_scaler(
@@ -147,20 +141,39 @@ def _fitted_scaler(
     return scaler
 
 
-def _fit(
-    mixture: EMGaussianMixture, Z: np.ndarray, weights: np.ndarray | None, shift: float
-) -> Fit:
-    """Fit one mixture; what it warns of or fails with is kept, not shown."""
-    start = perf_counter()
-    bic, failure = np.nan, ""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
+def _choose(
+    choice: GaussianMixtureIC, ks: Sequence[int], Z: np.ndarray, weights: np.ndarray | None
+) -> GaussianMixtureIC:
+    """Fit; what the fits warn of is in the results, and not shown here."""
+    cells = make_cells(choice.covariance_type, ks, Z.shape[1])
+    with Progress(len(cells)) as progress, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
-            mixture.fit(Z, sample_weight=weights)
-            bic = float(mixture.bic(Z, sample_weight=weights)) + shift
-        except (ValueError, ArithmeticError) as error:
-            failure = one_line(error)
-    if not failure and not np.isfinite(bic):
-        failure = "its BIC is not finite"
-    remarks = tuple(one_line(warning.message).partition(": ")[0] for warning in caught)
-    return Fit(mixture.n_components, mixture, bic, perf_counter() - start, remarks, failure)
+            return choice._fit(Z, weights, lambda done, cell: progress.show(done, _say(cell)))
+        except ValueError as error:
+            raise CommandError(f"no fit succeeded: {one_line(error)}") from error
+
+
+def _say(cell: Cell) -> str:
+    return f"fitting k = {cell.n_components}, {cell.covariance_type}"
+
+
+def _list(results: dict[str, np.ndarray], shift: float) -> tuple[Fit, ...]:
+    fits = []
+    for i, failure in enumerate(results["error"]):
+        said = results["warnings"][i].splitlines()
+        fits.append(
+            Fit(
+                results["covariance_type"][i],
+                int(results["n_components"][i]),
+                float(results["bic"][i]) + shift,
+                int(results["n_iter"][i]),
+                bool(results["converged"][i]),
+                bool(results["collapsed"][i]),
+                float(results["fit_time"][i]),
+                tuple(one_line(text).partition(": ")[0] for text in said),
+                one_line(failure),
+            )
+        )
+    return tuple(fits)

@@ -1,6 +1,7 @@
 """Pictures of fitted estimators, in scikit-learn's Display form."""
 
 from skem.display._autoencoder import LatentDisplay, TrainingCurveDisplay
+from skem.display._choice import ModelSelectionDisplay
 from skem.display._mixture import MixtureDisplay
 
-__all__ = ["LatentDisplay", "MixtureDisplay", "TrainingCurveDisplay"]
+__all__ = ["LatentDisplay", "MixtureDisplay", "ModelSelectionDisplay", "TrainingCurveDisplay"]

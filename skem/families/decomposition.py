@@ -20,13 +20,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem import kernels
+
 __all__ = ["ORIENTATIONS", "VARIANCES"]
 
 Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array], Array]
 
 _INNER = 100  # inner iterations at most, where they lead to the only minimum
-_TURNS = 5  # of common axes: later EM iterations go on, and each is an improvement
+_TURNS = 3  # of common axes: later EM iterations go on, and each is an improvement
 # A scatter that is none: features have unit variance here.
 _NOTHING = 1e-100
 _SETTLED = 1e-12  # relative change that ends them
@@ -104,12 +106,6 @@ def _own_axes(scatter: Array, count: Array, variances: Variances, previous: Arra
     return _compose(axes, variances(spectra, count))
 
 
-def _spectra(scatter: Array, axes: Array) -> Array:
-    """Diagonals of the scatter matrices in common axes."""
-    result: Array = np.einsum("ji,kjl,li->ki", axes, scatter, axes)
-    return result
-
-
 def _loss(spectra: Array, count: Array, variances: Array) -> float:
     return float((count[:, None] * np.log(variances) + spectra / variances).sum())
 
@@ -118,45 +114,32 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
     """One orientation for all; alternates between axes and variances, and never gets worse.
 
     Starts from the axes of what was fitted before or from those of the pooled scatter, whichever
-    is better.
+    is better. The axes are turned in planes, which needs no step size and no decomposition (the
+    problem is that of Flury & Gautschi 1986 and of Browne & McNicholas 2014).
     """
 
-    def state(axes: Array) -> tuple[float, Array, Array]:
-        spectra = _spectra(scatter, axes)
+    def judge(turned: Array) -> tuple[float, Array]:
+        spectra = np.diagonal(turned, axis1=1, axis2=2)
         found = variances(spectra, count)
-        return _loss(spectra, count, found), axes, found
+        return _loss(spectra, count, found), found
 
-    starts = (previous.sum(axis=0), scatter.sum(axis=0))
-    loss, axes, found = min(
-        (state(np.linalg.eigh(start)[1]) for start in starts), key=lambda s: s[0]
-    )
+    def start(pooled: Array) -> tuple[float, Array, Array, Array]:
+        axes = np.linalg.eigh(pooled)[1]
+        turned = axes.T @ scatter @ axes
+        loss, found = judge(turned)
+        return loss, found, axes, turned
+
+    starts = (start(previous.sum(axis=0)), start(scatter.sum(axis=0)))
+    loss, found, axes, turned = min(starts, key=lambda start: start[0])
     for _ in range(_TURNS):
-        better = state(_turn(scatter, found, axes))
-        if not better[0] < loss - _SETTLED * abs(loss):
+        axes_before, found_before = axes.copy(), found
+        kernels.rotations.turn_axes(turned, 1.0 / found, axes)
+        before, (loss, found) = loss, judge(turned)
+        if not loss < before - _SETTLED * abs(before):
+            # What is no gain may be a loss, by rounding.
+            axes, found = axes_before, found_before
             break
-        loss, axes, found = better
     return _compose(axes, found)
-
-
-def _turn(scatter: Array, variances: Array, axes: Array) -> Array:
-    """Lower ``sum_k tr(W_k D inv(V_k) D')`` over orthogonal D (Browne & McNicholas 2014).
-
-    Two steps. Each replaces the convex part of the trace, once that in W_k and once that in
-    inv(V_k) taken below its largest value, by its tangent; the orthogonal matrix that is best
-    for a linear function is the polar factor of its matrix.
-    """
-    inverse = 1.0 / variances
-    largest = np.linalg.eigvalsh(scatter)[:, -1]
-    pull = np.einsum("k,ij,kj->ij", largest, axes, inverse)
-    axes = _polar(pull - np.einsum("kij,jl,kl->il", scatter, axes, inverse))
-    slack = inverse.max(axis=1, keepdims=True) - inverse
-    return _polar(np.einsum("kij,jl,kl->il", scatter, axes, slack))
-
-
-def _polar(matrix: Array) -> Array:
-    left, _, right = np.linalg.svd(matrix)
-    result: Array = left @ right
-    return result
 
 
 def _common_matrix(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:

@@ -20,6 +20,7 @@ __all__ = [
     "normalise",
     "optimisers",
     "projected",
+    "rotations",
     "rows",
     "standardise",
     "student",

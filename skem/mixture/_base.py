@@ -26,7 +26,7 @@ from skem.inference import Visit
 from skem.mixture._forms import Form
 from skem.mixture._setup import make_family
 
-__all__ = ["BaseMixture"]
+__all__ = ["BaseMixture", "ClusteringMixin"]
 
 Floats: TypeAlias = NDArray[np.floating]
 Labels: TypeAlias = NDArray[np.int64]
@@ -40,60 +40,38 @@ class _Evaluation(NamedTuple):
     offset: float
 
 
-class BaseMixture(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    DensityMixin,
-    CallbackSupportMixin,
-    BaseEstimator,
-):
-    """Densities, assignments, criteria and samples of a fitted mixture.
-
-    A subclass fits; its `_form` says how rows are scored.
-    """
-
-    _form: Form[Any]
-    n_components: int
-    covariance_type: Any
-    reg_covar: float
-    n_jobs: int | None
-    block_size: int | None
-    random_state: Any
+class ClusteringMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin):
+    """A density that rows can be clustered and transformed by."""
 
     @abstractmethod
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Estimate the parameters from rows."""
+
+    @abstractmethod
+    def predict(self, X: ArrayLike) -> Labels:
+        """Assign each row to its most probable component."""
+
+    @abstractmethod
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Compute each component's posterior probability for each row."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.weights_.shape[0])
+    def transform(self, X: ArrayLike) -> Floats:
+        """Represent rows by their posterior probabilities; see `predict_proba`.
 
-    def _check_rows(self, X: ArrayLike) -> Floats:
-        check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
-        return rows
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
 
-    @contextmanager
-    def _evaluation(self, X: Floats, make: Callable[..., Scores]) -> Iterator[_Evaluation]:
-        """Prepare to score rows by what `make(self, family, theta)` returns."""
-        family = make_family(self)
-        theta, n_features = self._form.read(self, family), X.shape[1]
-        weights = np.asarray(self.weights_, dtype=np.float64)
-        # About one of the means: where all agree, the origin is theirs to the last bit.
-        means, _, factors = theta.components
-        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
-        scale = family.typical_scale(weights, factors, n_features)
-        scorer = make(self, family, self._form.to_table(family, theta, origin, scale))
-        n_pairs = len(family.pairs(n_features)[0])
-        plan = TilePlan(len(X), n_features, len(weights), n_pairs, self.block_size)
-        with Threads(count_threads(self.n_jobs)) as threads:
-            visit = Visit(Table(X, None, origin, scale), plan, threads)
-            yield _Evaluation(visit, scorer, -float(np.log(scale).sum()))
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components), of the dtype of X
+        """
+        return self.predict_proba(X)
 
     def fit_predict(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -129,6 +107,47 @@ class BaseMixture(
         resp : ndarray of shape (n_samples, n_components)
         """
         return self.fit(X, y, sample_weight=sample_weight).transform(X)
+
+
+class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
+    """Densities, assignments, criteria and samples of a fitted mixture.
+
+    A subclass fits; its `_form` says how rows are scored.
+    """
+
+    _form: Form[Any]
+    n_components: int
+    covariance_type: Any
+    reg_covar: float
+    n_jobs: int | None
+    block_size: int | None
+    random_state: Any
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.weights_.shape[0])
+
+    def _check_rows(self, X: ArrayLike) -> Floats:
+        check_is_fitted(self)
+        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        return rows
+
+    @contextmanager
+    def _evaluation(self, X: Floats, make: Callable[..., Scores]) -> Iterator[_Evaluation]:
+        """Prepare to score rows by what `make(self, family, theta)` returns."""
+        family = make_family(self)
+        theta, n_features = self._form.read(self, family), X.shape[1]
+        weights = np.asarray(self.weights_, dtype=np.float64)
+        # About one of the means: where all agree, the origin is theirs to the last bit.
+        means, _, factors = theta.components
+        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
+        scale = family.typical_scale(weights, factors, n_features)
+        scorer = make(self, family, self._form.to_table(family, theta, origin, scale))
+        n_pairs = len(family.pairs(n_features)[0])
+        plan = TilePlan(len(X), n_features, len(weights), n_pairs, self.block_size)
+        with Threads(count_threads(self.n_jobs)) as threads:
+            visit = Visit(Table(X, None, origin, scale), plan, threads)
+            yield _Evaluation(visit, scorer, -float(np.log(scale).sum()))
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Compute the log density of each row.
@@ -205,19 +224,6 @@ class BaseMixture(
         with self._evaluation(rows, self._form.assigner) as (visit, scorer, _):
             visit.evaluate(scorer, resp=resp)
         return resp
-
-    def transform(self, X: ArrayLike) -> Floats:
-        """Represent rows by their posterior probabilities; see `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        resp : ndarray of shape (n_samples, n_components), of the dtype of X
-        """
-        return self.predict_proba(X)
 
     def sample(
         self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from skem._callbacks import Task, root_task
+from skem._callbacks import Task, root_task, with_callbacks
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
@@ -27,7 +27,7 @@ from skem.inference import SEARCH, Run, Start, Tree, Visit, blend, find_start
 from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
 from skem.mixture._setup import check_enough_rows, make_family, standardise
 
-__all__ = ["fit", "step"]
+__all__ = ["fit", "fit_quietly", "step"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -80,6 +80,19 @@ def fit(
     rows, weights = _check(estimator, X, sample_weight, reset=True)
     attributes, messages = _fit(estimator, rows, y, weights)
     _publish(estimator, attributes, messages, depth=3)
+
+
+@with_callbacks
+def fit_quietly(
+    estimator: GaussianEstimator, X: NDArray[np.floating], weights: Array | None
+) -> list[str]:
+    """Fit to rows and weights that have been checked; return what `fit` would warn of.
+
+    Filters of warnings belong to the process, so fits side by side can't catch their own.
+    """
+    attributes, messages = _fit(estimator, X, None, weights)
+    _publish(estimator, attributes | {"n_features_in_": X.shape[1]}, [], depth=0)
+    return messages
 
 
 def _fit(

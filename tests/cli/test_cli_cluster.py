@@ -10,7 +10,10 @@ from cli_tables import ADDED, blobs
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import multivariate_normal
 
-from skem import EMGaussianMixture, datasets
+from skem import GaussianMixtureIC, datasets
+from skem.cli import COVARIANCE_TYPES
+from skem.families import GAUSSIAN_FAMILIES
+from skem.mixture._fitting import fit_quietly
 
 FAITHFUL = Path(datasets.__file__).parent / "data" / "faithful.csv"
 
@@ -89,7 +92,41 @@ def test_log_density_is_in_the_tables_units(run, table, tmp_path):
         assert_allclose(pd.read_csv(out)["log_density"], expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+@pytest.mark.core
+def test_all_models_of_faithful(run):
+    status, out, err = run("cluster", FAITHFUL, "-k", "1:4", "--covariance-type", "all")
+    assert (status, err) == (0, "")
+    assert "faithful.csv: 272 rows, 2 columns (standardised), 14 models" in out
+    assert re.search(r"^3 clusters of model EEE, chosen by BIC; converged after", out, re.M)
+    assert "* chosen" in out
+    lines = dict(re.findall(r"^  ([EV]..) +(\S.*)$", out, re.M))
+    assert len(lines) == 14
+    X = datasets.load_faithful().data
+    X = (X - X.mean(axis=0)) / (scale := X.std(axis=0))
+    results = GaussianMixtureIC((1, 2, 3, 4), random_state=0).fit(X).results_
+    bic = results["bic"] + 2 * len(X) * np.log(scale).sum()
+    for name, line in lines.items():
+        printed = [float(text.strip("*cn").replace(",", "")) for text in line.split()]
+        assert_allclose(printed, bic[results["covariance_type"] == name], atol=0.051)
+    # mclust's best of the fourteen is EEE with 3 components, BIC = -2314.316 in its sign.
+    assert [text for text in lines["EEE"].split() if text.endswith("*")] == ["2,314.3*"]
+
+
+def test_models_in_bands_where_the_terminal_is_narrow(run, table, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    out = run("cluster", table, "-k", "1:6", "--covariance-type", "all")[1]
+    assert out.count("  BIC ") > 1
+    assert out.count("\n  VVE ") == out.count("  BIC ")
+    numbers = [int(k) for k in re.findall(r"k = (\d) ", out.partition("* chosen")[0])]
+    assert numbers == [1, 2, 3, 4, 5, 6]
+
+
+def test_types_are_those_of_the_estimator(refused, table):
+    assert set(COVARIANCE_TYPES) == set(GAUSSIAN_FAMILIES)
+    refused("cluster", table, "--covariance-type", "banded", says=["'banded'", "'VEV'", "'all'"])
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 @pytest.mark.parametrize("scaled", [True, False])
 def test_means_and_deviations_are_in_the_tables_units(run, table, covariance_type, scaled):
     options = [] if scaled else ["--no-scale"]
@@ -99,8 +136,11 @@ def test_means_and_deviations_are_in_the_tables_units(run, table, covariance_typ
     assert ("standardised" in out) == scaled
     X = blobs().to_numpy()
     deviations = X.std(axis=0)
-    if covariance_type == "spherical" and not scaled:
+    if covariance_type in ("spherical", "EII", "VII") and not scaled:
         deviations = np.full(2, np.sqrt((deviations**2).mean()))
+    if covariance_type in ("EVE", "VVE", "EEV", "VEV") and not scaled:
+        # One scale for both columns, and reg_covar=1e-6 relative to it.
+        deviations = np.sqrt(deviations**2 + 1e-6 * (deviations**2).mean())
     for name, mean, deviation in zip("xy", X.mean(axis=0), deviations, strict=True):
         got = re.search(rf"^  {name} +(\S+) ± (\S+)$", out, re.M).groups()
         assert_allclose([float(text) for text in got], [mean, deviation], atol=0.02 * deviation)
@@ -131,15 +171,13 @@ def test_k_beyond_the_rows_is_left_out(run, refused, tmp_path):
 
 
 def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypatch):
-    fit = EMGaussianMixture.fit
-
-    def fussy(self, X, y=None, sample_weight=None):
+    def fussy(self, X, weights):
         if self.n_components in failing:
             raise ValueError("no luck\ntoday")
         self.set_params(max_iter=100 if self.n_components == 1 else 1, tol=0.0)
-        return fit(self, X, y, sample_weight)
+        return fit_quietly(self, X, weights)
 
-    monkeypatch.setattr(EMGaussianMixture, "fit", fussy)
+    monkeypatch.setattr("skem.mixture._grid.fit_quietly", fussy)
     failing = {2}
     status, out, err = run("cluster", table, "-k", "1:3", "--columns", "x,y")
     assert (status, err) == (0, "")
@@ -147,8 +185,13 @@ def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypat
     assert "k = 2: failed: no luck today" in out
     assert "not converged" in out
     assert "k = 3: " in out
+    out = run("cluster", table, "-k", "1:3", "--columns", "x,y", "--covariance-type", "all")[1]
+    assert re.search(r"^  EVE +[\d,.]+.? +failed +[\d,.]+", out, re.M)
+    assert "EII, k = 2; VII, k = 2; " in out
+    assert "VVV, k = 2: failed: no luck today" in out.replace("\n    ", " ")
     failing = {1, 2, 3}
-    refused("cluster", table, "-k", "1:3", "--columns", "x", says="k = 1: no luck today")
+    says = ["no fit succeeded", "full with 1, full with 2, full with 3: no luck today"]
+    refused("cluster", table, "-k", "1:3", "--columns", "x", says=says)
 
 
 def test_collapsed_fit_is_left_aside(run, table):

@@ -12,6 +12,8 @@ import skops.io as skops
 from cli_tables import ADDED, blobs
 from numpy.testing import assert_array_equal
 
+from skem.cli import COVARIANCE_TYPES
+
 
 @pytest.fixture
 def saved(run, table, tmp_path):
@@ -36,6 +38,17 @@ def test_score_repeats_what_cluster_wrote(run, saved, table, tmp_path, suffix):
     assert f"new.csv: 50 rows, 2 clusters, mean log density {wanted.log_density.mean():.4g}" in text
     counts = got["cluster"].value_counts()
     assert re.findall(r"^ +[01]  .*?(\d+)$", text, re.M)[:2] == [str(counts[0]), str(counts[1])]
+
+
+@pytest.mark.parametrize("covariance_type", [*COVARIANCE_TYPES, "all"])
+@pytest.mark.parametrize("option", [[], ["--no-scale"]])
+def test_models_of_every_type_are_saved_and_scored(run, table, tmp_path, covariance_type, option):
+    model, out, again = (tmp_path / name for name in ("m.skops", "out.csv", "again.csv"))
+    options = ["--covariance-type", covariance_type, *option]
+    assert run("cluster", table, "-k", 2, "--save", model, "-o", out, *options)[0] == 0
+    status, _, err = run("score", table, "--model", model, "-o", again)
+    assert (status, err) == (0, "")
+    pd.testing.assert_frame_equal(pd.read_csv(again), pd.read_csv(out), rtol=1e-9)
 
 
 def test_score_refuses_rows_beyond_the_numbers(run, refused, table, tmp_path):

@@ -1,0 +1,404 @@
+"""The number of components and the model of the covariances, chosen by a criterion."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.model_selection import KFold, check_cv
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skem._parameters import (
+    Allowed,
+    boolean,
+    check_parameters,
+    check_sample_weight,
+    float_dtypes,
+    integer,
+    jobs,
+    none,
+    one_of,
+    random_state,
+    real,
+    some,
+)
+from skem.families import GAUSSIAN_FAMILIES
+from skem.inference import ACCELERATIONS, START_METHODS
+from skem.mixture._base import ClusteringMixin, Floats, Labels
+from skem.mixture._em import EMGaussianMixture
+from skem.mixture._grid import (
+    Columns,
+    Grid,
+    Outcome,
+    Watch,
+    criteria,
+    cross_validate,
+    describe_failures,
+    make_cells,
+    rank,
+    tabulate,
+    unwatched,
+)
+
+__all__ = ["GaussianMixtureIC"]
+
+# The column of `results_` that a criterion is in, and the sign that makes lower better.
+_COLUMNS = {"bic": ("bic", 1), "icl": ("icl", 1), "aic": ("aic", 1), "cv": ("mean_test_score", -1)}
+_FOLDS = 5
+
+_types = some(one_of(GAUSSIAN_FAMILIES), "these str")
+_splits = Allowed(
+    lambda value: (
+        not isinstance(value, str) and (hasattr(value, "split") or isinstance(value, Iterable))
+    ),
+    "a splitter, an iterable of splits",
+)
+
+
+class GaussianMixtureIC(ClusteringMixin, BaseEstimator):
+    """Gaussian mixture whose number of components and covariances a criterion chooses.
+
+    Fits `EMGaussianMixture` for every pair of a covariance type and a number of components, all
+    from one start, and keeps the best: the model-based clustering of Fraley & Raftery (2002),
+    with the fourteen models of Celeux & Govaert (1995).
+
+    Read more in the :ref:`user guide <choice>`.
+
+    Parameters
+    ----------
+    n_components : int or sequence of int, default=(1, 2, 3, 4, 5, 6, 7, 8, 9)
+        Numbers of components K to try.
+
+    covariance_type : {'all'} or a covariance type or a sequence of them, default='all'
+        Covariance types to try, of those that `EMGaussianMixture` takes. 'all' are mclust's
+        fourteen models; of one feature, where these come to two, 'EII' and 'VII' (mclust's E
+        and V).
+
+    criterion : {'bic', 'icl', 'aic', 'cv'}, default='bic'
+        What the best fit is best by:
+
+        - 'bic': Bayesian information criterion (Schwarz 1978), the lowest;
+        - 'icl': integrated completed likelihood (Biernacki, Celeux & Govaert 2000), the lowest;
+        - 'aic': Akaike's information criterion, the lowest;
+        - 'cv': cross-validated mean log-likelihood (Smyth 2000), the highest.
+
+    cv : int, splitter, iterable or None, default=None
+        Folds for ``criterion='cv'``: an int for that many folds of shuffled rows (None: 5), or
+        what else scikit-learn takes for `cv`.
+
+    refit : bool, default=True
+        Whether to keep the best fit in ``best_estimator_``, which all methods need.
+
+    tol, reg_covar, max_iter, n_init, acceleration
+        As in `EMGaussianMixture`. The defaults go nearer to the maximum than there: criteria of
+        fits that stopped early would be compared with those of fits that did not.
+
+    init_params : {'hierarchical', 'auto', 'kmeans', 'k-means++', 'random', 'random_from_data'}, \
+default='hierarchical'
+        As in `EMGaussianMixture`. With the same number of components all covariance types start
+        from the same responsibilities. By 'hierarchical' one tree is grown and cut for all
+        numbers of components; by 'auto' each fit searches for a start of its own.
+
+    random_state : int, RandomState instance or None, default=None
+        Source of the random numbers of starts and folds. An int is that of every single fit.
+
+    n_jobs : int, default=None
+        Number of threads; see `EMGaussianMixture`. They share the fits where an iteration takes
+        long enough for it. Every bit of the result but ``fit_time`` is the same for each number.
+
+    Attributes
+    ----------
+    results_ : dict of str to ndarray of shape (n_fits,)
+        A column for each key, a row for each fit; `pandas.DataFrame` takes it as it is.
+
+        - ``covariance_type``, ``n_components``;
+        - ``bic``, ``icl``, ``aic``: of all rows, lower is better, NaN where the fit failed;
+        - ``log_likelihood``: of all rows, in nats;
+        - ``n_parameters``: number of free parameters;
+        - ``converged``, ``n_iter``, ``fit_time`` in seconds;
+        - ``collapsed``: whether a component collapsed onto too few distinct rows, so that the
+          likelihood says more of `reg_covar` than of the rows;
+        - ``warnings``: what the fit warned of, one in each line;
+        - ``error``: why the fit failed, empty where it did not;
+        - for ``criterion='cv'``: ``split0_test_score`` and so on, the mean log density of the
+          rows left out in nats per unit of weight; ``mean_test_score`` and
+          ``std_test_score``, their mean and standard deviation, weighted by those rows' weight;
+        - ``rank``: 1 for the best by the criterion.
+
+        By 'bic', 'icl' and 'aic' fits with a collapsed component rank after all others; failed
+        ones come last.
+
+    best_estimator_ : EMGaussianMixture
+        The best fit, to all rows.
+
+    best_params_ : dict
+        Its ``covariance_type`` and ``n_components``.
+    best_index_ : int
+        Its row in ``results_``.
+    best_score_ : float
+        Its criterion, as in ``results_``: lower is better, higher for 'cv'.
+
+    n_iter_ : int
+        Number of iterations of the best fit.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features seen during `fit`, where all of them are strings.
+
+    See Also
+    --------
+    EMGaussianMixture : A single fit.
+    skem.display.ModelSelectionDisplay : The criterion of all fits in one picture.
+    skem.mixture.bootstrap_likelihood_ratio : A test of K components against K + 1.
+
+    References
+    ----------
+    .. [1] Schwarz, G. (1978). Estimating the dimension of a model. Annals of Statistics 6,
+       461-464.
+    .. [2] Biernacki, C., Celeux, G. & Govaert, G. (2000). Assessing a mixture model for
+       clustering with the integrated completed likelihood. IEEE PAMI 22, 719-725.
+    .. [3] Fraley, C. & Raftery, A. E. (2002). Model-based clustering, discriminant analysis, and
+       density estimation. JASA 97, 611-631.
+    .. [4] Celeux, G. & Govaert, G. (1995). Gaussian parsimonious clustering models. Pattern
+       Recognition 28, 781-793.
+    .. [5] Smyth, P. (2000). Model selection for probabilistic clustering using cross-validated
+       likelihood. Statistics and Computing 10, 63-72.
+
+    Examples
+    --------
+    >>> from skem import GaussianMixtureIC
+    >>> from skem.datasets import load_faithful
+    >>> choice = GaussianMixtureIC(range(1, 5), random_state=0).fit(load_faithful().data)
+    >>> choice.best_params_
+    {'covariance_type': 'EEE', 'n_components': 3}
+    """
+
+    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
+        "n_components": (integer(1), some(integer(1), "such ints")),
+        "covariance_type": (one_of(["all", *GAUSSIAN_FAMILIES]), _types),
+        "criterion": (one_of(_COLUMNS),),
+        "cv": (integer(2), _splits, none),
+        "refit": (boolean,),
+        "tol": (real(0.0),),
+        "reg_covar": (real(0.0),),
+        "max_iter": (integer(0),),
+        "n_init": (integer(1),),
+        "acceleration": (one_of(ACCELERATIONS), none),
+        "init_params": (one_of(START_METHODS),),
+        "random_state": (random_state, none),
+        "n_jobs": (jobs, none),
+    }
+
+    def __init__(
+        self,
+        n_components: int | Sequence[int] = (1, 2, 3, 4, 5, 6, 7, 8, 9),
+        *,
+        covariance_type: str | Sequence[str] = "all",
+        criterion: str = "bic",
+        cv: Any = None,
+        refit: bool = True,
+        tol: float = 1e-5,
+        reg_covar: float = 1e-6,
+        max_iter: int = 1000,
+        n_init: int = 1,
+        acceleration: str | None = "squarem",
+        init_params: str = "hierarchical",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.criterion = criterion
+        self.cv = cv
+        self.refit = refit
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.acceleration = acceleration
+        self.init_params = init_params
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self._best().weights_)
+
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit every pair of covariance type and number of components, and choose.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights; a weight of 2 counts as the row twice.
+
+        Returns
+        -------
+        self : GaussianMixtureIC
+
+        Raises
+        ------
+        ValueError
+            For a parameter or input out of its range, and if every fit fails.
+
+        Warns
+        -----
+        FitFailedWarning
+            If some of the fits failed: which, and why.
+        ConvergenceWarning
+            What the best fit warns of.
+        """
+        return self._fit(X, sample_weight, unwatched)
+
+    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None, watch: Watch) -> Self:
+        """Fit, and tell ``watch`` of each fit to all rows that has ended."""
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        rows = validate_data(self, X, dtype=float_dtypes(X))
+        weights = check_sample_weight(sample_weight, len(rows))
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = int(check_random_state(seed).randint(2**31 - 1))
+        shared = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "init_params")
+        parameters = {name: getattr(self, name) for name in shared} | {"random_state": seed}
+        cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
+        grid = Grid(cells, parameters, self.n_jobs)
+
+        def judge(mixture: EMGaussianMixture) -> dict[str, float]:
+            return criteria(mixture, rows, weights)
+
+        outcomes = grid.fit(rows, weights, judge, watch)
+        results = tabulate(cells, outcomes, rows.shape[1])
+        if self.criterion == "cv":
+            folds = _FOLDS if self.cv is None else self.cv
+            if isinstance(folds, int | np.integer):
+                folds = KFold(int(folds), shuffle=True, random_state=seed)
+            columns, errors = cross_validate(grid, rows, weights, check_cv(folds).split(rows))
+            results |= columns
+            results["error"] = np.where(results["error"] == "", errors, results["error"])
+        self._choose(grid, results, outcomes)
+        return self
+
+    def _choose(self, grid: Grid, results: Columns, outcomes: list[Outcome]) -> None:
+        """Rank the fits and publish."""
+        column, sign = _COLUMNS[self.criterion]
+        failed = results["error"] != ""
+        results[column] = np.where(failed, np.nan, results[column])
+        if failed.all():
+            raise ValueError(describe_failures(results, failed))
+        aside = results["collapsed"] & (self.criterion != "cv")
+        results["rank"] = rank(sign * results[column], aside)
+        best = int(np.argmin(results["rank"]))
+        self.results_ = results
+        self.best_index_ = best
+        self.best_score_ = float(results[column][best])
+        self.n_iter_ = int(results["n_iter"][best])
+        self.best_params_ = grid.cells[best]._asdict()
+        if failed.any():
+            message = describe_failures(results, failed)
+            warnings.warn(message, FitFailedWarning, stacklevel=4)
+        if not self.refit:
+            return
+        mixture = outcomes[best].mixture
+        assert mixture is not None
+        self.best_estimator_ = mixture.set_params(init_params=self.init_params, n_jobs=self.n_jobs)
+        if hasattr(self, "feature_names_in_"):
+            mixture.feature_names_in_ = self.feature_names_in_
+        for message in outcomes[best].warnings:
+            warnings.warn(f"The best fit: {message}", ConvergenceWarning, stacklevel=4)
+
+    def _best(self, X: ArrayLike | None = None) -> EMGaussianMixture:
+        """Return the best fit; check that it is there, and that ``X`` has its features."""
+        check_is_fitted(self)
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                "With refit=False there is no best_estimator_, which this method needs: set "
+                "refit=True and fit again"
+            )
+        if X is not None:
+            validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        return self.best_estimator_
+
+    def predict(self, X: ArrayLike) -> Labels:
+        """Assign each row to its most probable component in the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        return self._best(X).predict(X)
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Compute each component's posterior probability in the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components), of the dtype of X
+        """
+        return self._best(X).predict_proba(X)
+
+    def score_samples(self, X: ArrayLike) -> Floats:
+        """Compute the log density of each row under the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), of the dtype of X
+            In nats.
+        """
+        return self._best(X).score_samples(X)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the mean log density of rows under the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            In nats per unit of weight.
+        """
+        return self._best(X).score(X, sample_weight=sample_weight)
+
+    def sample(
+        self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
+    ) -> tuple[Floats, Labels]:
+        """Draw rows from the best fit; see `EMGaussianMixture.sample`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,), int64
+            The component of each row.
+        """
+        return self._best().sample(n_samples, random_state=random_state)
