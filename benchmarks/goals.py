@@ -82,6 +82,20 @@ def _accelerated(column):
     return figures
 
 
+def _of_fit(name, column):
+    def figures(result):
+        rows = {row["fit"]: row for row in result["rows"]}
+        return {f"{len(result['cases'])} cases": rows[name][column]}
+
+    return figures
+
+
+def _time_of_default(result):
+    """Of the default fit over scikit-learn's, medians over the cases."""
+    seconds = {row["fit"]: row["seconds"] for row in result["rows"]}
+    return {f"{len(result['cases'])} cases": seconds["skem"] / seconds["scikit-learn"]}
+
+
 GOALS = (
     Goal(
         "iteration",
@@ -130,6 +144,25 @@ GOALS = (
         1,
         "times",
         _by_row("ratio"),
+    ),
+    *(
+        Goal(
+            "quality",
+            f"default fits more than 0.005 nats per row below the best known, {what}",
+            "<=",
+            0.05,
+            "",
+            _of_fit(name, "share"),
+        )
+        for what, name in (("likelihood", "skem"), ("variational bound", "skem, variational"))
+    ),
+    Goal(
+        "quality",
+        "median time of the default fit over scikit-learn's",
+        "<=",
+        1,
+        "",
+        _time_of_default,
     ),
     Goal(
         "acceleration",

@@ -393,9 +393,9 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
         The statistics per unit of weight become ``(1 - rate) old + rate new`` with
         ``rate = (learning_offset + t) ** -learning_decay`` at step t = 1, 2, ...; the first
-        batch, from which the start is made, counts wholly ('auto' stands for 'kmeans' there). After `fit`, steps go on from what
-        was fitted. `reg_covar` stays relative to the variances of the rows of that fit, or else of
-        the first batch.
+        batch, from which the start is made ('auto' stands for 'kmeans' there), counts wholly.
+        After `fit`, steps go on from what was fitted. `reg_covar` stays relative to the variances
+        of the rows of that fit, or else of the first batch.
 
         Parameters
         ----------
