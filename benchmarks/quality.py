@@ -131,9 +131,9 @@ def _summarise(cases, name):
 def markdown(result):
     """One line for each kind of fit."""
     lines = [
-        f"{len(result['cases'])} simulated mixtures (`simulated.py`), default settings but for what "
-        f"is said; the best known of each is the best of {result['restarts']} long restarts and of "
-        "the fits below. All threads.",
+        f"{len(result['cases'])} simulated mixtures (`simulated.py`), default settings but for "
+        f"what is said; the best known of each is the best of {result['restarts']} long restarts "
+        "and of the fits below. All threads.",
         "",
         f"| fit | more than {result['below']:g} nats per row below the best known | mean | worst "
         "| median time, ms |",
