@@ -12,6 +12,7 @@ __all__ = [
     "agglomeration",
     "centred",
     "dense",
+    "discrepancy",
     "elementary",
     "gaussian_latent",
     "likelihoods",
