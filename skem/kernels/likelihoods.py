@@ -36,8 +36,8 @@ def gaussian(output, target, weights, log_variance, bounds, losses, gradient, va
         Receives the loss of each line.
     gradient : ndarray of the shape of ``output``, or (0, n_features)
         Receives the gradient, unless it has no lines.
-    variance_gradient : ndarray of the shape of ``log_variance``
-        Receives the weighted gradient at it, if there is a gradient.
+    variance_gradient : ndarray of the shape of ``log_variance``, or (0,)
+        Receives the weighted gradient at it, if there is a gradient and it has places.
     """
     n_rows, n_features = target.shape
     precision, squares, sums = np.empty(n_features), np.empty(n_features), np.zeros(n_features)
@@ -60,7 +60,7 @@ def gaussian(output, target, weights, log_variance, bounds, losses, gradient, va
                 out[j] = weight * precision[j] * (mean[j] - x[j])
             total += weight
         losses[r] = 0.5 * (constant + fold(squares, n_features))
-    if gradient.shape[0] > 0:
+    if gradient.shape[0] > 0 and variance_gradient.size > 0:
         variance_gradient[:] = 0.0
         for j in range(n_features):
             raw = np.float64(log_variance[j % log_variance.size])

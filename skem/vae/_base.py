@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -19,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem import kernels
 from skem._callbacks import CallbackSupportMixin, with_callbacks
 from skem._parameters import (
     Allowed,
@@ -43,7 +45,7 @@ from skem.vae._optimisers import OPTIMISERS
 from skem.vae._rows import Rows, make_rows
 from skem.vae._setup import NOISE_VARIANCES, check_unit_interval
 
-__all__ = ["COMMON", "BaseAutoencoder", "DensityMethods", "Elbo"]
+__all__ = ["COMMON", "BaseAutoencoder", "DensityMethods", "Elbo", "weighted_mean"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -224,6 +226,7 @@ class BaseAutoencoder(
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_latent)
+            Numbers beyond 1e10 count as 1e10.
 
         Returns
         -------
@@ -265,7 +268,8 @@ class BaseAutoencoder(
 
     def _decode(self, codes: Floats) -> Floats:
         model = self._trained.model
-        z = np.ascontiguousarray(codes, dtype=model.dtype)
+        bounds = -kernels.standardise.FARTHEST, kernels.standardise.FARTHEST
+        z = np.ascontiguousarray(np.clip(codes, *bounds), dtype=model.dtype)
         decoder = model.split(self._trained.state.parameters)[1]
         return model.decoder.forward(decoder, z, model.decoder.space(len(z), model.dtype))
 
@@ -299,16 +303,9 @@ class BaseAutoencoder(
         with Threads(count_threads(self.n_jobs)) as threads:
             return encode(trained.model, trained.state.parameters, self._make_rows(X), threads)
 
-
-class DensityMethods:
-    """What an autoencoder with a likelihood of rows can do besides."""
-
-    n_jobs: int | None
-    _trained: _fitting.Trained
-    _sampler: np.random.RandomState
-    likelihood_: str
-    _check_rows: Any
-    _make_rows: Any
+    def _scoring_latent(self) -> Latent:
+        """Return the latent that rows are scored with."""
+        return self._trained.model.latent
 
     def _evaluated(self, X: Floats) -> RowTerms:
         """Return the terms of rows, in the network's units."""
@@ -317,9 +314,26 @@ class DensityMethods:
         with Threads(count_threads(self.n_jobs)) as threads:
             return row_terms(model, trained.state.parameters, self._make_rows(X), threads)
 
-    def _scoring_latent(self) -> Latent:
-        """Return the latent that rows are scored with."""
-        return self._trained.model.latent
+    def _log_likelihood(self, X: Floats) -> Array:
+        """Return the estimated log-likelihood of each row, in the units of X."""
+        return self._evaluated(X).log_likelihood - self._trained.standard.log_volume
+
+
+def weighted_mean(values: Floats, sample_weight: ArrayLike | None) -> float:
+    """Return the mean over rows, after a check of their weights."""
+    weights = check_sample_weight(sample_weight, len(values))
+    return float(np.average(values.astype(np.float64), weights=weights))
+
+
+class DensityMethods:
+    """What an autoencoder with a likelihood of rows can do besides."""
+
+    _trained: _fitting.Trained
+    _sampler: np.random.RandomState
+    _check_rows: Any
+    _decode: Any
+    _evaluated: Any
+    _log_likelihood: Any
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Estimate the log-likelihood of each row.
@@ -334,7 +348,7 @@ class DensityMethods:
             In nats; the same for a row whenever it is asked for, whatever rows are beside it.
         """
         rows = self._check_rows(X)
-        values = self._evaluated(rows).log_likelihood - self._trained.standard.log_volume
+        values = self._log_likelihood(rows)
         limits = np.finfo(rows.dtype)
         return np.clip(values, limits.min, limits.max, out=values).astype(rows.dtype, copy=False)
 
@@ -355,9 +369,7 @@ class DensityMethods:
         score : float
             In nats per unit of weight.
         """
-        values = self.score_samples(X).astype(np.float64)
-        weights = check_sample_weight(sample_weight, len(values))
-        return float(np.average(values, weights=weights))
+        return weighted_mean(self.score_samples(X), sample_weight)
 
     def elbo(self, X: ArrayLike) -> Elbo:
         """Compute the evidence lower bound of each row and its two parts.
@@ -373,8 +385,7 @@ class DensityMethods:
             (n_samples,), float64, in nats: ``elbo = reconstruction - divergence``, for
             ``beta=1`` whatever the parameter is.
         """
-        rows = self._check_rows(X)
-        terms = self._evaluated(rows)
+        terms = self._evaluated(self._check_rows(X))
         reconstruction = terms.reconstruction - self._trained.standard.log_volume
         return Elbo(reconstruction - terms.divergence, reconstruction, terms.divergence)
 
@@ -382,16 +393,16 @@ class DensityMethods:
         """Draw a row from each code."""
         model, standard = self._trained.model, self._trained.standard
         own = model.split(self._trained.state.parameters)[2]
-        output = self._decode(codes)  # type: ignore[attr-defined]
+        output = self._decode(codes)
         return standard.write(model.likelihood.draw(own, output, rng), model.dtype)
 
     def _rng(
         self, n_samples: int, random_state: int | np.random.RandomState | None
     ) -> np.random.RandomState:
         check_is_fitted(self)
-        if n_samples < 1:
+        if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
-                "sample."
+                "sample, and a whole number of them."
             )
         return self._sampler if random_state is None else check_random_state(random_state)
