@@ -99,6 +99,8 @@ class Curves:
     diverged: bool = False
 
 
+# What overflows ends training, and the user hears of it in words.
+@np.errstate(over="ignore", invalid="ignore")
 def run_epoch(steps: Steps, state: State, schedule: Schedule) -> float:
     """Visit all rows once, in random order; return the mean loss, which may be not finite."""
     n_rows = len(steps.rows)
@@ -147,9 +149,10 @@ def train(
     """Train in place until the loss stops falling, ``max_epochs`` are over, or it diverges.
 
     The loss is that of the held-out rows if there are any, and then the best parameters are
-    restored at the end. No epoch counts before the warm-up of the divergence is over: the loss
-    is another one until then. After an epoch with a loss that is not finite, the parameters from
-    before it are restored, and training ends.
+    restored at the end. No loss counts in which the divergence has less than its whole factor:
+    that of an epoch of training in which the warm-up ends neither, that of the held-out rows after
+    it does. After an epoch with a loss that is not finite, the parameters from before it are
+    restored, and training ends.
 
     Parameters
     ----------
@@ -183,7 +186,9 @@ def train(
         if held_out is not None:
             curves.validation.append(watched)
         stop = after_epoch(state, curves)
-        if state.step >= schedule.warmup:
+        # The first step whose divergence is in the loss that is watched.
+        counted = before.step + 1 if held_out is None else state.step
+        if counted >= schedule.warmup:
             idle = 0 if watched < best - schedule.tol else idle + 1
             if watched < best:
                 best = watched
