@@ -20,11 +20,13 @@ __all__ = [
     "noise",
     "normalise",
     "optimisers",
+    "product",
     "projected",
     "rotations",
     "rows",
     "standardise",
     "student",
+    "tiles",
 ]
 
 

@@ -9,7 +9,13 @@ import math
 
 import numpy as np
 
-from skem.kernels.elementary import exponential, fold, log_product
+from skem.kernels.elementary import (
+    LOWEST_SINGLE,
+    exponential,
+    exponential_single,
+    fold,
+    log_product,
+)
 from skem.kernels.jit import contracted_kernel, each
 
 # Values that are worked on at once where a loop need not know of rows.
@@ -119,8 +125,9 @@ def bernoulli(output, target, weights, losses, gradient):
     n_rows, n_features = target.shape
     # Several short rows at once: a row alone would leave the vectors half empty.
     n_together = max(1, TOGETHER // n_features)
-    terms = np.empty(n_together * n_features)
-    factors = np.empty(n_together * n_features)
+    room = n_together * n_features
+    terms, factors, bits = np.empty(room), np.empty(room), np.empty(room, np.int32)
+    e = np.empty(room, output.dtype)
     for first in range(0, output.shape[0], n_rows):
         for a in range(0, n_rows, n_together):
             b = min(a + n_together, n_rows)
@@ -128,18 +135,29 @@ def bernoulli(output, target, weights, losses, gradient):
             logits = output[first + a : first + b].reshape(n)
             x = target[a:b].reshape(n)
             # -log p(x) = max(l, 0) - x l + log(1 + e), with e = exp(-|l|).
+            if output.itemsize == 4:
+                for j in each(n):
+                    e[j] = np.maximum(-np.abs(logits[j]), LOWEST_SINGLE)
+                exponential_single(e[:n], bits[:n])
+            else:
+                for j in each(n):
+                    e[j] = exponential(-np.abs(logits[j]))
             for j in each(n):
                 logit = np.float64(logits[j])
-                factors[j] = 1.0 + exponential(-np.abs(logit))
+                factors[j] = 1.0 + np.float64(e[j])
                 terms[j] = np.maximum(logit, 0.0) - x[j] * logit
             if gradient.shape[0] > 0:
+                one = output.dtype.type(1)
                 out = gradient[first + a : first + b].reshape(n)
                 for j in each(n):
-                    out[j] = 0.5 + np.copysign(1.0 / factors[j] - 0.5, logits[j]) - x[j]
+                    # The probability is this, or one less this, without a loss of digits.
+                    rest = e[j] / (one + e[j])
+                    upper = one * (logits[j] >= 0)
+                    out[j] = (upper - x[j]) + rest * (one - upper - upper)
             for i in range(b - a):
                 r, here = first + a + i, slice(i * n_features, (i + 1) * n_features)
                 losses[r] = fold(terms[here], n_features) + log_product(factors[here], n_features)
                 if gradient.shape[0] > 0:
-                    line, weight = gradient[r], weights[r]
+                    line, weight = gradient[r], output.dtype.type(weights[r])
                     for j in each(n_features):
                         line[j] *= weight

@@ -14,7 +14,8 @@ from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skem._parameters import Allowed, integer
-from skem.vae._base import COMMON, BaseAutoencoder, DensityMethods, Floats
+from skem.vae._base import COMMON, BaseAutoencoder, Floats
+from skem.vae._density import DensityMethods
 from skem.vae._latents import Batch
 
 __all__ = ["CategoricalLatent", "CategoricalSpace", "CategoricalVAE"]

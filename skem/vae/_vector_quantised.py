@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import Allowed, integer, one_of, real
-from skem.vae._base import COMMON, BaseAutoencoder, weighted_mean
+from skem.vae._base import COMMON, BaseAutoencoder
+from skem.vae._density import weighted_mean
 from skem.vae._quantised_latent import QuantisedLatent
 
 __all__ = ["CODEBOOK_UPDATES", "VQVAE"]
