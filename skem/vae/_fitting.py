@@ -185,7 +185,7 @@ def step(estimator: BaseAutoencoder, X: Floats, weights: Array | None) -> Outcom
         steps = _steps(estimator, trained, rows, threads)
         before = state.copy()
         loss = run_epoch(steps, state, _schedule(estimator))
-        if np.isfinite(loss) and np.isfinite(state.parameters).all():
+        if np.isfinite(loss) and state.is_finite():
             curves.loss.append(loss)
         else:
             curves.diverged = True

@@ -48,6 +48,10 @@ class State:
         """Return an independent copy."""
         return State(self.parameters.copy(), self.moments.copy(), self.seed, self.step, self.epoch)
 
+    def is_finite(self) -> bool:
+        """Say whether training can go on: with an infinite moment a parameter stays for good."""
+        return bool(np.isfinite(self.parameters).all() and np.isfinite(self.moments).all())
+
     def restore(self, other: State) -> None:
         """Go back to a copy's parameters and moments; the counts stay."""
         self.parameters[:] = other.parameters
@@ -178,7 +182,7 @@ def train(
             watched = mean_terms(
                 steps.model, state.parameters, held_out, schedule.beta, steps.threads
             ).loss
-        if not (np.isfinite(watched) and np.isfinite(state.parameters).all()):
+        if not (np.isfinite(watched) and state.is_finite()):
             curves.diverged = True
             state.restore(before)
             break

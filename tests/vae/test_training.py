@@ -207,6 +207,19 @@ def test_divergence_ends_with_finite_weights(dtype):
     assert_sound(vae, X)
 
 
+def test_a_gradient_too_large_for_its_square_is_a_divergence():
+    X = curve(dtype=np.float32)
+    vae = fit(X, noise_variance=1e-6)
+    before = vae._trained.state.parameters.copy()
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        vae.partial_fit(np.full((5, 5), 1e30, np.float32))
+    np.testing.assert_array_equal(vae._trained.state.parameters, before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        vae.partial_fit(X)
+    assert (vae._trained.state.parameters != before).mean() > 0.9
+
+
 def test_free_bits_keep_the_code_in_use():
     X = curve(200)
     strong = {"beta": 20.0, "max_epochs": 60, "learning_rate_init": 0.02}
