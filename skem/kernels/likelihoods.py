@@ -46,26 +46,38 @@ def gaussian(output, target, weights, log_variance, bounds, losses, gradient, va
         Receives the weighted gradient at it, if there is a gradient and it has places.
     """
     n_rows, n_features = target.shape
-    precision, squares, sums = np.empty(n_features), np.empty(n_features), np.zeros(n_features)
+    # Several short rows at once: a row alone would leave the vectors half empty.
+    n_together = min(n_rows, max(1, TOGETHER // n_features))
+    shape = (n_together, n_features)
+    squares, precision = np.empty(shape), np.empty(shape)
+    flat_squares, flat_precision = squares.reshape(squares.size), precision.reshape(squares.size)
+    ones, sums, total = np.ones(n_features), np.zeros(n_features), 0.0
     constant = n_features * LOG_2_PI
     for j in range(n_features):
         raw = np.float64(log_variance[j % log_variance.size])
         v = min(max(raw, bounds[0]), bounds[1])
         constant += v
-        precision[j] = math.exp(-v)
-    total = 0.0
-    for r in range(output.shape[0]):
-        mean, x, weight = output[r], target[r % n_rows], weights[r]
-        for j in each(n_features):
-            distance = np.float64(mean[j]) - x[j]
-            squares[j] = distance * distance * precision[j]
-        if gradient.shape[0] > 0:
-            out = gradient[r]
-            for j in each(n_features):
-                sums[j] += weight * squares[j]
-                out[j] = weight * precision[j] * (mean[j] - x[j])
-            total += weight
-        losses[r] = 0.5 * (constant + fold(squares, n_features))
+        precision[:, j] = math.exp(-v)
+    for first in range(0, output.shape[0], n_rows):
+        for a in range(0, n_rows, n_together):
+            b = min(a + n_together, n_rows)
+            n = (b - a) * n_features
+            here = slice(first + a, first + b)
+            mean, x = output[here].reshape(n), target[a:b].reshape(n)
+            for j in each(n):
+                distance = np.float64(mean[j]) - x[j]
+                flat_squares[j] = distance * distance * flat_precision[j]
+            losses[here] = 0.5 * (constant + np.dot(squares[: b - a], ones))
+            if gradient.shape[0] > 0:
+                out = gradient[here].reshape(n)
+                for j in each(n):
+                    out[j] = flat_precision[j] * (np.float64(mean[j]) - x[j])
+                for r in range(first + a, first + b):
+                    line, weight = gradient[r], weights[r]
+                    for j in each(n_features):
+                        line[j] *= weight
+                sums += np.dot(weights[here], squares[: b - a])
+                total += weights[here].sum()
     if gradient.shape[0] > 0 and variance_gradient.size > 0:
         variance_gradient[:] = 0.0
         for j in range(n_features):
