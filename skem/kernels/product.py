@@ -1,8 +1,9 @@
 """Matrix products of the sizes that networks have.
 
 A library's products are made for large square matrices: those of a few hundred rows and columns
-reach a half to four fifths of its speed. These here copy nothing but a factor that stands
-across, and each row's numbers are added up in one order, whatever rows are beside it.
+reach a half to four fifths of its speed. These here copy little, and add up each row's numbers in
+one order, whatever rows are beside it. Results of a few columns are left to the library, which is
+faster there.
 """
 
 import numpy as np
@@ -80,7 +81,7 @@ def _product_across(a, b, out):
 @inner_kernel
 def multiply(a, b, out):
     """Write ``a b`` to ``out``; all C-ordered, none of them empty."""
-    if disabled:
+    if disabled or out.shape[1] * out.itemsize <= VECTOR_BYTES:
         np.dot(a, b, out)
     else:
         _product(a.reshape(a.size), a.shape[1], 1, b, out)
@@ -89,7 +90,7 @@ def multiply(a, b, out):
 @inner_kernel
 def multiply_left_transposed(a, b, out):
     """Write ``a.T b`` to ``out``; all C-ordered, none of them empty."""
-    if disabled:
+    if disabled or out.shape[1] * out.itemsize <= VECTOR_BYTES:
         np.dot(a.T, b, out)
     else:
         _product(a.reshape(a.size), 1, a.shape[1], b, out)
@@ -98,7 +99,7 @@ def multiply_left_transposed(a, b, out):
 @inner_kernel
 def multiply_right_transposed(a, b, out):
     """Write ``a b.T`` to ``out``; all C-ordered, none of them empty."""
-    if disabled:
+    if disabled or out.shape[1] * out.itemsize <= VECTOR_BYTES:
         np.dot(a, b.T, out)
     else:
         _product_across(a.reshape(a.size), b, out)
