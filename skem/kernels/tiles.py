@@ -19,7 +19,10 @@ N_ROWS = 6
 
 def _vectors():
     """Return the bytes of a vector, and how many vectors of a tile's row find room."""
-    features = llvmlite.binding.get_host_cpu_features()
+    try:
+        features = llvmlite.binding.get_host_cpu_features()
+    except RuntimeError:  # not known for this kind of processor
+        return 16, 2
     if features.get("avx512f"):
         return 64, 4
     return (32, 2) if features.get("avx") else (16, 2)
@@ -103,7 +106,7 @@ class _Tile:
             left = self.spread(builder.load(builder.gep(line, [offset])))
             new.append([])
             for total, vector, start in zip(row, right, fetched, strict=True):
-                new[-1].append(self.call("llvm.fma.*", [left, vector, total], self.vector))
+                new[-1].append(self.call("llvm.fmuladd.*", [left, vector, total], self.vector))
                 total.add_incoming(self.zero, before)
                 total.add_incoming(start, fetch)
                 total.add_incoming(new[-1][-1], loop)
