@@ -2,8 +2,8 @@
 
 A library's products are made for large square matrices: those of a few hundred rows and columns
 reach a half to four fifths of its speed. These here copy little, and add up each row's numbers in
-one order, whatever rows are beside it. Results of a few columns are left to the library, which is
-faster there.
+one order, whatever rows are beside it. Results of a few columns and large factors that stand across
+are left to the library, which is faster there.
 """
 
 import numpy as np
@@ -99,7 +99,8 @@ def multiply_left_transposed(a, b, out):
 @inner_kernel
 def multiply_right_transposed(a, b, out):
     """Write ``a b.T`` to ``out``; all C-ordered, none of them empty."""
-    if disabled or out.shape[1] * out.itemsize <= VECTOR_BYTES:
+    large = b.size * b.itemsize > LARGE
+    if disabled or large or out.shape[1] * out.itemsize <= VECTOR_BYTES:
         np.dot(a, b.T, out)
     else:
         _product_across(a.reshape(a.size), b, out)

@@ -174,8 +174,10 @@ def train(
     curves = Curves()
     best, idle = np.inf, 0
     best_state: State | None = None
+    before = state.copy()
     for _ in range(schedule.max_epochs):
-        before = state.copy()
+        before.restore(state)
+        first_step = state.step + 1
         loss = run_epoch(steps, state, schedule)
         watched = loss
         if held_out is not None and np.isfinite(loss):
@@ -191,7 +193,7 @@ def train(
             curves.validation.append(watched)
         stop = after_epoch(state, curves)
         # The first step whose divergence is in the loss that is watched.
-        counted = before.step + 1 if held_out is None else state.step
+        counted = first_step if held_out is None else state.step
         if counted >= schedule.warmup:
             idle = 0 if watched < best - schedule.tol else idle + 1
             if watched < best:

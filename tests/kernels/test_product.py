@@ -17,6 +17,7 @@ SHAPES = [
     (3 * N_ROWS + 2, product.N_INNER + 1, 2 * WIDEST + 17),
     (13, 2 * product.N_INNER_ACROSS + 5, 7),
     (40, 300, 230),
+    (40, 300, 70),
     (5, 2, 0),
 ]
 
