@@ -123,6 +123,17 @@ def test_it_keeps_units_active_where_the_vae_collapses(kernel):
     assert info.transform(X).var(axis=0).mean() > 5 * plain.transform(X).var(axis=0).mean()
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_the_scale_of_weights_changes_nothing(factor):
+    X = digits()[:100]
+    weights = np.random.default_rng(0).integers(1, 4, 100)
+    fits = [
+        fit(X, InfoVAE(max_epochs=3, random_state=0), sample_weight=scale * weights)
+        for scale in (1.0, factor)
+    ]
+    np.testing.assert_allclose(fits[1].transform(X), fits[0].transform(X), rtol=1e-6, atol=1e-9)
+
+
 def test_held_out_rows_have_the_discrepancy_in_their_loss():
     X = digits()[:60]
     parameters = {"beta": 0.0, "max_epochs": 1, "early_stopping": True, "validation_fraction": 0.5}
