@@ -110,6 +110,7 @@ def test_without_its_discrepancy_it_is_a_vae():
 
 
 @pytest.mark.parametrize("kernel", MMD_KERNELS)
+@pytest.mark.filterwarnings("ignore:Training did not converge")
 @pytest.mark.skipif(not compiled, reason="hundreds of steps on large batches")
 def test_it_keeps_units_active_where_the_vae_collapses(kernel):
     X = digits()
