@@ -50,6 +50,7 @@ for ax, (name, model) in zip(axes, models.items(), strict=True):
         ax.hist(shifted, bins, alpha=0.6, label=label)
     ax.set(xscale="log", xlabel="nats above the most probable row, plus 1", title=name)
     ax.legend()
+    ax.set_ylabel("rows")
     print(f"{name}: area under the ROC curve {area:.3f}")
 plt.tight_layout()
 plt.show()

@@ -40,12 +40,13 @@ LatentDisplay.from_estimator(vae, X, y, dimensions=(0, 1))
 # ----------
 # Codes on a grid of quantiles of the prior, decoded: what lies between the digits.
 
-n = 15
+n = 11
 place = norm.ppf(np.linspace(0.03, 0.97, n))
 codes = np.stack(np.meshgrid(place, place[::-1]), axis=-1).reshape(-1, 2)
 images = vae.inverse_transform(codes).reshape(n, n, 8, 8)
 _, ax = plt.subplots(figsize=(6, 6))
-mosaic = images.transpose(0, 2, 1, 3).reshape(8 * n, 8 * n)
+framed = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+mosaic = framed.transpose(0, 2, 1, 3).reshape(10 * n, 10 * n)
 ax.imshow(mosaic, cmap="gray_r", vmin=0, vmax=1)
 ax.set(xticks=[], yticks=[], xlabel="code 0", ylabel="code 1", title="Decoded codes")
 plt.show()

@@ -12,6 +12,7 @@ __all__ = [
     "agglomeration",
     "centred",
     "dense",
+    "discrepancy",
     "elementary",
     "gaussian_latent",
     "likelihoods",
@@ -19,11 +20,13 @@ __all__ = [
     "noise",
     "normalise",
     "optimisers",
+    "product",
     "projected",
     "rotations",
     "rows",
     "standardise",
     "student",
+    "tiles",
 ]
 
 

@@ -9,7 +9,13 @@ import math
 
 import numpy as np
 
-from skem.kernels.elementary import exponential, fold, log_product
+from skem.kernels.elementary import (
+    LOWEST_SINGLE,
+    exponential,
+    exponential_single,
+    fold,
+    log_product,
+)
 from skem.kernels.jit import contracted_kernel, each
 
 # Values that are worked on at once where a loop need not know of rows.
@@ -36,31 +42,43 @@ def gaussian(output, target, weights, log_variance, bounds, losses, gradient, va
         Receives the loss of each line.
     gradient : ndarray of the shape of ``output``, or (0, n_features)
         Receives the gradient, unless it has no lines.
-    variance_gradient : ndarray of the shape of ``log_variance``
-        Receives the weighted gradient at it, if there is a gradient.
+    variance_gradient : ndarray of the shape of ``log_variance``, or (0,)
+        Receives the weighted gradient at it, if there is a gradient and it has places.
     """
     n_rows, n_features = target.shape
-    precision, squares, sums = np.empty(n_features), np.empty(n_features), np.zeros(n_features)
+    # Several short rows at once: a row alone would leave the vectors half empty.
+    n_together = min(n_rows, max(1, TOGETHER // n_features))
+    shape = (n_together, n_features)
+    squares, precision = np.empty(shape), np.empty(shape)
+    flat_squares, flat_precision = squares.reshape(squares.size), precision.reshape(squares.size)
+    ones, sums, total = np.ones(n_features), np.zeros(n_features), 0.0
     constant = n_features * LOG_2_PI
     for j in range(n_features):
         raw = np.float64(log_variance[j % log_variance.size])
         v = min(max(raw, bounds[0]), bounds[1])
         constant += v
-        precision[j] = math.exp(-v)
-    total = 0.0
-    for r in range(output.shape[0]):
-        mean, x, weight = output[r], target[r % n_rows], weights[r]
-        for j in each(n_features):
-            distance = np.float64(mean[j]) - x[j]
-            squares[j] = distance * distance * precision[j]
-        if gradient.shape[0] > 0:
-            out = gradient[r]
-            for j in each(n_features):
-                sums[j] += weight * squares[j]
-                out[j] = weight * precision[j] * (mean[j] - x[j])
-            total += weight
-        losses[r] = 0.5 * (constant + fold(squares, n_features))
-    if gradient.shape[0] > 0:
+        precision[:, j] = math.exp(-v)
+    for first in range(0, output.shape[0], n_rows):
+        for a in range(0, n_rows, n_together):
+            b = min(a + n_together, n_rows)
+            n = (b - a) * n_features
+            here = slice(first + a, first + b)
+            mean, x = output[here].reshape(n), target[a:b].reshape(n)
+            for j in each(n):
+                distance = np.float64(mean[j]) - x[j]
+                flat_squares[j] = distance * distance * flat_precision[j]
+            losses[here] = 0.5 * (constant + np.dot(squares[: b - a], ones))
+            if gradient.shape[0] > 0:
+                out = gradient[here].reshape(n)
+                for j in each(n):
+                    out[j] = flat_precision[j] * (np.float64(mean[j]) - x[j])
+                for r in range(first + a, first + b):
+                    line, weight = gradient[r], weights[r]
+                    for j in each(n_features):
+                        line[j] *= weight
+                sums += np.dot(weights[here], squares[: b - a])
+                total += weights[here].sum()
+    if gradient.shape[0] > 0 and variance_gradient.size > 0:
         variance_gradient[:] = 0.0
         for j in range(n_features):
             raw = np.float64(log_variance[j % log_variance.size])
@@ -119,8 +137,9 @@ def bernoulli(output, target, weights, losses, gradient):
     n_rows, n_features = target.shape
     # Several short rows at once: a row alone would leave the vectors half empty.
     n_together = max(1, TOGETHER // n_features)
-    terms = np.empty(n_together * n_features)
-    factors = np.empty(n_together * n_features)
+    room = n_together * n_features
+    terms, factors, bits = np.empty(room), np.empty(room), np.empty(room, np.int32)
+    e = np.empty(room, output.dtype)
     for first in range(0, output.shape[0], n_rows):
         for a in range(0, n_rows, n_together):
             b = min(a + n_together, n_rows)
@@ -128,18 +147,29 @@ def bernoulli(output, target, weights, losses, gradient):
             logits = output[first + a : first + b].reshape(n)
             x = target[a:b].reshape(n)
             # -log p(x) = max(l, 0) - x l + log(1 + e), with e = exp(-|l|).
+            if output.itemsize == 4:
+                for j in each(n):
+                    e[j] = np.maximum(-np.abs(logits[j]), LOWEST_SINGLE)
+                exponential_single(e[:n], bits[:n])
+            else:
+                for j in each(n):
+                    e[j] = exponential(-np.abs(logits[j]))
             for j in each(n):
                 logit = np.float64(logits[j])
-                factors[j] = 1.0 + exponential(-np.abs(logit))
+                factors[j] = 1.0 + np.float64(e[j])
                 terms[j] = np.maximum(logit, 0.0) - x[j] * logit
             if gradient.shape[0] > 0:
+                one = output.dtype.type(1)
                 out = gradient[first + a : first + b].reshape(n)
                 for j in each(n):
-                    out[j] = 0.5 + np.copysign(1.0 / factors[j] - 0.5, logits[j]) - x[j]
+                    # The probability is this, or one less this, without a loss of digits.
+                    rest = e[j] / (one + e[j])
+                    upper = one * (logits[j] >= 0)
+                    out[j] = (upper - x[j]) + rest * (one - upper - upper)
             for i in range(b - a):
                 r, here = first + a + i, slice(i * n_features, (i + 1) * n_features)
                 losses[r] = fold(terms[here], n_features) + log_product(factors[here], n_features)
                 if gradient.shape[0] > 0:
-                    line, weight = gradient[r], weights[r]
+                    line, weight = gradient[r], output.dtype.type(weights[r])
                     for j in each(n_features):
                         line[j] *= weight

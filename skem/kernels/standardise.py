@@ -10,13 +10,13 @@ FARTHEST = 1e10
 
 
 @kernel
-def standardise(rows, origin, inverse_scale, out):
-    """Write ``(rows - origin) * inverse_scale`` to ``out``, both (n_rows, n_features).
+def standardise(rows, places, origin, inverse_scale, out):
+    """Write ``(rows[places] - origin) * inverse_scale`` to ``out`` (n_places, n_features).
 
     ``origin`` and ``inverse_scale`` (n_features,) are float64, and so is the arithmetic.
     """
-    for i in range(rows.shape[0]):
-        row, line = rows[i], out[i]
+    for i in range(places.size):
+        row, line = rows[places[i]], out[i]
         for j in each(origin.size):
             value = (row[j] - origin[j]) * inverse_scale[j]
             line[j] = np.minimum(np.maximum(value, -FARTHEST), FARTHEST)

@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,10 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem import kernels
 from skem._callbacks import CallbackSupportMixin, with_callbacks
 from skem._parameters import (
     Allowed,
@@ -43,7 +44,7 @@ from skem.vae._optimisers import OPTIMISERS
 from skem.vae._rows import Rows, make_rows
 from skem.vae._setup import NOISE_VARIANCES, check_unit_interval
 
-__all__ = ["COMMON", "BaseAutoencoder", "DensityMethods", "Elbo"]
+__all__ = ["COMMON", "BaseAutoencoder"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -72,17 +73,6 @@ COMMON: dict[str, tuple[Allowed, ...]] = {
     "verbose": (integer(0), boolean),
     "n_jobs": (jobs, none),
 }
-
-
-class Elbo(NamedTuple):
-    """The evidence lower bound of each row and its two parts, in nats, all (n_samples,).
-
-    ``elbo = reconstruction - divergence``.
-    """
-
-    elbo: Array
-    reconstruction: Array
-    divergence: Array
 
 
 class BaseAutoencoder(
@@ -224,6 +214,7 @@ class BaseAutoencoder(
         Parameters
         ----------
         Z : array-like of shape (n_samples, n_latent)
+            Numbers beyond 1e10 count as 1e10.
 
         Returns
         -------
@@ -265,7 +256,8 @@ class BaseAutoencoder(
 
     def _decode(self, codes: Floats) -> Floats:
         model = self._trained.model
-        z = np.ascontiguousarray(codes, dtype=model.dtype)
+        bounds = -kernels.standardise.FARTHEST, kernels.standardise.FARTHEST
+        z = np.ascontiguousarray(np.clip(codes, *bounds), dtype=model.dtype)
         decoder = model.split(self._trained.state.parameters)[1]
         return model.decoder.forward(decoder, z, model.decoder.space(len(z), model.dtype))
 
@@ -299,16 +291,9 @@ class BaseAutoencoder(
         with Threads(count_threads(self.n_jobs)) as threads:
             return encode(trained.model, trained.state.parameters, self._make_rows(X), threads)
 
-
-class DensityMethods:
-    """What an autoencoder with a likelihood of rows can do besides."""
-
-    n_jobs: int | None
-    _trained: _fitting.Trained
-    _sampler: np.random.RandomState
-    likelihood_: str
-    _check_rows: Any
-    _make_rows: Any
+    def _scoring_latent(self) -> Latent:
+        """Return the latent that rows are scored with."""
+        return self._trained.model.latent
 
     def _evaluated(self, X: Floats) -> RowTerms:
         """Return the terms of rows, in the network's units."""
@@ -317,81 +302,6 @@ class DensityMethods:
         with Threads(count_threads(self.n_jobs)) as threads:
             return row_terms(model, trained.state.parameters, self._make_rows(X), threads)
 
-    def _scoring_latent(self) -> Latent:
-        """Return the latent that rows are scored with."""
-        return self._trained.model.latent
-
-    def score_samples(self, X: ArrayLike) -> Floats:
-        """Estimate the log-likelihood of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_likelihood : ndarray of shape (n_samples,), of the dtype of X
-            In nats; the same for a row whenever it is asked for, whatever rows are beside it.
-        """
-        rows = self._check_rows(X)
-        values = self._evaluated(rows).log_likelihood - self._trained.standard.log_volume
-        limits = np.finfo(rows.dtype)
-        return np.clip(values, limits.min, limits.max, out=values).astype(rows.dtype, copy=False)
-
-    def score(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Estimate the mean log-likelihood of rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows.
-
-        Returns
-        -------
-        score : float
-            In nats per unit of weight.
-        """
-        values = self.score_samples(X).astype(np.float64)
-        weights = check_sample_weight(sample_weight, len(values))
-        return float(np.average(values, weights=weights))
-
-    def elbo(self, X: ArrayLike) -> Elbo:
-        """Compute the evidence lower bound of each row and its two parts.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        bound : Elbo
-            Named tuple ``(elbo, reconstruction, divergence)`` of ndarrays of shape
-            (n_samples,), float64, in nats: ``elbo = reconstruction - divergence``, for
-            ``beta=1`` whatever the parameter is.
-        """
-        rows = self._check_rows(X)
-        terms = self._evaluated(rows)
-        reconstruction = terms.reconstruction - self._trained.standard.log_volume
-        return Elbo(reconstruction - terms.divergence, reconstruction, terms.divergence)
-
-    def _emit(self, codes: Floats, rng: np.random.RandomState) -> Floats:
-        """Draw a row from each code."""
-        model, standard = self._trained.model, self._trained.standard
-        own = model.split(self._trained.state.parameters)[2]
-        output = self._decode(codes)  # type: ignore[attr-defined]
-        return standard.write(model.likelihood.draw(own, output, rng), model.dtype)
-
-    def _rng(
-        self, n_samples: int, random_state: int | np.random.RandomState | None
-    ) -> np.random.RandomState:
-        check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
-                "sample."
-            )
-        return self._sampler if random_state is None else check_random_state(random_state)
+    def _log_likelihood(self, X: Floats) -> Array:
+        """Return the estimated log-likelihood of each row, in the units of X."""
+        return self._evaluated(X).log_likelihood - self._trained.standard.log_volume

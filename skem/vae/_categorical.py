@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,8 @@ from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skem._parameters import Allowed, integer
-from skem.vae._base import COMMON, BaseAutoencoder, DensityMethods, Floats
+from skem.vae._base import COMMON, BaseAutoencoder, Floats
+from skem.vae._density import DensityMethods
 from skem.vae._latents import Batch
 
 __all__ = ["CategoricalLatent", "CategoricalSpace", "CategoricalVAE"]
@@ -339,7 +341,8 @@ n_steps_, n_features_in_, feature_names_in_
         """
         check_is_fitted(self)
         k = self._trained.model.latent.n_inputs
-        if category is not None and not 0 <= category < k:
+        allowed = isinstance(category, Integral) and 0 <= category < k
+        if category is not None and not allowed:
             raise ValueError(f"category must be an int in the range [0, {k - 1}], got {category!r}")
         rng = self._rng(n_samples, random_state)
         labels = (

@@ -42,7 +42,10 @@ def diagnose(model: Model, parameters: Floats, rows: Rows, threads: Threads) -> 
     """Look at the codes of rows."""
     head = encode(model, parameters, rows, threads)
     own = model.split(parameters)[3]
-    return Diagnosis(*model.latent.diagnose(own, head, rows.weights))
+    attributes, collapsed = model.latent.diagnose(own, head, rows.weights)
+    # Rows that are all alike have one code, and there is nothing that it could say.
+    alike = bool((rows.keys == rows.keys[0]).all())
+    return Diagnosis(attributes, "" if alike else collapsed)
 
 
 def messages(

@@ -59,8 +59,7 @@ def mean_terms(
     """Return the objective's weighted mean over rows."""
 
     def visit(batch: Batch) -> Terms:
-        weights = batch.weights / len(rows)
-        share = batch._replace(weights=weights, unit=rows.total_weight)
+        share = batch._replace(weights=batch.weights / len(rows))
         return model.forward(parameters, share, beta, model.space(len(batch.x)))[0]
 
     answers = for_chunks(rows, model.latent.n_samples, threads, visit)

@@ -73,14 +73,17 @@ def _go_on(estimator: BaseAutoencoder, X: Floats, *, anew: bool) -> Trained:
     trained: Trained = estimator._trained
     name = find_likelihood(estimator, X, trained.likelihood)
     model = make_model(estimator, name, trained.standard, trained.model.dtype)
-    same = (model.encoder, model.decoder, model.sizes)
-    if same != (trained.model.encoder, trained.model.decoder, trained.model.sizes):
+    fitted, wanted = _form(trained.model, trained.likelihood), _form(model, name)
+    changes = [
+        f"{part}={wanted[part]!r} instead of {fitted[part]!r}"
+        for part in fitted
+        if wanted[part] != fitted[part]
+    ]
+    if changes:
         raise ValueError(
-            f"The fitted networks have the widths {trained.model.encoder.widths} and "
-            f"{trained.model.decoder.widths}, but the parameters ask for {model.encoder.widths} "
-            f"and {model.decoder.widths} with activation={estimator.activation!r}, "
-            f"likelihood={name!r}: a fit that goes on (warm_start=True, partial_fit) can't change "
-            "them. Fit a new estimator, or set warm_start=False"
+            f"The parameters ask for another model than the fitted one: {', '.join(changes)}. A "
+            "fit that goes on (warm_start=True, partial_fit) can't change them. Fit a new "
+            "estimator, or set warm_start=False"
         )
     state = trained.state.copy()
     n_moments = OPTIMISERS[estimator.solver].n_moments
@@ -88,6 +91,19 @@ def _go_on(estimator: BaseAutoencoder, X: Floats, *, anew: bool) -> Trained:
         state.moments = np.zeros((n_moments, len(state.parameters)), model.dtype)
         state.step = 0
     return trained._replace(model=model, state=state, likelihood=name)
+
+
+def _form(model: Model, likelihood: str) -> dict[str, object]:
+    """Say what training can't change: the parts' shapes, and what the numbers stand for."""
+    return {
+        "encoder": model.encoder.widths,
+        "decoder": model.decoder.widths,
+        "activation": model.encoder.activation,
+        "likelihood": likelihood,
+        "noise": type(model.likelihood).__name__,
+        "n_parameters": model.sizes,
+        "n_latent": getattr(model.latent, "n_latent", model.latent.n_inputs),
+    }
 
 
 def _steps(estimator: BaseAutoencoder, trained: Trained, rows: Rows, threads: Threads) -> Steps:
@@ -169,7 +185,7 @@ def step(estimator: BaseAutoencoder, X: Floats, weights: Array | None) -> Outcom
         steps = _steps(estimator, trained, rows, threads)
         before = state.copy()
         loss = run_epoch(steps, state, _schedule(estimator))
-        if np.isfinite(loss) and np.isfinite(state.parameters).all():
+        if np.isfinite(loss) and state.is_finite():
             curves.loss.append(loss)
         else:
             curves.diverged = True

@@ -132,8 +132,7 @@ class Steps:
         n_rows: int,
     ) -> Terms:
         x, keys, weights = self.rows.take(chosen)
-        unit = n_rows * self.rows.total_weight / len(self.rows)
-        batch = Batch(x, keys, weights / n_rows, self._number, unit)
+        batch = Batch(x, keys, weights / n_rows, self._number)
         space = self._spaces.get((shard, len(chosen)))
         if space is None:
             space = self._spaces[shard, len(chosen)] = self.model.space(len(chosen))

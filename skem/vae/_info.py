@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -14,7 +14,7 @@ from skem._parameters import Allowed, none, one_of, real
 from skem.vae._latents import Batch, GaussianLatent, GaussianSpace
 from skem.vae._vae import VAE
 
-__all__ = ["MMD_KERNELS", "InfoLatent", "InfoVAE", "mmd"]
+__all__ = ["MMD_KERNELS", "InfoLatent", "InfoVAE"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -23,66 +23,8 @@ Floats: TypeAlias = NDArray[np.floating]
 _PRIOR = np.uint64(2**61)
 
 
-def _rbf(squares: Array, bandwidth: float) -> tuple[Array, Array]:
-    values = np.exp(squares / (-2.0 * bandwidth**2))
-    return values, values / (-2.0 * bandwidth**2)
-
-
-def _imq(squares: Array, bandwidth: float) -> tuple[Array, Array]:
-    c = 2.0 * bandwidth**2
-    values = c / (c + squares)
-    return values, values / -(c + squares)
-
-
-# Values of a kernel and their derivatives, at squared distances.
-MMD_KERNELS: dict[str, Callable[[Array, float], tuple[Array, Array]]] = {"imq": _imq, "rbf": _rbf}
-
-
-def _squares(a: Array, b: Array) -> Array:
-    distances = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2.0 * (a @ b.T)
-    return np.maximum(distances, 0.0)
-
-
-def mmd(
-    z: Array, prior: Array, counts: Array, kernel: str, bandwidth: float
-) -> tuple[float, Array]:
-    """Estimate the squared maximum mean discrepancy of codes and prior, without bias.
-
-    ``E k(z, z') - 2 E k(z, p) + E k(p, p')`` over different rows (Gretton et al. 2012, equation 3).
-    A row of weight 2 counts as two rows with the same code and the same prior sample.
-
-    Parameters
-    ----------
-    z, prior : ndarray of shape (n, n_latent)
-    counts : ndarray of shape (n,)
-        Weights, with a sum of more than 1; otherwise there is no pair, and the estimate is 0.
-    kernel : {'imq', 'rbf'}
-    bandwidth : float
-
-    Returns
-    -------
-    value : float
-    gradient : ndarray of shape (n, n_latent)
-        At ``z``.
-    """
-    total = counts.sum()
-    if total <= 1.0:
-        return 0.0, np.zeros_like(z)
-    function = MMD_KERNELS[kernel]
-    pairs = counts[:, None] * counts
-    own, own_slope = function(_squares(z, z), bandwidth)
-    cross, cross_slope = function(_squares(z, prior), bandwidth)
-    ideal, _ = function(_squares(prior, prior), bandwidth)
-    n_pairs = total * total - total
-    # A row and itself are no pair; a kernel is 1 at a distance of zero.
-    value = ((pairs * own).sum() - total) / n_pairs - 2.0 * (pairs * cross).sum() / total**2
-    value += ((pairs * ideal).sum() - total) / n_pairs
-    # The slope at a squared distance, times 2 (z_i - z_j).
-    near = (4.0 / n_pairs) * pairs * own_slope
-    far = (-4.0 / total**2) * pairs * cross_slope
-    gradient = near.sum(axis=1)[:, None] * z - near @ z
-    gradient += far.sum(axis=1)[:, None] * z - far @ prior
-    return float(value), gradient
+# Names of kernel functions, and what the kernels call them.
+MMD_KERNELS = {"imq": 1, "rbf": 0}
 
 
 @dataclass(frozen=True)
@@ -105,7 +47,7 @@ class InfoLatent(GaussianLatent):
     ) -> float:
         """Draw samples; the cost is the divergence's and the discrepancy's."""
         cost = super().forward(parameters, head, batch, beta, space)
-        value, _ = self._discrepancy(batch, space)
+        value = self._discrepancy(batch, space, np.empty((0, self.n_latent)))
         return cost + self.mmd_weight * float(batch.weights.sum()) * value
 
     def backward(
@@ -119,18 +61,27 @@ class InfoLatent(GaussianLatent):
         space: GaussianSpace,
     ) -> Floats:
         """Return the gradient at means and log-variances."""
-        _, slope = self._discrepancy(batch, space)
+        slope = np.empty((len(head), self.n_latent))
+        self._discrepancy(batch, space, slope)
         share = self.mmd_weight * float(batch.weights.sum())
         space.z_gradient[: len(head)] += share * slope
         return super().backward(parameters, gradient, head, batch, beta, losses, space)
 
-    def _discrepancy(self, batch: Batch, space: GaussianSpace) -> tuple[float, Array]:
+    def _discrepancy(self, batch: Batch, space: GaussianSpace, gradient: Array) -> float:
         # Samples of one row are no independent draws of the code: one of each is enough.
         n_rows = len(batch.weights)
         prior = np.empty((n_rows, self.n_latent))
         kernels.noise.normals(batch.keys, batch.step + _PRIOR, prior)
-        z = space.z[:n_rows].astype(np.float64)
-        return mmd(z, prior, batch.weights * batch.unit, self.kernel, self.bandwidth)
+        value: float = kernels.discrepancy.mmd(
+            MMD_KERNELS[self.kernel],
+            self.bandwidth,
+            space.z[:n_rows].astype(np.float64),
+            prior,
+            batch.keys,
+            batch.weights,
+            gradient,
+        )
+        return value
 
 
 class InfoVAE(VAE):

@@ -36,15 +36,12 @@ class Batch(NamedTuple):
         Weights that losses are summed with.
     step : ndarray of shape (1,), uint64
         The other source.
-    unit : float
-        Times ``weights`` it gives the weights that the user gave.
     """
 
     x: Floats
     keys: NDArray[np.uint64]
     weights: Array
     step: NDArray[np.uint64]
-    unit: float = 1.0
 
 
 class Latent(Protocol):

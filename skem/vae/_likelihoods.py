@@ -64,6 +64,8 @@ class Likelihood(Protocol):
 
 
 class _Gaussian:
+    bounds = _BOUNDS
+
     def n_outputs(self, n_features: int) -> int:
         return n_features
 
@@ -73,8 +75,13 @@ class _Gaussian:
     def mean(self, output: Floats) -> Floats:
         return output
 
+    def log_variances(self, parameters: Floats) -> Floats:
+        """Return log-variances (1,) or (D,), which `bounds` bound."""
+        return parameters
+
     def constant_variance(self, parameters: Floats) -> Array | None:
-        return np.exp(np.clip(parameters.astype(np.float64), *_BOUNDS))
+        log_variances = self.log_variances(parameters).astype(np.float64)
+        return np.exp(np.clip(log_variances, *self.bounds))
 
     def draw(self, parameters: Floats, output: Floats, rng: np.random.RandomState) -> Floats:
         variance = self.constant_variance(parameters)
@@ -91,8 +98,9 @@ class _Gaussian:
         gradient: Floats,
         own_gradient: Floats,
     ) -> None:
+        log_variances = self.log_variances(parameters)
         kernels.likelihoods.gaussian(
-            output, target, weights, parameters, _BOUNDS, losses, gradient, own_gradient
+            output, target, weights, log_variances, self.bounds, losses, gradient, own_gradient
         )
 
 
@@ -106,24 +114,10 @@ class KnownVariance(_Gaussian):
     """
 
     log_variance: Floats
+    bounds = _NO_BOUNDS
 
-    def constant_variance(self, parameters: Floats) -> Array | None:
-        return np.exp(self.log_variance.astype(np.float64))
-
-    def losses(
-        self,
-        parameters: Floats,
-        output: Floats,
-        target: Floats,
-        weights: Array,
-        losses: Array,
-        gradient: Floats,
-        own_gradient: Floats,
-    ) -> None:
-        unused = np.empty_like(self.log_variance)
-        kernels.likelihoods.gaussian(
-            output, target, weights, self.log_variance, _NO_BOUNDS, losses, gradient, unused
-        )
+    def log_variances(self, parameters: Floats) -> Floats:
+        return self.log_variance
 
 
 class SharedVariance(_Gaussian):

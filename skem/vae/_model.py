@@ -88,11 +88,16 @@ class Model:
             self.latent.n_parameters,
         )
 
-    def split(self, vector: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return views of the four parts."""
+    @cached_property
+    def _parts(self) -> tuple[slice, slice, slice, slice]:
         first, second, third, _ = self.sizes
         a, b, c = first, first + second, first + second + third
-        return vector[:a], vector[a:b], vector[b:c], vector[c:]
+        return slice(a), slice(a, b), slice(b, c), slice(c, None)
+
+    def split(self, vector: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return views of the four parts."""
+        encoder, decoder, likelihood, latent = self._parts
+        return vector[encoder], vector[decoder], vector[likelihood], vector[latent]
 
     def initialise(self, rng: np.random.RandomState) -> Floats:
         """Draw the networks' parameters; the other ones are zero."""

@@ -198,7 +198,7 @@ class QuantisedLatent:
 
     def _start(self, vectors: Floats, weights: Array, rng: np.random.RandomState) -> Floats:
         if len(vectors) <= self.n_codes:
-            return vectors[rng.choice(len(vectors), self.n_codes)]
+            return vectors[np.arange(self.n_codes) % len(vectors)]
         with warnings.catch_warnings():
             # Fewer distinct vectors than codes: some codes are equal.
             warnings.simplefilter("ignore", ConvergenceWarning)

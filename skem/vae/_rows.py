@@ -55,7 +55,7 @@ class Rows:
         """Return chosen rows as the network reads them, their keys and their weights."""
         # `take` is several times as fast as an index for a few rows.
         places = chosen if self.index is None else self.index.take(chosen)
-        x = self.standard.read(self.X.take(places, axis=0), self.dtype)
+        x = self.standard.read(self.X, places, self.dtype)
         return x, self.keys.take(chosen), self.weights.take(chosen)
 
     def subset(self, chosen: NDArray[np.intp]) -> Rows:

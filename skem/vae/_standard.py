@@ -43,16 +43,13 @@ class Standard:
         """What is added to a loss in the network's units to have it in the user's."""
         return float(np.log(self.scale).sum())
 
-    def read(self, rows: Floats, dtype: Any) -> Floats:
-        """Return rows as a network reads them."""
-        plain = rows.flags.c_contiguous and rows.flags.writeable and type(rows) is np.ndarray
-        out = np.empty(rows.shape, dtype)
-        kernels.standardise.standardise(
-            rows if plain else np.array(rows, order="C", subok=False),
-            self.origin,
-            self.inverse_scale,
-            out,
-        )
+    def read(self, X: Floats, places: NDArray[np.intp], dtype: Any) -> Floats:
+        """Return the rows at some places as a network reads them."""
+        if not (X.flags.c_contiguous and X.flags.writeable and type(X) is np.ndarray):
+            X = np.array(X.take(places, axis=0), order="C", subok=False)
+            places = np.arange(len(X))
+        out = np.empty((len(places), X.shape[1]), dtype)
+        kernels.standardise.standardise(X, places, self.origin, self.inverse_scale, out)
         return out
 
     def write(self, values: Floats, dtype: Any) -> Floats:

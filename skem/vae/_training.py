@@ -48,6 +48,10 @@ class State:
         """Return an independent copy."""
         return State(self.parameters.copy(), self.moments.copy(), self.seed, self.step, self.epoch)
 
+    def is_finite(self) -> bool:
+        """Say whether training can go on: with an infinite moment a parameter stays for good."""
+        return bool(np.isfinite(self.parameters).all() and np.isfinite(self.moments).all())
+
     def restore(self, other: State) -> None:
         """Go back to a copy's parameters and moments; the counts stay."""
         self.parameters[:] = other.parameters
@@ -99,6 +103,8 @@ class Curves:
     diverged: bool = False
 
 
+# What overflows ends training, and the user hears of it in words.
+@np.errstate(over="ignore", invalid="ignore")
 def run_epoch(steps: Steps, state: State, schedule: Schedule) -> float:
     """Visit all rows once, in random order; return the mean loss, which may be not finite."""
     n_rows = len(steps.rows)
@@ -147,9 +153,10 @@ def train(
     """Train in place until the loss stops falling, ``max_epochs`` are over, or it diverges.
 
     The loss is that of the held-out rows if there are any, and then the best parameters are
-    restored at the end. No epoch counts before the warm-up of the divergence is over: the loss
-    is another one until then. After an epoch with a loss that is not finite, the parameters from
-    before it are restored, and training ends.
+    restored at the end. No loss counts in which the divergence has less than its whole factor:
+    that of an epoch of training in which the warm-up ends neither, that of the held-out rows after
+    it does. After an epoch with a loss that is not finite, the parameters from before it are
+    restored, and training ends.
 
     Parameters
     ----------
@@ -167,15 +174,17 @@ def train(
     curves = Curves()
     best, idle = np.inf, 0
     best_state: State | None = None
+    before = state.copy()
     for _ in range(schedule.max_epochs):
-        before = state.copy()
+        before.restore(state)
+        first_step = state.step + 1
         loss = run_epoch(steps, state, schedule)
         watched = loss
         if held_out is not None and np.isfinite(loss):
             watched = mean_terms(
                 steps.model, state.parameters, held_out, schedule.beta, steps.threads
             ).loss
-        if not (np.isfinite(watched) and np.isfinite(state.parameters).all()):
+        if not (np.isfinite(watched) and state.is_finite()):
             curves.diverged = True
             state.restore(before)
             break
@@ -183,7 +192,9 @@ def train(
         if held_out is not None:
             curves.validation.append(watched)
         stop = after_epoch(state, curves)
-        if state.step >= schedule.warmup:
+        # The first step whose divergence is in the loss that is watched.
+        counted = first_step if held_out is None else state.step
+        if counted >= schedule.warmup:
             idle = 0 if watched < best - schedule.tol else idle + 1
             if watched < best:
                 best = watched

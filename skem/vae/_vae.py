@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from sklearn.base import DensityMixin
 
 from skem._parameters import Allowed, integer, real
-from skem.vae._base import COMMON, BaseAutoencoder, DensityMethods, Floats
+from skem.vae._base import COMMON, BaseAutoencoder, Floats
+from skem.vae._density import DensityMethods
 from skem.vae._latents import GaussianLatent
 
 __all__ = ["VAE"]

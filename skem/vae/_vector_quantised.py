@@ -8,10 +8,9 @@ from typing import ClassVar, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skem._parameters import Allowed, check_sample_weight, integer, one_of, real
-from skem.engine import Threads, count_threads
+from skem._parameters import Allowed, integer, one_of, real
 from skem.vae._base import COMMON, BaseAutoencoder
-from skem.vae._evaluation import row_terms
+from skem.vae._density import weighted_mean
 from skem.vae._quantised_latent import QuantisedLatent
 
 __all__ = ["CODEBOOK_UPDATES", "VQVAE"]
@@ -194,10 +193,4 @@ n_features_in_, feature_names_in_
         score : float
             In nats per unit of weight. No likelihood of the rows: choosing a code costs nothing.
         """
-        rows, trained = self._check_rows(X), self._trained
-        with Threads(count_threads(self.n_jobs)) as threads:
-            own = self._make_rows(rows)
-            terms = row_terms(trained.model, trained.state.parameters, own, threads)
-        values = terms.log_likelihood - trained.standard.log_volume
-        weights = check_sample_weight(sample_weight, len(values))
-        return float(np.average(values, weights=weights))
+        return weighted_mean(self._log_likelihood(self._check_rows(X)), sample_weight)

@@ -37,6 +37,17 @@ def test_each_visits_all_and_float32_loses_nothing(dtype):
     np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=rtol)
 
 
+def test_exponential_of_single_precision():
+    x = np.linspace(-87, 0, 100_001).astype(np.float32)
+    out = x.copy()
+    elementary.exponential_single(out, np.empty(x.size, np.int32))
+    np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=2e-7)
+    nothing = np.array([np.nan, 0.0], np.float32)
+    with np.errstate(invalid="ignore"):
+        elementary.exponential_single(nothing, np.empty(2, np.int32))
+    np.testing.assert_array_equal(nothing, [np.nan, 1.0])
+
+
 def test_exponential_has_ends():
     ends = [elementary.exponential(x) for x in (-1e300, -np.inf, 1e300, np.inf)]
     np.testing.assert_allclose(ends, np.exp([-700, -700, 700, 700]), rtol=2e-10)

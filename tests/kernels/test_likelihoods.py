@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from oracles.differences import finite_differences, relative_error
 from scipy import stats
+from scipy.special import expit
 
 from skem.vae._likelihoods import (
     Bernoulli,
@@ -104,6 +105,23 @@ def test_bernoulli_with_extreme_odds(dtype):
     )
     assert losses[0] == pytest.approx(800 + np.log(2))
     np.testing.assert_allclose(gradient, [[0, 0, -1, 0]], atol=1e-7)
+
+
+def test_bernoulli_in_single_precision_keeps_its_digits():
+    odds = np.concatenate([np.linspace(-60, 60, 601), [0.0, -0.0]]).astype(np.float32)
+    for target in (0.0, 0.25, 1.0):
+        x = np.full((len(odds), 1), target, np.float32)
+        losses, gradient, _ = _losses(
+            Bernoulli(), np.empty(0), odds[:, None], x, np.ones(len(odds)), gradient=True
+        )
+        l = odds.astype(float)  # noqa: E741
+        expected = np.logaddexp(0, l) - target * l
+        np.testing.assert_allclose(losses, expected, rtol=1e-6, atol=1e-7)
+        # Small differences of probabilities and targets of 0 and 1 have all digits.
+        p, rest = expit(l), expit(-l)
+        expected = (1 - target) * p - target * rest
+        atol = 1e-7 if target == 0.25 else 0.0
+        np.testing.assert_allclose(gradient[:, 0], expected, rtol=1e-6, atol=atol)
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)

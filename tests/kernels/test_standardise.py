@@ -7,11 +7,16 @@ from skem.vae._standard import Standard, measure
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_reads_and_writes(dtype):
+@pytest.mark.parametrize("order", ["C", "F", "read-only"])
+def test_reads_and_writes(dtype, order):
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(50, 3)) * [1, 10, 100] + [5, -3, 1e4]).astype(dtype)
     standard = measure(X, None, one_scale=False)
-    inner = standard.read(X, dtype)
+    X = np.asarray(X, order="F" if order == "F" else "C")
+    X.flags.writeable = order != "read-only"
+    inner = standard.read(X, np.arange(50), dtype)
+    places = np.array([7, 0, 7, 49])
+    np.testing.assert_array_equal(standard.read(X, places, dtype), inner[places])
     assert inner.dtype == dtype
     np.testing.assert_allclose(inner.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(inner.std(axis=0), 1, rtol=1e-5)
@@ -38,7 +43,7 @@ def test_constant_columns(one_scale):
     X = np.column_stack([np.full(6, 3.0), np.arange(6.0)])
     standard = measure(X, None, one_scale=one_scale)
     assert standard.constant.tolist() == [True, False]
-    assert (standard.read(X, np.float64)[:, 0] == 0).all()
+    assert (standard.read(X, np.arange(6), np.float64)[:, 0] == 0).all()
     alone = measure(X[:, :1], None, one_scale=one_scale)
     assert alone.scale.tolist() == [1.0]
 
@@ -46,7 +51,8 @@ def test_constant_columns(one_scale):
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_extreme_values_stay_finite():
     standard = Standard(np.zeros(2), np.array([1.0, 1e-300]), np.zeros(2, dtype=bool))
-    rows = standard.read(np.array([[1e300, -1e300], [-np.inf, 0.0]]), np.float32)
+    X = np.array([[1e300, -1e300], [-np.inf, 0.0]])
+    rows = standard.read(X, np.arange(2), np.float32)
     np.testing.assert_allclose(rows, [[1e10, -1e10], [-1e10, 0]])
 
 

@@ -110,7 +110,7 @@ def test_samples_of_a_category(fitted):
     np.testing.assert_allclose(np.bincount(labels) / 3000, 1 / 3, atol=0.05)
 
 
-@pytest.mark.parametrize("category", [-1, 3])
+@pytest.mark.parametrize("category", [-1, 3, 1.5])
 def test_a_category_that_is_none(fitted, category):
     with pytest.raises(ValueError, match=rf"category must be .* \[0, 2\], got {category}"):
         fitted[0].sample(category=category)

@@ -95,6 +95,16 @@ def test_one_value_of_1e300(noise_variance):
         assert_sound(fit(X, noise_variance=noise_variance), X)
 
 
+@every_noise
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_codes_far_out_are_decoded(noise_variance, dtype):
+    X = curve(dtype=dtype)
+    Z = np.array([[1e300, -1e300], [1e10, -1e10], [-np.finfo(float).max, 0.0]])
+    rows = fit(X, noise_variance=noise_variance).inverse_transform(Z)
+    assert np.isfinite(rows).all()
+    np.testing.assert_array_equal(rows[0], rows[1])
+
+
 def test_columns_of_extremely_unequal_units():
     X = curve() * [1e-200, 1e-5, 1, 1e5, 1e200]
     vae = fit(X, noise_variance="per_feature")

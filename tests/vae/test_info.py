@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from oracles.differences import finite_differences, relative_error
 
-from skem import VAE, InfoVAE
-from skem.vae._info import MMD_KERNELS, InfoLatent, mmd
+from skem import VAE, InfoVAE, kernels
+from skem.vae._info import MMD_KERNELS, InfoLatent
 from skem.vae._likelihoods import SharedVariance
 from vae.tables import compiled, digits, fit
 from vae.test_objective import assert_gradient, make_batch, make_model
@@ -23,6 +23,17 @@ def _kernel(name, a, b, h):
     return np.exp(-square / (2 * h**2)) if name == "rbf" else 2 * h**2 / (2 * h**2 + square)
 
 
+def mmd(z, prior, weights, kernel, bandwidth, keys=None):
+    """Return the value and the gradient at ``z``."""
+    keys = np.arange(len(z)) if keys is None else keys
+    arrays = z, prior, keys.astype(np.uint64), np.asarray(weights, float)
+    gradient = np.full_like(z, np.nan)
+    value = kernels.discrepancy.mmd(MMD_KERNELS[kernel], bandwidth, *arrays, gradient)
+    nothing = np.empty((0, z.shape[1]))
+    assert kernels.discrepancy.mmd(MMD_KERNELS[kernel], bandwidth, *arrays, nothing) == value
+    return value, gradient
+
+
 @every_kernel
 def test_mmd_is_the_mean_over_pairs_of_different_rows(kernel):
     z, prior = _codes()
@@ -31,14 +42,15 @@ def test_mmd_is_the_mean_over_pairs_of_different_rows(kernel):
     expected = np.mean([_kernel(kernel, z[i], z[j], 1.3) for i, j in pairs])
     expected += np.mean([_kernel(kernel, prior[i], prior[j], 1.3) for i, j in pairs])
     expected -= 2 * np.mean([_kernel(kernel, a, b, 1.3) for a in z for b in prior])
-    assert mmd(z, prior, np.ones(n), kernel, 1.3)[0] == pytest.approx(expected, rel=1e-12)
+    assert mmd(z, prior, np.ones(n), kernel, 1.3)[0] == pytest.approx(expected, rel=1e-9)
 
 
 @every_kernel
-def test_mmd_is_unbiased(kernel):
+@pytest.mark.parametrize("weights", [np.ones(6), np.arange(1.0, 7.0), np.arange(1.0, 7.0) / 1e3])
+def test_mmd_is_unbiased(kernel, weights):
     rng = np.random.default_rng(0)
-    draws = rng.normal(size=(4000, 2, 6, 2))
-    values = [mmd(z, prior, np.ones(6), kernel, 1.0)[0] for z, prior in draws]
+    draws = rng.normal(size=(3000, 2, 6, 2))
+    values = [mmd(z, prior, weights, kernel, 1.0)[0] for z, prior in draws]
     assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
     assert min(values) < 0
 
@@ -46,9 +58,9 @@ def test_mmd_is_unbiased(kernel):
 @every_kernel
 def test_mmd_gradient(kernel):
     z, prior = _codes()
-    counts = np.random.default_rng(1).uniform(0.5, 3, size=len(z))
-    gradient = mmd(z, prior, counts, kernel, 1.3)[1]
-    expected = finite_differences(lambda z: mmd(z, prior, counts, kernel, 1.3)[0], z)
+    weights = np.random.default_rng(1).uniform(0.5, 3, size=len(z))
+    gradient = mmd(z, prior, weights, kernel, 1.3)[1]
+    expected = finite_differences(lambda z: mmd(z, prior, weights, kernel, 1.3)[0], z)
     assert relative_error(gradient, expected) < 1e-8
 
 
@@ -56,19 +68,29 @@ def test_mmd_gradient(kernel):
 def test_weights_count_as_repeated_rows(kernel):
     z, prior = _codes()
     times = np.array([1, 2, 0, 3, 1, 1, 4])
-    value, gradient = mmd(z, prior, times.astype(float), kernel, 1.3)
-    repeated, slopes = mmd(
-        z.repeat(times, axis=0), prior.repeat(times, axis=0), np.ones(times.sum()), kernel, 1.3
-    )
+    value, gradient = mmd(z, prior, times, kernel, 1.3)
+    twice = [rows.repeat(times, axis=0) for rows in (z, prior)]
+    keys = np.arange(7).repeat(times)
+    repeated, slopes = mmd(*twice, np.ones(times.sum()), kernel, 1.3, keys)
     assert value == pytest.approx(repeated, rel=1e-12)
     expected = np.zeros_like(z)
-    np.add.at(expected, np.repeat(np.arange(7), times), slopes)
+    np.add.at(expected, keys, slopes)
     np.testing.assert_allclose(gradient, expected, rtol=1e-10, atol=1e-14)
 
 
-def test_one_row_has_no_pair():
-    z, prior = _codes(1)
-    value, gradient = mmd(z, prior, np.ones(1), "rbf", 1.0)
+def test_only_the_ratios_of_weights_count():
+    z, prior = _codes()
+    weights = np.random.default_rng(1).uniform(0.5, 3, size=len(z))
+    value, gradient = mmd(z, prior, weights, "rbf", 1.3)
+    scaled, scaled_gradient = mmd(z, prior, 1e-6 * weights, "rbf", 1.3)
+    assert scaled == pytest.approx(value, rel=1e-12)
+    np.testing.assert_allclose(scaled_gradient, gradient, rtol=1e-10, atol=1e-15)
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_one_row_has_no_pair(n):
+    z, prior = (rows.repeat(n, axis=0) for rows in _codes(1))
+    value, gradient = mmd(z, prior, np.ones(n), "rbf", 1.0, np.zeros(n))
     assert value == 0
     assert not gradient.any()
 
@@ -77,8 +99,7 @@ def test_one_row_has_no_pair():
 @pytest.mark.parametrize("n_samples", [1, 2])
 def test_objective_gradient(kernel, n_samples):
     latent = InfoLatent(2, n_samples, 0.0, 5.0, kernel, 1.2)
-    batch = make_batch()._replace(unit=6.0)
-    assert_gradient(make_model(SharedVariance(), latent), batch, beta=0.3)
+    assert_gradient(make_model(SharedVariance(), latent), make_batch(), beta=0.3)
 
 
 def test_without_its_discrepancy_it_is_a_vae():
@@ -89,6 +110,7 @@ def test_without_its_discrepancy_it_is_a_vae():
 
 
 @pytest.mark.parametrize("kernel", MMD_KERNELS)
+@pytest.mark.filterwarnings("ignore:Training did not converge")
 @pytest.mark.skipif(not compiled, reason="hundreds of steps on large batches")
 def test_it_keeps_units_active_where_the_vae_collapses(kernel):
     X = digits()
@@ -100,6 +122,17 @@ def test_it_keeps_units_active_where_the_vae_collapses(kernel):
     assert info.n_active_units_ > plain.n_active_units_
     # The codes of all rows together are nearer to the prior.
     assert info.transform(X).var(axis=0).mean() > 5 * plain.transform(X).var(axis=0).mean()
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_the_scale_of_weights_changes_nothing(factor):
+    X = digits()[:100]
+    weights = np.random.default_rng(0).integers(1, 4, 100)
+    fits = [
+        fit(X, InfoVAE(max_epochs=3, random_state=0), sample_weight=scale * weights)
+        for scale in (1.0, factor)
+    ]
+    np.testing.assert_allclose(fits[1].transform(X), fits[0].transform(X), rtol=1e-6, atol=1e-9)
 
 
 def test_held_out_rows_have_the_discrepancy_in_their_loss():

@@ -188,6 +188,7 @@ def test_another_length_of_codes_gives_both_numbers():
         vae.inverse_transform(np.zeros((4, 3)))
 
 
-def test_sampling_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"Invalid value for 'n_samples': 0"):
-        VAE(**SMALL).fit(curve(20)).sample(0)
+@pytest.mark.parametrize("n_samples", [0, -3, 2.5])
+def test_sampling_no_number_of_rows_is_refused(n_samples):
+    with pytest.raises(ValueError, match=rf"Invalid value for 'n_samples': {n_samples}"):
+        VAE(**SMALL).fit(curve(20)).sample(n_samples)

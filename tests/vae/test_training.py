@@ -84,12 +84,32 @@ def test_fit_forgets_and_warm_start_does_not():
     assert warm.n_iter_ == 4
 
 
-@pytest.mark.parametrize("change", [{"n_latent": 3}, {"hidden_layer_sizes": (4,)}])
-def test_what_goes_on_keeps_its_shape(change):
-    vae = fit(curve(), warm_start=True).set_params(**change)
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"n_latent": 3}, r"encoder=\(5, 6, 6\) instead of \(5, 6, 4\)"),
+        ({"hidden_layer_sizes": (4,)}, r"decoder=\(2, 4, 5\) instead of \(2, 6, 5\)"),
+        ({"activation": "tanh"}, "activation='tanh' instead of 'relu'"),
+        ({"likelihood": "bernoulli"}, "likelihood='bernoulli' instead of 'gaussian'"),
+        ({"noise_variance": "shared"}, "noise='SharedVariance' instead of 'KnownVariance'"),
+    ],
+)
+def test_what_goes_on_keeps_its_shape(change, named):
+    X = curve()
+    X = (X - X.min()) / (X.max() - X.min())
+    vae = fit(X, warm_start=True, noise_variance=0.1).set_params(**change)
+    before = vae._trained.state.parameters.copy()
     for method in ("fit", "partial_fit"):
-        with pytest.raises(ValueError, match=r"can't change them\. Fit a new estimator"):
-            getattr(vae, method)(curve())
+        message = rf"{named}.* can't change them\. Fit a new estimator"
+        with pytest.raises(ValueError, match=message):
+            getattr(vae, method)(X)
+    np.testing.assert_array_equal(vae._trained.state.parameters, before)
+
+
+def test_what_is_no_shape_may_change():
+    vae = fit(curve(), warm_start=True, noise_variance=0.1)
+    fit(curve(), vae.set_params(noise_variance=0.2, beta=0.5, n_samples=2, learning_rate_init=0.1))
+    assert vae.noise_variance_ == pytest.approx(0.2)
 
 
 def test_no_improvement_ends_training():
@@ -129,6 +149,19 @@ def test_early_stopping_waits_for_the_warmup():
     assert np.argmin(warm.validation_loss_curve_[9:]) + 9 < 12
 
 
+def test_an_epoch_in_which_the_warmup_ends_counts_for_nothing():
+    # With a large divergence its loss is lower than any later one.
+    X = curve(160)
+    parameters = {"beta": 50.0, "learning_rate_init": 1e-6, "max_epochs": 50}
+    n_epochs = 6  # of ten steps
+    vae = fit(X, kl_warmup_steps=10 * n_epochs, tol=0.0, n_iter_no_change=2, **parameters)
+    losses = vae.loss_curve_
+    assert losses[n_epochs - 1] < min(losses[n_epochs:])
+    best = np.argmin(losses[n_epochs:])
+    assert vae.n_iter_ > n_epochs + 2
+    assert vae.n_iter_ == min(50, n_epochs + best + 1 + 2)
+
+
 def test_warmup_weighs_the_divergence_less():
     X = curve(100)
     plain = fit(X, max_epochs=1)
@@ -152,8 +185,16 @@ def test_a_collapse_is_named():
     assert "beta" in text
 
 
+def test_rows_that_are_all_alike_are_no_collapse():
+    _, text = messages(curve(1))
+    assert "collapsed" not in text
+    vae = fit(curve())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        vae.partial_fit(curve(1))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")
 def test_divergence_ends_with_finite_weights(dtype):
     X = curve(100, dtype=dtype)
     vae, text = messages(X, solver="sgd", learning_rate_init=1e8, max_epochs=30)
@@ -164,6 +205,19 @@ def test_divergence_ends_with_finite_weights(dtype):
     with pytest.warns(ConvergenceWarning, match="diverged"):
         vae.partial_fit(X)
     assert_sound(vae, X)
+
+
+def test_a_gradient_too_large_for_its_square_is_a_divergence():
+    X = curve(dtype=np.float32)
+    vae = fit(X, noise_variance=1e-6)
+    before = vae._trained.state.parameters.copy()
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        vae.partial_fit(np.full((5, 5), 1e30, np.float32))
+    np.testing.assert_array_equal(vae._trained.state.parameters, before)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        vae.partial_fit(X)
+    assert (vae._trained.state.parameters != before).mean() > 0.9
 
 
 def test_free_bits_keep_the_code_in_use():

@@ -186,6 +186,8 @@ def test_a_pickle_in_mid_training_goes_on_with_the_same_bits(codebook_update):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_more_codes_than_rows():
     vae = VQVAE(64, **SMALL).fit(curve(5))
+    # Each row has a code of its own from the start.
+    assert len(np.unique(vae.encode(curve(5)))) == 5
     assert np.isfinite(vae.codebook_).all()
     assert np.isfinite(vae.reconstruct(curve(9))).all()
 

@@ -1,0 +1,119 @@
+"""What an autoencoder with a likelihood of rows can do besides."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from skem._parameters import check_sample_weight
+from skem.vae import _fitting
+
+__all__ = ["DensityMethods", "Elbo", "weighted_mean"]
+
+Array: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating]
+
+
+class Elbo(NamedTuple):
+    """The evidence lower bound of each row and its two parts, in nats, all (n_samples,).
+
+    ``elbo = reconstruction - divergence``.
+    """
+
+    elbo: Array
+    reconstruction: Array
+    divergence: Array
+
+
+def weighted_mean(values: Floats, sample_weight: ArrayLike | None) -> float:
+    """Return the mean over rows, after a check of their weights."""
+    weights = check_sample_weight(sample_weight, len(values))
+    return float(np.average(values.astype(np.float64), weights=weights))
+
+
+class DensityMethods:
+    """Scores, bounds and samples, for a class that is a `BaseAutoencoder` as well."""
+
+    _trained: _fitting.Trained
+    _sampler: np.random.RandomState
+    _check_rows: Any
+    _decode: Any
+    _evaluated: Any
+    _log_likelihood: Any
+
+    def score_samples(self, X: ArrayLike) -> Floats:
+        """Estimate the log-likelihood of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,), of the dtype of X
+            In nats; the same for a row whenever it is asked for, whatever rows are beside it.
+        """
+        rows = self._check_rows(X)
+        values = self._log_likelihood(rows)
+        limits = np.finfo(rows.dtype)
+        return np.clip(values, limits.min, limits.max, out=values).astype(rows.dtype, copy=False)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Estimate the mean log-likelihood of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        score : float
+            In nats per unit of weight.
+        """
+        return weighted_mean(self.score_samples(X), sample_weight)
+
+    def elbo(self, X: ArrayLike) -> Elbo:
+        """Compute the evidence lower bound of each row and its two parts.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        bound : Elbo
+            Named tuple ``(elbo, reconstruction, divergence)`` of ndarrays of shape
+            (n_samples,), float64, in nats: ``elbo = reconstruction - divergence``, for
+            ``beta=1`` whatever the parameter is.
+        """
+        terms = self._evaluated(self._check_rows(X))
+        reconstruction = terms.reconstruction - self._trained.standard.log_volume
+        return Elbo(reconstruction - terms.divergence, reconstruction, terms.divergence)
+
+    def _emit(self, codes: Floats, rng: np.random.RandomState) -> Floats:
+        """Draw a row from each code."""
+        model, standard = self._trained.model, self._trained.standard
+        own = model.split(self._trained.state.parameters)[2]
+        output = self._decode(codes)
+        return standard.write(model.likelihood.draw(own, output, rng), model.dtype)
+
+    def _rng(
+        self, n_samples: int, random_state: int | np.random.RandomState | None
+    ) -> np.random.RandomState:
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
+                "sample, and a whole number of them."
+            )
+        return self._sampler if random_state is None else check_random_state(random_state)
