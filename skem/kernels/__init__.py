@@ -20,13 +20,11 @@ __all__ = [
     "noise",
     "normalise",
     "optimisers",
-    "product",
     "projected",
     "rotations",
     "rows",
     "standardise",
     "student",
-    "tiles",
 ]
 
 

@@ -2,16 +2,13 @@
 
 Layer l has weights W of shape (sizes[l], sizes[l + 1]) and a bias b of shape (sizes[l + 1],), and
 computes ``x W + b``; all layers but the last are followed by the activation. The vector holds W
-and b of each layer in turn, the gradient has the same layout.
+and b of each layer in turn, the gradient has the same layout. Matrix products are BLAS's.
 """
+
+import numpy as np
 
 from skem.kernels.activations import activate, multiply_slope
 from skem.kernels.jit import each, kernel
-from skem.kernels.product import (
-    multiply,
-    multiply_left_transposed,
-    multiply_right_transposed,
-)
 
 
 @kernel
@@ -65,7 +62,7 @@ def forward(parameters, sizes, activation, x, space):
         size = n_rows * n_out
         before = space[free : free + size]
         out = before.reshape((n_rows, n_out))
-        multiply(values, weights, out)
+        np.dot(values, weights, out)
         add_bias(out, parameters[at : at + n_out])
         at += n_out
         values = out
@@ -115,12 +112,12 @@ def backward(
             below = space[free + 2 * size : free + 3 * size].reshape((n_rows, n_in))
         else:
             values, below = x, input_gradient
-        multiply_left_transposed(values, flow, weights_gradient.reshape((n_in, n_out)))
+        np.dot(values.T, flow, weights_gradient.reshape((n_in, n_out)))
         if decay > 0:
             for i in each(weights.size):
                 weights_gradient[i] += decay * weights[i]
         if below.shape[0] > 0:
-            multiply_right_transposed(flow, weights.reshape((n_in, n_out)), below)
+            np.dot(flow, weights.reshape((n_in, n_out)).T, below)
             if layer > 0:
                 before = space[free : free + size]
                 multiply_slope(activation, before, after, below.reshape(size))
