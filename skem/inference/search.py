@@ -75,6 +75,8 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
         return run.theta
     for _ in range(_TURNS):
         run = _move_on(scene, run)
+        if scene.visit is not visit:
+            break  # the fit itself goes to the end, which is another one than that of a sample
         before = run.bound
         run = _run(scene, run.theta, _LAST, None if rule.hard else "anderson")
         # What was far from its end may have moves left when it is there.

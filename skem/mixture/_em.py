@@ -74,7 +74,7 @@ class EMGaussianMixture(BaseMixture):
 
     n_init : int, default=1
         Number of starts; the fit with the highest bound is kept. They run in parallel threads,
-        with the same result for every `n_jobs`.
+        with the same result for every `n_jobs`. One is enough where nothing of it is drawn.
 
     init_params : {'auto', 'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, \
 Tree or array-like of shape (n_samples, n_components), default='auto'

@@ -99,7 +99,7 @@ def _fit(
     estimator: GaussianEstimator, X: NDArray[np.floating], y: object, weights: Array | None
 ) -> tuple[dict[str, Any], list[str]]:
     warm = estimator.warm_start and hasattr(estimator, "converged_")
-    n_init = 1 if warm else estimator.n_init
+    n_init = 1 if warm or _is_certain(estimator) else estimator.n_init
     problem = _pose(estimator, X, weights)
     metadata = None if weights is None else {"sample_weight": weights}
     single = n_init == 1
@@ -149,6 +149,12 @@ def _fit(
             "other init_params, or check for degenerate data."
         )
     return attributes, messages
+
+
+def _is_certain(estimator: GaussianEstimator) -> bool:
+    """Say whether every start would be the same: nothing of it is drawn."""
+    method = estimator._form.start_method(estimator)
+    return not isinstance(method, str) or method == "hierarchical"
 
 
 def _run(
