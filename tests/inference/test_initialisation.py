@@ -157,7 +157,8 @@ def test_a_seed_decides_and_the_generator_moves_on(kind, method):
     )
     for a, b in zip(first.components, again.components, strict=True):
         np.testing.assert_array_equal(a, b)
-    if method != "kmeans":
+    # Where a search may end at the tree that is the same for every seed.
+    if method not in ("kmeans", "auto"):
         assert not np.array_equal(first.components.means, other.components.means)
     family = cases.make_family(kind, REG)
     rule = PointRule(CategoricalWeights(), family, family.flat_prior(D))
