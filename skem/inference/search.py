@@ -27,9 +27,11 @@ Array: TypeAlias = NDArray[np.float64]
 SEARCH = "auto"
 START_METHODS = (SEARCH, *ROW_METHODS)
 
-# The search looks at no more rows than these, or than so many for each parameter of the means.
+# The search looks at no more rows than these, or than so many for each parameter of the means; but
+# it makes a dozen arrays of a number for each row and component, of 40 MB at most.
 _ROWS = 4096
 _ROWS_PER_MEAN = 10
+_SCORES = 400_000
 # The time that a tree takes grows as their square: 30 ms here.
 _ROWS_OF_A_TREE = 600
 # Iterations and gains per unit of weight, in nats, at which runs end: before the first move, of a
@@ -73,9 +75,10 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     run = _first(scene, start)
     if start.n_components == 1:
         return run.theta
+    sees_all = scene.weights.sum() > (1.0 - 1e-9) * visit.table.total_weight
     for _ in range(_TURNS):
         run = _move_on(scene, run)
-        if scene.visit is not visit:
+        if not sees_all:
             break  # the fit itself goes to the end, which is another one than that of a sample
         before = run.bound
         run = _run(scene, run.theta, _LAST, None if rule.hard else "anderson")
@@ -88,6 +91,7 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
 def _set(visit: Visit, rule: Rule[Theta], start: Start) -> Scene[Theta]:
     n_features = visit.plan.n_features
     most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * start.n_components)
+    most = max(min(most, _SCORES // start.n_components), start.n_components)
     visit = visit.to(draw_rows(visit.table, most, start.rng))
     table = visit.table
     rows = (table.X.astype(np.float64) - table.origin) / table.scale
