@@ -85,10 +85,10 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
           merge two components and split a third one for as long as they raise the bound (Ueda et
           al. 2000), then a run to convergence. It looks at no more than 4096 rows, or
           ``10 n_components (n_features + 1)`` if that is more, or ``400 000 / n_components`` if
-          that is less; of so many components that few rows are left to each, use 'kmeans'. No move may add a component on
-          fewer than three times the rows that determine its covariance ('full': 3 (D + 1)): such
-          spikes raise the likelihood by chance. It is 'kmeans' where one of `weights_init`,
-          `means_init` and `precisions_init` is given;
+          that is less. No move may add a component on fewer than three times the rows that
+          determine its covariance ('full': 3 (D + 1)): such spikes raise the likelihood by
+          chance. It is 'kmeans' where one of `weights_init`, `means_init` and `precisions_init`
+          is given;
         - 'kmeans': by k-means on the features divided by their standard deviations, so that no
           feature's unit rules the start; on a random sample of the rows where they are many
           (more than 524 288 values, or 50 rows for each component if that is more);
