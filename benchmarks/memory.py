@@ -101,7 +101,7 @@ class Peak:
 
 
 def _estimator(program, max_iter=MAX_ITER):
-    """skem as it is by default (k-means start); scikit-learn with its cheapest start."""
+    """skem as it is by default (a searched start); scikit-learn with its cheapest start."""
     common = {"n_components": K, "tol": 0.0, "max_iter": max_iter, "random_state": 0}
     if program == "skem":
         from skem import EMGaussianMixture
@@ -174,7 +174,7 @@ def markdown(result):
     lines = ["| fit (D = 16, K = 20, full) | n | X, MiB | peak beyond X, MiB | whole fit, s |"]
     lines.append("|---|---:|---:|---:|---:|")
     for row in result["rows"]:
-        start = "k-means" if row["program"] == "skem" else "random_from_data"
+        start = "searched" if row["program"] == "skem" else "random_from_data"
         lines.append(
             f"| {row['program']}, {start} start, {row['n_iter']} iterations | {row['n']} "
             f"| {row['table_mib']:.0f} | {row['beyond_mib']:.1f} | {row['seconds']:.1f} |"
@@ -186,7 +186,7 @@ def markdown(result):
     else:
         lines.append(
             f"Memory map of {memmap['table_mib'] * MIB / 1e9:.1f} GB ({memmap['n']} rows), skem, "
-            f"k-means start, {memmap['n_iter']} iterations: at most "
+            f"searched start, {memmap['n_iter']} iterations: at most "
             f"{memmap['anonymous_mib']:.0f} MiB of anonymous memory in the whole process "
             f"({memmap['before_mib']:.0f} MiB before importing skem), {memmap['seconds']:.1f} s."
         )
