@@ -45,7 +45,7 @@ plt.tight_layout()
 # -------------------
 # How often each symbol is chosen, the most frequent first.
 
-_, ax = plt.subplots(figsize=(6, 3))
+_, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.bar(np.arange(vae.n_codes), np.sort(vae.code_frequencies_)[::-1])
 ax.set(xlabel="code, by frequency", ylabel="share of all choices")
 plt.show()
