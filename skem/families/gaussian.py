@@ -139,7 +139,7 @@ class GaussianFamily(CovarianceStructure):
     def merge(self, stats: GaussianStatistics, a: int, b: int) -> GaussianStatistics:
         """Statistics when component ``a`` also has the rows of ``b``, and ``b`` none."""
         weight, mean, scatter = (values.copy() for values in stats)
-        share = weight[b] / (weight[a] + weight[b])
+        share = weight[b] / max(weight[a] + weight[b], np.finfo(np.float64).tiny)
         apart = mean[b] - mean[a]
         between = self.scatter_of(apart[None], np.atleast_1d(weight[a] * share))
         mean[a] += share * apart

@@ -110,7 +110,7 @@ def promising_moves(
         return []
     _, now = best(rule, run.statistics, run.theta)
     found: list[tuple[float, Theta]] = []
-    pairs = sorted(_merge(scene, run, resp, now), key=lambda merged: -merged.gain)
+    pairs = sorted(_merge(scene, run, resp, joint, now), key=lambda merged: -merged.gain)
     guesses = [
         (merged.gain + parts.gain[c], merged, c)
         for merged in pairs
@@ -138,9 +138,14 @@ def _assign(scene: Scene[Theta], run: Run[Theta]) -> tuple[Array, Array]:
     if scene.rule.hard:
         first = np.arange(len(scores))[:, None] == scores.argmax(axis=0)
         return first.astype(np.float64), scores
-    resp = np.exp(scores - scores.max(axis=0))
+    return _soften(scores), scores
+
+
+def _soften(joint: Array) -> Array:
+    """Responsibilities of soft assignments by log joint scores, both of shape (K, n)."""
+    resp: Array = np.exp(joint - joint.max(axis=0))
     resp /= resp.sum(axis=0)
-    return resp, scores
+    return resp
 
 
 def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _Parts | None:
@@ -198,12 +203,14 @@ def _beyond(scene: Scene[Theta], run: Run[Theta]) -> Array:
     return result
 
 
-def _merge(scene: Scene[Theta], run: Run[Theta], resp: Array, now: float) -> Iterator[_Merged]:
-    """Merge those pairs of components that share most rows."""
+def _merge(
+    scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array, now: float
+) -> Iterator[_Merged]:
+    """Merge those pairs of components that share most rows, as soft assignments would."""
     rule, stats = scene.rule, run.statistics
     assert stats is not None
     own = xlogy(resp, resp) @ scene.weights
-    for a, b in _neighbours(resp, scene.weights):
+    for a, b in _neighbours(_soften(joint) if rule.hard else resp, scene.weights):
         together = resp[a] + resp[b]
         entropy = own[a] + own[b] - xlogy(together, together) @ scene.weights
         merged = rule.family.merge(stats, a, b)
