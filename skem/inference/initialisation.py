@@ -97,7 +97,7 @@ def _estimate(visit: Visit, rule: Rule[Theta], rows: _Rows, n_components: int) -
 
     summer = family.summer(n_components, n_features)
     blank = rule.blank(n_components, n_features)
-    return update_summing(rule, sum_by(summer), blank, summer, sum_by)
+    return update_summing(rule, sum_by(summer), blank, summer, sum_by)[0]
 
 
 def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:

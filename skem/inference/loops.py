@@ -143,7 +143,7 @@ def _maximise(visit: Visit, rule: Rule[Theta], state: _State[Theta]) -> Theta:
         assert again is not None
         return again
 
-    theta = update_summing(rule, state.statistics, state.theta, state.scorer, sum_by)
+    theta, _ = update_summing(rule, state.statistics, state.theta, state.scorer, sum_by)
     return rule.arrange(theta)
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from skem.families import GaussianStatistics, SingularCovarianceError
+from skem.families import GaussianStatistics, Scorer, SingularCovarianceError
 from skem.inference.expectation import Visit
 from skem.inference.loops import Run
-from skem.inference.rules import Rule, Theta, best
+from skem.inference.rules import Rule, Theta, best, update_summing
 
 __all__ = ["Scene", "promising_moves"]
 
@@ -160,20 +160,19 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     blank, summer = rule.blank(n_parts, n_features), family.summer(n_parts, n_features)
     parts = np.empty((n_parts, len(scene.rows)))
 
-    def sums(share: Array) -> GaussianStatistics:
-        np.multiply(resp, share, out=parts[0::2])
-        np.subtract(resp, parts[0::2], out=parts[1::2])
-        return visit.summarise(family, summer, lambda a, b: parts[:, a:b].T)
+    def sum_by(scorer: Scorer) -> GaussianStatistics:
+        return visit.summarise(family, scorer, lambda a, b: parts[:, a:b].T)
 
     apart = _beyond(scene, run)
     for _ in range(_ROUNDS):
         # For the smaller part's share both exp and log are of small numbers.
         distance = np.abs(apart)
         odds = np.zeros_like(apart) if rule.hard else np.exp(-distance)
-        stats = sums(np.where(apart > 0, 1.0, odds) / (1.0 + odds))
+        np.multiply(resp, np.where(apart > 0, 1.0, odds) / (1.0 + odds), out=parts[0::2])
+        np.subtract(resp, parts[0::2], out=parts[1::2])
         entropy = resp * (np.log1p(odds) + distance * odds / (1.0 + odds))
         try:
-            theta = rule.update(stats, blank)
+            theta, stats = update_summing(rule, sum_by(summer), blank, summer, sum_by)
         except SingularCovarianceError:
             return None
         scores = visit.scores(rule.scorer(theta))

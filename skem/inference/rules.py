@@ -313,8 +313,8 @@ def update_summing(
     previous: Theta,
     scorer: Scorer,
     sum_again: Callable[[Scorer], GaussianStatistics],
-) -> Theta:
-    """Return the M-step's parameters, from better sums if need be.
+) -> tuple[Theta, GaussianStatistics]:
+    """Return the M-step's parameters and the statistics, from better sums if need be.
 
     Where the new components are so narrow, and so far from what the statistics were summed
     about, that those sums lost digits, they are summed once more, about the new means.
@@ -338,7 +338,8 @@ def update_summing(
         apart = theta.components.means - rule.family.centres(scorer)
         moved = theta.components._replace(means=apart)
         if rule.family.cancellation(moved) <= MOST_CANCELLATION:
-            return theta
+            return theta, stats
     except SingularCovarianceError:
         pass
-    return rule.update(sum_again(rule.family.summer_about(stats.mean)), previous)
+    stats = sum_again(rule.family.summer_about(stats.mean))
+    return rule.update(stats, previous), stats
