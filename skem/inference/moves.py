@@ -163,8 +163,12 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     def sum_by(scorer: Scorer) -> GaussianStatistics:
         return visit.summarise(family, scorer, lambda a, b: parts[:, a:b].T)
 
+    assert run.statistics is not None
+    # Too small for two parts: whole in the first, so that the other can't be singular.
+    whole = run.statistics.weight < 2.0 * scene.least
     apart = _beyond(scene, run)
     for _ in range(_ROUNDS):
+        apart[whole] = _CERTAIN
         # For the smaller part's share both exp and log are of small numbers.
         distance = np.abs(apart)
         odds = np.zeros_like(apart) if rule.hard else np.exp(-distance)

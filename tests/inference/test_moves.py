@@ -1,0 +1,228 @@
+"""Moves against an oracle that tries them all, and what they promise against what is kept."""
+
+import warnings
+
+import numpy as np
+import pytest
+from oracles import cases, gaussian
+from oracles.moves import all_moves, free_energy
+from sklearn.metrics import adjusted_rand_score
+
+from skem.families import CategoricalWeights, StickBreakingWeights
+from skem.families.parsimonious import PARSIMONIOUS
+from skem.inference import PointRule, Start, VariationalRule, batch_em, find_start
+from skem.inference.moves import Scene, promising_moves
+
+EVERYTHING = 1e6  # nats: no move is hopeless
+D = 2
+ALL_KINDS = (*gaussian.KINDS, *PARSIMONIOUS)
+hard_and_soft = pytest.mark.parametrize("hard", [False, True], ids=["soft", "hard"])
+# Five clusters; of some pairs of them the one that lies between two is a neighbour of both.
+CENTRES = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0], [8.0, 8.0], [16.0, 4.0]])
+
+
+def clusters(n_rows, rng, spread=1.0, k=5):
+    labels = rng.integers(k, size=n_rows)
+    return CENTRES[labels] + spread * rng.standard_normal((n_rows, D)), labels
+
+
+def flat_rule(kind, hard=False, reg_covar=0.0):
+    family = cases.make_family(kind, reg_covar)
+    return PointRule(CategoricalWeights(), family, family.flat_prior(D), hard=hard)
+
+
+def map_rule(kind, hard):
+    family = cases.make_family(kind, 1e-6)
+    which = "both" if family.conjugate else "mean"
+    prior = cases.random_prior(kind, which, D, np.random.default_rng(5))
+    return PointRule(CategoricalWeights(1.5), family, prior, hard=hard)
+
+
+def variational_rule(kind, hard, weights):
+    family = cases.make_family(kind)
+    prior = cases.random_prior(kind, "both", D, np.random.default_rng(5))
+    return VariationalRule(weights, family, prior, hard=hard)
+
+
+def set_scene(X, weights, rule, resp, n_iter=0, least=1.0, standard=None):
+    """Run a few iterations from given responsibilities."""
+    k = resp.shape[1]
+    origin, scale = standard or (X.mean(axis=0), np.full(D, X.std()))
+    table = cases.make_table(X, weights, origin, scale)
+    visit = cases.make_visit(table, rule.family, k)
+    rows = (X - table.origin) / table.scale
+    weights = np.ones(len(X)) if weights is None else weights
+    scene = Scene(visit, visit.of(2 * k), rows, weights, rule, least)
+    start = Start(resp, k, np.random.RandomState(0), table.origin, table.scale)
+    return scene, go_on(scene, find_start(visit, rule, start), n_iter)
+
+
+def go_on(scene, theta, n_iter):
+    return batch_em(
+        scene.visit,
+        scene.rule,
+        theta,
+        max_iter=n_iter,
+        tol=0.0,
+        after_iteration=lambda *_: False,
+        keep_statistics=True,
+    )
+
+
+def soft_labels(labels, k, rng):
+    """Responsibilities near given labels."""
+    return 0.9 * np.eye(k)[labels] + 0.1 * rng.dirichlet(np.ones(k), size=len(labels))
+
+
+def mislabel(X, labels, permutation):
+    """Give component 0 the clusters 0 and 1, and halves of cluster 4 to 4 and 1."""
+    found = labels.copy()
+    found[labels == 1] = 0
+    found[(labels == 4) & (X[:, 0] > CENTRES[4, 0])] = 1
+    return permutation[found]
+
+
+@pytest.mark.core
+@hard_and_soft
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", gaussian.CONJUGATE)
+def test_gains_and_parameters_are_those_of_the_oracle(kind, weighted, hard):
+    rng = np.random.default_rng(3)
+    X, labels = clusters(100, rng)
+    weights = rng.uniform(0.3, 3.0, len(X)) if weighted else None
+    resp = np.eye(5)[mislabel(X, labels, np.arange(5))]
+    # Some components have too few rows for two parts of these.
+    least = 6.0
+    scene, run = set_scene(X, weights, flat_rule(kind, hard), resp, least=least)
+    found = promising_moves(scene, run, EVERYTHING, 1000)
+    assert [gain for gain, _ in found] == sorted((gain for gain, _ in found), reverse=True)
+    theta = run.theta.weights, *run.theta.components[:2]
+    wanted = all_moves(kind, scene.rows, scene.weights, theta, least, hard)
+    assert found
+    for gain, theta in found:
+        sums = theta.weights[:, None] * theta.components.means  # without rows, means are free
+        off = [np.abs(oracle_sums - sums).max() for _, oracle_sums in wanted]
+        nearest = int(np.argmin(off))
+        assert off[nearest] < 1e-8
+        total = scene.weights.sum()
+        np.testing.assert_allclose(gain, wanted[nearest][0] / total, rtol=1e-8, atol=1e-10)
+    # Of all pairs, not only of neighbours, none would have been better.
+    np.testing.assert_allclose(found[0][0], wanted[0][0] / scene.weights.sum(), rtol=1e-8)
+    # A shorter list begins alike, and none that loses more than is asked for is in it.
+    least_loss = max(-gain for gain, _ in found)
+    some = promising_moves(scene, run, 0.5 * least_loss, 1000)
+    assert all(gain > -0.5 * least_loss for gain, _ in some)
+    assert some[0][0] == found[0][0]
+    assert len(promising_moves(scene, run, EVERYTHING, 2)) == 2
+
+
+def rules(kind, hard):
+    made = [flat_rule(kind, hard, 1e-6), map_rule(kind, hard)]
+    if kind in gaussian.CONJUGATE:
+        for weights in (StickBreakingWeights(2.0), CategoricalWeights(0.3)):
+            made.append(variational_rule(kind, hard, weights))
+    return made
+
+
+@hard_and_soft
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_the_bound_rises_by_no_less_than_is_promised(kind, hard):
+    rng = np.random.default_rng(7)
+    X, labels = clusters(120, rng)
+    weights = rng.uniform(0.2, 3.0, len(X))
+    resp = soft_labels(mislabel(X, labels, np.arange(5)), 5, rng)
+    for rule in rules(kind, hard):
+        scene, run = set_scene(X, weights, rule, resp)
+        found = promising_moves(scene, run, EVERYTHING, 1000)
+        assert found
+        for gain, theta in found:
+            # reg_covar is no part of the bound.
+            assert go_on(scene, theta, 0).bound >= run.bound + gain - 1e-5
+
+
+@pytest.mark.core
+@hard_and_soft
+@pytest.mark.parametrize("kind", ["full", "tied"])
+def test_moves_lose_no_rows(kind, hard):
+    # Whatever the assignments, weights, means and covariances add up to those of all rows.
+    rng = np.random.default_rng(4)
+    X, labels = clusters(150, rng, spread=2.0)
+    weights = rng.uniform(0.2, 3.0, len(X))
+    scene, run = set_scene(X, weights, flat_rule(kind, hard), soft_labels(labels, 5, rng))
+    mean = np.average(scene.rows, axis=0, weights=weights)
+    total = np.cov(scene.rows.T, aweights=weights, bias=True)
+    for _, theta in promising_moves(scene, run, EVERYTHING, 1000):
+        pi, (means, covariances, _) = theta.weights, theta.components
+        np.testing.assert_allclose(pi.sum(), 1.0, rtol=1e-12)
+        np.testing.assert_allclose(pi @ means, mean, atol=1e-12)
+        within = covariances if kind == "tied" else np.einsum("k,kij->ij", pi, covariances)
+        between = (pi * (means - mean).T) @ (means - mean)
+        np.testing.assert_allclose(within + between, total, rtol=1e-10, atol=1e-12)
+
+
+@hard_and_soft
+@pytest.mark.parametrize("spread", [1.0, 1e-7])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_best_move_mends_a_planted_fault(seed, spread, hard):
+    # In every order of the components, and of clusters so narrow that sums about the origin would
+    # have no digit of their covariances.
+    rng = np.random.default_rng(seed)
+    X, labels = clusters(200, rng, spread)
+    resp = np.eye(5)[mislabel(X, labels, rng.permutation(5))]
+    rule = flat_rule("full", hard)
+    scene, run = set_scene(X, None, rule, resp, n_iter=5, least=9.0)
+    gain, theta = promising_moves(scene, run, 0.02, 8)[0]
+    assert gain > 0.1
+    run = go_on(scene, theta, 20)
+    given = scene.visit.scores(rule.scorer(run.theta)).argmax(axis=0)
+    assert adjusted_rand_score(labels, given) > 0.98
+
+
+@hard_and_soft
+@pytest.mark.parametrize("kind", gaussian.CONJUGATE)
+def test_components_without_rows_are_used(kind, hard):
+    # Clusters share a component, while one or two have no rows: their merge costs nothing.
+    rng = np.random.default_rng(0)
+    X, labels = clusters(120, rng)
+    for empty in ([4], [0, 1], [0, 4]):
+        places = np.setdiff1d(np.arange(5), empty)
+        taken = np.minimum(labels, len(places) - 1)
+        scene, run = set_scene(X, None, flat_rule(kind, hard), np.eye(5)[places[taken]])
+        assert (run.theta.weights[empty] == 0).all()
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = promising_moves(scene, run, 0.02, 8)
+        for gain, theta in found:
+            assert np.isfinite(gain)
+            assert all(np.isfinite(part).all() for part in theta.components)
+        gain, theta = found[0]
+        assert (theta.weights > 0).sum() == len(places) + 1
+        assert go_on(scene, theta, 0).bound >= run.bound + gain - 1e-9
+
+
+@hard_and_soft
+def test_no_move_where_parts_are_too_small(hard):
+    rng = np.random.default_rng(0)
+    X, labels = clusters(100, rng)
+    resp = np.eye(5)[mislabel(X, labels, np.arange(5))]
+    scene, run = set_scene(X, None, flat_rule("full", hard), resp)
+    assert promising_moves(scene, run, 0.02, 8)
+    assert promising_moves(scene._replace(least=51.0), run, 0.02, 8) == []
+
+
+def test_no_move_where_parts_have_no_covariance():
+    # Whole numbers, so that sums are exact: the halves of each component lie on lines.
+    X = np.repeat([[0.0, 0.0], [64.0, 0.0], [0.0, 64.0]], 3, axis=0)
+    X += np.tile([[-1.0, 0.0], [1.0, 0.0], [0.0, 3.0]], (3, 1))
+    resp = np.eye(3)[np.repeat(np.arange(3), 3)]
+    standard = np.zeros(D), np.ones(D)
+    scene, run = set_scene(X, None, flat_rule("full", True), resp, least=0.0, standard=standard)
+    assert promising_moves(scene, run, EVERYTHING, 8) == []
+
+
+def test_the_oracle_knows_one_normal_distribution():
+    # One component: the bound is the log likelihood of a normal distribution.
+    X = np.random.default_rng(0).standard_normal((20, D))
+    bound = free_energy("full", X, np.ones(20), np.ones((20, 1)))
+    log_det = np.linalg.slogdet(np.cov(X.T, bias=True))[1]
+    assert bound == pytest.approx(-10 * (D * np.log(2 * np.pi) + log_det + D))
