@@ -25,6 +25,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Rounds in which the two parts of each component are told apart.
 _ROUNDS = 2
+_POWERS = 4  # of the scatter, that its longest axis is found by
 _CERTAIN = 700.0  # log odds whose exp is still a number
 # Halves of a normal distribution have means m = sqrt(2 / pi) from its own, and variances 1 - m^2.
 _STEEPNESS = 2.0 * np.sqrt(2.0 / np.pi) / (1.0 - 2.0 / np.pi)
@@ -166,7 +167,7 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     assert run.statistics is not None
     # Too small for two parts: whole in the first, so that the other can't be singular.
     whole = run.statistics.weight < 2.0 * scene.least
-    apart = _beyond(scene, run)
+    apart = _beyond(scene, run, resp)
     for _ in range(_ROUNDS):
         apart[whole] = _CERTAIN
         # For the smaller part's share both exp and log are of small numbers.
@@ -192,17 +193,31 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     return _Parts(stats, entropy @ scene.weights, np.where(small, -np.inf, gain))
 
 
-def _beyond(scene: Scene[Theta], run: Run[Theta]) -> Array:
+def _beyond(scene: Scene[Theta], run: Run[Theta], resp: Array) -> Array:
     """Log odds of parts on either side of each component's mean, along its longest axis: (K, n).
 
-    Those of two Gaussians whose means are as far apart as those of the halves of one.
+    Those of two Gaussians whose means are as far apart as those of the halves of one. The axis is
+    that of the component's rows, which its covariance may be unable to show (one variance for all
+    features, or a shape that others have, too): the power method, from the covariance's own.
     """
     means, covariances, _ = run.theta.components
-    dense = scene.rule.family.dense(covariances, *means.shape)
-    variances, axes = np.linalg.eigh(dense)
-    axis = axes[:, :, -1] / np.sqrt(variances[:, -1:])
-    along = axis @ scene.rows.T - (axis * means).sum(axis=1)[:, None]
-    result: Array = _STEEPNESS * along
+    axis = np.linalg.eigh(scene.rule.family.dense(covariances, *means.shape))[1][:, :, -1]
+    share = resp * scene.weights
+    share /= np.maximum(share.sum(axis=1), np.finfo(np.float64).tiny)[:, None]
+    for _ in range(_POWERS):
+        pull = share * _along(scene, means, axis)
+        axis = pull @ scene.rows - pull.sum(axis=1)[:, None] * means
+        length = np.linalg.norm(axis, axis=1, keepdims=True)
+        axis /= np.where(length > 0, length, 1.0)
+    along = _along(scene, means, axis)
+    spread = np.sqrt((share * np.square(along)).sum(axis=1))
+    along *= (_STEEPNESS / np.where(spread > 0, spread, 1.0))[:, None]
+    return along
+
+
+def _along(scene: Scene[Theta], means: Array, axis: Array) -> Array:
+    """Lengths of the rows' deviations from means (K, D) along an axis each (K, D): (K, n)."""
+    result: Array = axis @ scene.rows.T - (axis * means).sum(axis=1)[:, None]
     return result
 
 

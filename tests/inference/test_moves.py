@@ -201,6 +201,32 @@ def test_components_without_rows_are_used(kind, hard):
 
 
 @hard_and_soft
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("kind", ALL_KINDS)
+def test_a_component_is_cut_across_the_axis_of_its_own_rows(kind, across, hard):
+    # Two components have two clusters each. One is long in the first feature, the other one in
+    # the second, which a covariance that is round, or shared, can't say.
+    rng = np.random.default_rng(across)
+    centres = np.array([[0.0, 0.0], [9.0, 0.0], [50.0, 0.0], [50.0, 9.0], [0.0, 50.0]])
+    labels = rng.integers(5, size=300)
+    X = centres[labels] + rng.standard_normal((300, D))
+    found = np.array([0, 0, 1, 1, 2])[labels]
+    found[(labels == 4) & (X[:, 1] > 50.0)] = 3
+    if across:
+        X, centres = X[:, ::-1].copy(), centres[:, ::-1]
+    scene, run = set_scene(X, None, flat_rule(kind, hard, 1e-6), np.eye(4)[found], least=9.0)
+    moves = promising_moves(scene, run, 0.02, 8)
+    table = scene.visit.table
+    for pair in (centres[:2], centres[2:4]):
+        apart = [
+            np.abs(t.components.means * table.scale + table.origin - pair[:, None]).max(axis=2)
+            for _, t in moves
+        ]
+        # Some move leads to a mean near each of the two.
+        assert min(one.min(axis=1).max() for one in apart) < 0.5
+
+
+@hard_and_soft
 def test_no_move_where_parts_are_too_small(hard):
     rng = np.random.default_rng(0)
     X, labels = clusters(100, rng)

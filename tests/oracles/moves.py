@@ -58,6 +58,16 @@ def _log_joint(kind, X, weights, means, covariances):
     return joint
 
 
+def _along_longest_axis(deviations, weight, axis, turns=4):
+    """Return coordinates in standard deviations; the axis is turned by the power method."""
+    if not weight.any():
+        return np.zeros(len(weight))
+    scatter = np.einsum("n,ni,nj->ij", weight, deviations, deviations)
+    axis = np.linalg.matrix_power(scatter / np.trace(scatter), turns) @ axis
+    along = deviations @ axis
+    return along / np.sqrt(np.average(np.square(along), weights=weight))
+
+
 def _shares(kind, X, sample_weight, resp, theta, least, hard):
     """Return the share of each row's responsibility that a component's first part has: (n, K).
 
@@ -69,8 +79,11 @@ def _shares(kind, X, sample_weight, resp, theta, least, hard):
     half_mean = 2.0 * norm.pdf(0.0)
     half_variance = 1.0 - half_mean**2
     for k in range(K):
-        variances, axes = np.linalg.eigh(gaussian.matrix(kind, theta[2], k, D))
-        along = (X - theta[1][k]) @ axes[:, -1] / np.sqrt(variances[-1])
+        along = _along_longest_axis(
+            X - theta[1][k],
+            sample_weight * resp[:, k],
+            np.linalg.eigh(gaussian.matrix(kind, theta[2], k, D))[1][:, -1],
+        )
         log_odds = norm.logpdf(along, half_mean, half_variance**0.5)
         log_odds -= norm.logpdf(along, -half_mean, half_variance**0.5)
         share[:, k] = log_odds > 0 if hard else expit(log_odds)
