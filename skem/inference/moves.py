@@ -25,7 +25,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Rounds in which the two parts of each component are told apart.
 _ROUNDS = 2
-_POWERS = 4  # of the scatter, that its longest axis is found by
+_POWERS = 4  # that an axis is turned by
 _CERTAIN = 700.0  # log odds whose exp is still a number
 # Halves of a normal distribution have means m = sqrt(2 / pi) from its own, and variances 1 - m^2.
 _STEEPNESS = 2.0 * np.sqrt(2.0 / np.pi) / (1.0 - 2.0 / np.pi)
@@ -152,8 +152,7 @@ def _soften(joint: Array) -> Array:
 def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _Parts | None:
     """Tell the parts of all components apart: EM inside each, for a few rounds.
 
-    A component's rows are first cut through its mean, across its longest axis. None if a part
-    has no covariance.
+    A component's rows are first cut through its mean. None if a part has no covariance.
     """
     rule, n_parts = scene.rule, 2 * len(resp)
     visit = scene.by_parts
@@ -194,19 +193,21 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
 
 
 def _beyond(scene: Scene[Theta], run: Run[Theta], resp: Array) -> Array:
-    """Log odds of parts on either side of each component's mean, along its longest axis: (K, n).
+    """Log odds of parts on either side of each component's mean, across an axis: (K, n).
 
     Those of two Gaussians whose means are as far apart as those of the halves of one. The axis is
-    that of the component's rows, which its covariance may be unable to show (one variance for all
-    features, or a shape that others have, too): the power method, from the covariance's own.
+    the longest one of the covariance, turned to where the rows spread more than the covariance
+    says (it may be round, or shared with others): the power method on their ratio.
     """
     means, covariances, _ = run.theta.components
-    axis = np.linalg.eigh(scene.rule.family.dense(covariances, *means.shape))[1][:, :, -1]
+    dense = scene.rule.family.dense(covariances, *means.shape)
+    axis = np.linalg.eigh(dense)[1][:, :, -1]
     share = resp * scene.weights
     share /= np.maximum(share.sum(axis=1), np.finfo(np.float64).tiny)[:, None]
     for _ in range(_POWERS):
         pull = share * _along(scene, means, axis)
-        axis = pull @ scene.rows - pull.sum(axis=1)[:, None] * means
+        pull = pull @ scene.rows - pull.sum(axis=1)[:, None] * means
+        axis = np.linalg.solve(dense, pull[:, :, None])[:, :, 0]
         length = np.linalg.norm(axis, axis=1, keepdims=True)
         axis /= np.where(length > 0, length, 1.0)
     along = _along(scene, means, axis)

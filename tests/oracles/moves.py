@@ -58,13 +58,18 @@ def _log_joint(kind, X, weights, means, covariances):
     return joint
 
 
-def _along_longest_axis(deviations, weight, axis, turns=4):
-    """Return coordinates in standard deviations; the axis is turned by the power method."""
+def _across(deviations, weight, covariance, turns=4):
+    """Return coordinates along an axis, in standard deviations.
+
+    It is the covariance's longest one, turned by the power method to where the rows' scatter is
+    largest in comparison.
+    """
     if not weight.any():
         return np.zeros(len(weight))
     scatter = np.einsum("n,ni,nj->ij", weight, deviations, deviations)
-    axis = np.linalg.matrix_power(scatter / np.trace(scatter), turns) @ axis
-    along = deviations @ axis
+    ratio = np.linalg.inv(covariance) @ scatter
+    longest = np.linalg.eigh(covariance)[1][:, -1]
+    along = deviations @ np.linalg.matrix_power(ratio / np.trace(ratio), turns) @ longest
     return along / np.sqrt(np.average(np.square(along), weights=weight))
 
 
@@ -79,11 +84,8 @@ def _shares(kind, X, sample_weight, resp, theta, least, hard):
     half_mean = 2.0 * norm.pdf(0.0)
     half_variance = 1.0 - half_mean**2
     for k in range(K):
-        along = _along_longest_axis(
-            X - theta[1][k],
-            sample_weight * resp[:, k],
-            np.linalg.eigh(gaussian.matrix(kind, theta[2], k, D))[1][:, -1],
-        )
+        covariance = gaussian.matrix(kind, theta[2], k, D)
+        along = _across(X - theta[1][k], sample_weight * resp[:, k], covariance)
         log_odds = norm.logpdf(along, half_mean, half_variance**0.5)
         log_odds -= norm.logpdf(along, -half_mean, half_variance**0.5)
         share[:, k] = log_odds > 0 if hard else expit(log_odds)
