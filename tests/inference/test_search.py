@@ -1,6 +1,5 @@
 """The searched start: faults that it mends, spikes that it leaves alone, rows that it looks at."""
 
-import warnings
 from collections import Counter
 
 import numpy as np
@@ -123,3 +122,166 @@ def test_many_clusters_are_found_from_every_seed(kind, hard):
             ends[method, round(climb(visit, rule, start).bound, 3)] += 1
     best = max(bound for _, bound in ends)
     assert ends["auto", best] == 3
+
+
+def mixture(seed, n_rows, k, n_features, spread=1.5):
+    """Overlapping clusters of unequal widths and weights."""
+    rng = np.random.default_rng(seed)
+    means = spread * rng.standard_normal((k, n_features))
+    factors = np.eye(n_features) + 0.5 * rng.standard_normal((k, n_features, n_features))
+    labels = rng.choice(k, size=n_rows, p=rng.dirichlet(np.full(k, 3.0)))
+    noise = rng.standard_normal((n_rows, n_features))
+    return means[labels] + np.einsum("nij,nj->ni", factors[labels], noise)
+
+
+def count_spikes(visit, theta, kind="full"):
+    """Count components with rows, but fewer than three times what determines a covariance."""
+    table = visit.table
+    Z = (table.X - table.origin) / table.scale
+    weights = np.ones(len(Z)) if table.weights is None else table.weights
+    resp, _, _ = gaussian.e_step(kind, Z, weights, theta.weights, *theta.components[:2])
+    n_features = Z.shape[1]
+    needed = {"full": n_features + 1, "tied": 1, "diag": 2, "spherical": 2}[kind]
+    count = resp.sum(axis=0) / weights.mean()
+    return int(((count > 1e-9) & (count < 3 * needed)).sum())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", gaussian.KINDS)
+def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind, weighted):
+    seen = []
+    move = search._move
+
+    def spy(scene, run):
+        better = move(scene, run)
+        if better is not None:
+            seen.append((scene.visit, run, better))
+        return better
+
+    monkeypatch.setattr(search, "_move", spy)
+    rule = point_rule(kind, n_features=3)
+    for seed in range(6):
+        X = mixture(seed, 300, 8, 3)
+        weights = np.random.default_rng(seed).uniform(0.0, 4.0, 300) if weighted else None
+        visit = visit_to(X, rule, 8, weights)
+        find_start(visit, rule, start_of(visit, seed))
+    assert seen
+    for visit, before, after in seen:
+        assert climb(visit, rule, after.theta, 0).bound > before.bound
+        spikes = [count_spikes(visit, run.theta, kind) for run in (before, after)]
+        assert spikes[1] <= spikes[0]
+
+
+@hard_and_soft
+@pytest.mark.parametrize("seed", range(4))
+def test_the_end_is_no_lower_than_the_first_run(monkeypatch, seed, hard):
+    firsts = []
+    first = search._first
+    monkeypatch.setattr(search, "_first", lambda *a: firsts.append(first(*a)) or firsts[-1])
+    X = mixture(seed, 150, 4, 2)
+    for k in range(1, 6):
+        for rule in rules("full", hard):
+            visit = visit_to(X, rule, k)
+            theta = find_start(visit, rule, start_of(visit, seed))
+            assert climb(visit, rule, theta, 0).bound >= firsts.pop().bound - 1e-6
+
+
+def test_one_component_is_all_rows():
+    X = mixture(0, 50, 3, 2)
+    weights = np.random.default_rng(0).uniform(0.0, 3.0, 50)
+    rule = point_rule(reg_covar=0.0)
+    visit = visit_to(X, rule, 1, weights)
+    means, covariances, _ = find_start(visit, rule, start_of(visit)).components
+    table = visit.table
+    mean = np.average(X, axis=0, weights=weights)
+    covariance = np.cov(X.T, aweights=weights, bias=True)
+    np.testing.assert_allclose(means[0] * table.scale + table.origin, mean, rtol=1e-10)
+    scaled = covariances[0] * np.outer(table.scale, table.scale)
+    np.testing.assert_allclose(scaled, covariance, rtol=1e-10)
+
+
+def test_of_two_components_other_starts_are_tried():
+    # Two long clusters side by side, along a diagonal: k-means cuts both across.
+    rule, found = point_rule(), []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        labels = rng.integers(2, size=700)
+        X = rng.standard_normal((700, 2)) * [30.0, 1.0] + np.outer(labels, [0.0, 7.0])
+        visit = visit_to(X @ [[1.0, 1.0], [1.0, -1.0]], rule, 2)
+        thetas = [find_start(visit, rule, start_of(visit, seed, m)) for m in ("kmeans", "auto")]
+        found.append(
+            [adjusted_rand_score(labels, labels_of(visit, rule, theta)) > 0.95 for theta in thetas]
+        )
+    by_k_means, by_search = np.sum(found, axis=0)
+    assert by_k_means == 0
+    assert by_search >= 4
+
+
+@pytest.mark.parametrize("k", [2, 3, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_rows_that_are_looked_at(monkeypatch, weighted, k):
+    monkeypatch.setattr(search, "_ROWS", 70)
+    monkeypatch.setattr(search, "_ROWS_PER_MEAN", 7)
+    X = mixture(0, 300, 4, 2)
+    rng = np.random.default_rng(1)
+    weights = rng.uniform(0.1, 3.0, 300) * (rng.uniform(size=300) < 0.8) if weighted else None
+    rule = point_rule()
+    visit = visit_to(X, rule, k, weights)
+    tables = []
+    monkeypatch.setattr(
+        search,
+        "batch_em",
+        lambda seen, *a, **b: tables.append(seen.table) or batch_em(seen, *a, **b),
+    )
+    find_start(visit, rule, start_of(visit))
+    table = tables[0]
+    assert all(other is table for other in tables)
+    assert len(table.X) == max(70, 7 * 3 * k)
+    place = {tuple(row): number for number, row in enumerate(X)}
+    rows = [place[tuple(row)] for row in table.X]
+    assert (np.diff(rows) > 0).all()
+    if weighted:
+        np.testing.assert_array_equal(table.weights, weights[rows])
+        assert (table.weights > 0).all()
+    # The units are those of all rows.
+    np.testing.assert_array_equal(table.origin, visit.table.origin)
+    np.testing.assert_array_equal(table.scale, visit.table.scale)
+
+
+def test_threads_change_no_bit():
+    X = mixture(0, 120, 4, 2)
+    rule = point_rule()
+    found = []
+    for n_threads in (1, 3):
+        with Threads(n_threads) as threads:
+            visit = visit_to(X, rule, 4, threads=threads)
+            found.append(find_start(visit, rule, start_of(visit)))
+    for one, other in zip(found[0].components, found[1].components, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_rows_without_covariance_are_an_error(k):
+    X = np.repeat(np.random.default_rng(0).standard_normal((20, 1)), 2, axis=1)
+    rule = point_rule(reg_covar=0.0)
+    visit = visit_to(X, rule, k)
+    with pytest.raises(SingularCovarianceError, match="Increase reg_covar"):
+        find_start(visit, rule, start_of(visit))
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_starts_without_covariance_are_left_out(monkeypatch, k):
+    # Where one start fails, another one may not.
+    X = mixture(0, 80, 3, 2)
+    rule = point_rule(reg_covar=0.0)
+    visit = visit_to(X, rule, k)
+    by_rows = search.start_by_rows
+
+    def fails(visit, rule, start):
+        if start.method == "kmeans":
+            raise SingularCovarianceError(0)
+        return by_rows(visit, rule, start)
+
+    monkeypatch.setattr(search, "start_by_rows", fails)
+    theta = find_start(visit, rule, start_of(visit))
+    assert np.isfinite(climb(visit, rule, theta, 0).bound)
