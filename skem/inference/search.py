@@ -123,7 +123,13 @@ def _first(scene: Scene[Theta], start: Start) -> Run[Theta]:
             singular = error
     if not runs:
         raise singular
-    return max(runs, key=lambda run: (-_count_spikes(scene, run), run.bound))
+    chosen = runs[0]
+    for run in runs[1:]:
+        more = _count_spikes(scene, run) - _count_spikes(scene, chosen)
+        # Where two lead to the same end, rounding must not choose the order of components.
+        if more < 0 or (more == 0 and run.bound > chosen.bound + _GAIN):
+            chosen = run
+    return chosen
 
 
 def _run(

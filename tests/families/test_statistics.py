@@ -172,3 +172,38 @@ def test_scatter_is_never_negative_for_equal_rows(kind):
     stats = cases.statistics_of(family, centred, X, resp)
     np.testing.assert_array_equal(stats.scatter, 0.0)
     np.testing.assert_array_equal(stats.mean, 0.3)
+
+
+@families
+@pytest.mark.parametrize(("a", "b"), [(0, 2), (2, 0), (1, 2)])
+def test_a_merged_component_has_the_rows_of_both(kind, a, b):
+    rng = np.random.default_rng(0)
+    X, resp = cases.blobs(40, D, rng), cases.random_resp(40, K, rng)
+    stats = statistics(kind, X, resp)
+    before = [values.copy() for values in stats]
+    merged = cases.make_family(kind).merge(stats, a, b)
+    for values, copy in zip(stats, before, strict=True):
+        np.testing.assert_array_equal(values, copy)
+    together = resp.copy()
+    together[:, a] += resp[:, b]
+    together[:, b] = 0.0
+    weight, mean, scatter = gaussian.statistics(kind, X, together)
+    np.testing.assert_allclose(merged.weight, weight, rtol=1e-12)
+    np.testing.assert_allclose(np.delete(merged.mean, b, 0), np.delete(mean, b, 0), rtol=1e-11)
+    np.testing.assert_allclose(merged.scatter, scatter, rtol=1e-10, atol=1e-11)
+
+
+@families
+def test_a_component_without_rows_merges_with_any(kind):
+    rng = np.random.default_rng(0)
+    X, resp = cases.blobs(40, D, rng), cases.random_resp(40, K, rng)
+    resp[:, 1:] = 0.0
+    stats = statistics(kind, X, resp)
+    for a, b in ((0, 1), (1, 2), (1, 0)):
+        merged = cases.make_family(kind).merge(stats, a, b)
+        moved = resp[:, [1, 0, 2]] if (a, b) == (1, 0) else resp
+        weight, mean, scatter = gaussian.statistics(kind, X, moved)
+        np.testing.assert_allclose(merged.weight, weight, rtol=1e-12)
+        some = weight > 0
+        np.testing.assert_allclose(merged.mean[some], mean[some], rtol=1e-11)
+        np.testing.assert_allclose(merged.scatter, scatter, rtol=1e-10, atol=1e-11)

@@ -319,3 +319,43 @@ def test_hardened_scorers_take_constants_and_score_as_soft_ones():
         cases.scores_of(soft.hardened().add_constants(more), table.X, K, n_pairs),
         cases.scores_of(soft.add_constants(more), table.X, K, n_pairs),
     )
+
+
+@families
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("hard", [False, True])
+def test_scores(kind, cut, hard):
+    table, theta = case(kind, weighted="weights")
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta)
+    Z = (table.X - table.origin) / table.scale
+    wanted = gaussian.log_joint(kind, Z, theta.weights, *theta.components[:2])
+    with Threads(2) as threads:
+        visit = cases.make_visit(table, family, K, threads, cut)
+        got = visit.scores(scorer.hardened() if hard else scorer)
+    np.testing.assert_allclose(got, wanted.T, rtol=1e-10, atol=1e-11)
+
+
+@families
+def test_visits_by_another_number_of_components(kind):
+    table, _ = case(kind)
+    _, theta = case(kind, seed=1)
+    family = cases.make_family(kind)
+    other = cases.make_visit(table, family, 17).of(K)
+    local = other.expect(family, flat_rule(family).scorer(theta))
+    wanted, total, _, _ = oracle(kind, table, theta)
+    np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+    compare(local.statistics, wanted)
+
+
+@families
+def test_visits_to_another_table(kind):
+    table, theta = case(kind)
+    more, _ = case(kind, seed=3, n_rows=200)
+    family = cases.make_family(kind)
+    visit = cases.make_visit(table, family, K)
+    assert visit.to(table) is visit
+    local = visit.to(more).expect(family, flat_rule(family).scorer(theta))
+    wanted, total, _, _ = oracle(kind, more, theta)
+    np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
+    compare(local.statistics, wanted)

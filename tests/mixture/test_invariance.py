@@ -9,7 +9,13 @@ from mixture.tables import blobs, every_type, fit
 # The k-means starts included: their units are the columns' spreads.
 STARTS = pytest.mark.parametrize(
     "init_params",
-    [pytest.param("kmeans", marks=pytest.mark.core), "k-means++", "hierarchical", "random"],
+    [
+        pytest.param("kmeans", marks=pytest.mark.core),
+        "k-means++",
+        "hierarchical",
+        "random",
+        "auto",
+    ],
 )
 
 
