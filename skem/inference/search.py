@@ -71,7 +71,15 @@ def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
 
 def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that a search over some of the rows ends with."""
-    scene = _set(visit, rule, start)
+    k, n_features = start.n_components, visit.plan.n_features
+    most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * k)
+    most = max(min(most, _SCORES // k), k)
+    weights = visit.table.weights
+    n_rows = len(visit.table.X) if weights is None else np.count_nonzero(weights)
+    if most < min(n_rows, k * _TIMES_DETERMINED * rule.family.rows_needed(n_features)):
+        # Of so few of the rows most components would be spikes.
+        return start_by_rows(visit, rule, replace(start, method="kmeans"))
+    scene = _set(visit, rule, start, most)
     run = _first(scene, start)
     if start.n_components == 1:
         return run.theta
@@ -88,15 +96,13 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     return run.theta
 
 
-def _set(visit: Visit, rule: Rule[Theta], start: Start) -> Scene[Theta]:
-    n_features = visit.plan.n_features
-    most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * start.n_components)
-    most = max(min(most, _SCORES // start.n_components), start.n_components)
+def _set(visit: Visit, rule: Rule[Theta], start: Start, most: int) -> Scene[Theta]:
     visit = visit.to(draw_rows(visit.table, most, start.rng))
     table = visit.table
     rows = (table.X.astype(np.float64) - table.origin) / table.scale
     weights = np.ones(len(rows)) if table.weights is None else table.weights
-    least = _TIMES_DETERMINED * rule.family.rows_needed(n_features) * float(weights.mean())
+    needed = _TIMES_DETERMINED * rule.family.rows_needed(rows.shape[1])
+    least = needed * float(weights.mean())
     return Scene(visit, visit.of(2 * start.n_components), rows, weights, rule, least)
 
 

@@ -87,8 +87,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
           ``10 n_components (n_features + 1)`` if that is more, or ``400 000 / n_components`` if
           that is less. No move may add a component on fewer than three times the rows that
           determine its covariance ('full': 3 (D + 1)): such spikes raise the likelihood by
-          chance. It is 'kmeans' where one of `weights_init`, `means_init` and `precisions_init`
-          is given;
+          chance. It is 'kmeans' where those rows are too few for so many components, or one of
+          `weights_init`, `means_init` and `precisions_init` is given;
         - 'kmeans': by k-means on the features divided by their standard deviations, so that no
           feature's unit rules the start; on a random sample of the rows where they are many
           (more than 524 288 values, or 50 rows for each component if that is more);

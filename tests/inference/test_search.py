@@ -248,6 +248,29 @@ def test_the_rows_that_are_looked_at(monkeypatch, weighted, k):
     np.testing.assert_array_equal(table.scale, visit.table.scale)
 
 
+@pytest.mark.parametrize("limit", [53, 54])
+def test_too_few_rows_for_many_components(monkeypatch, limit):
+    # Six components of a full covariance need 6 x 9 rows; else the start is that of k-means.
+    monkeypatch.setattr(search, "_SCORES", 6 * limit)
+    X = mixture(0, 200, 6, 2)
+    weights = np.tile([1.0, 0.0], 100)
+    rule = point_rule()
+    for given in (None, weights):
+        visit = visit_to(X, rule, 6, given)
+        found, plain = (
+            find_start(visit, rule, start_of(visit, method=method)).components.means
+            for method in ("auto", "kmeans")
+        )
+        assert np.array_equal(found, plain) == (limit < 54)
+    # Where these are all rows there is nothing better to look at.
+    visit = visit_to(X[:50], rule, 6)
+    found, plain = (
+        find_start(visit, rule, start_of(visit, method=method)).components.means
+        for method in ("auto", "kmeans")
+    )
+    assert not np.array_equal(found, plain)
+
+
 def test_threads_change_no_bit():
     X = mixture(0, 120, 4, 2)
     rule = point_rule()
