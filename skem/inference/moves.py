@@ -208,7 +208,7 @@ def _beyond(scene: Scene[Theta], run: Run[Theta], resp: Array) -> Array:
         pull = share * _along(scene, means, axis)
         pull = pull @ scene.rows - pull.sum(axis=1)[:, None] * means
         axis = np.linalg.solve(dense, pull[:, :, None])[:, :, 0]
-        length = np.linalg.norm(axis, axis=1, keepdims=True)
+        length = np.abs(axis).max(axis=1, keepdims=True)
         axis /= np.where(length > 0, length, 1.0)
     along = _along(scene, means, axis)
     spread = np.sqrt((share * np.square(along)).sum(axis=1))

@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem import kernels
 from skem.families import SingularCovarianceError
 from skem.inference.expectation import Visit
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
@@ -100,6 +101,7 @@ def _set(visit: Visit, rule: Rule[Theta], start: Start, most: int) -> Scene[Thet
     visit = visit.to(draw_rows(visit.table, most, start.rng))
     table = visit.table
     rows = (table.X.astype(np.float64) - table.origin) / table.scale
+    np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     needed = _TIMES_DETERMINED * rule.family.rows_needed(rows.shape[1])
     least = needed * float(weights.mean())

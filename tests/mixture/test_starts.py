@@ -540,3 +540,15 @@ def test_the_search_on_degenerate_rows(case, estimator, covariance_type, assignm
             assert np.isfinite(getattr(mixture, name)).all(), name
         resp = mixture.predict_proba(X)
     np.testing.assert_allclose(resp.sum(axis=1), 1.0)
+
+
+@every_type
+def test_the_search_and_a_row_too_far_to_be_squared(covariance_type):
+    # Its weight makes up for it.
+    X, _ = blobs(n=60, d=2, k=3)
+    X = np.r_[X, [[1e200, 1e200]]]
+    weights = np.r_[np.ones(60), 1e-300]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        mixture = fit(X, 4, covariance_type=covariance_type, sample_weight=weights, random_state=0)
+    assert np.isfinite(mixture.lower_bound_)
