@@ -60,6 +60,23 @@ def one_hot(labels, k):
     return np.eye(k)[np.asarray(labels)]
 
 
+def given_start(covariance_type, k=3, d=3):
+    """Return parameters to start from."""
+    rng = np.random.default_rng(0)
+    factor = np.eye(d) + 0.2 * rng.normal(size=(k, d, d))
+    stack = factor @ np.swapaxes(factor, 1, 2)
+    return {
+        "weights_init": rng.dirichlet(np.ones(k)),
+        "means_init": 4 * rng.normal(size=(k, d)),
+        "precisions_init": {
+            "full": stack,
+            "tied": stack[0],
+            "diag": np.diagonal(stack, axis1=1, axis2=2).copy(),
+            "spherical": stack[:, 0, 0].copy(),
+        }[covariance_type],
+    }
+
+
 def fit(X, n_components=3, *, sample_weight=None, estimator=EMGaussianMixture, **parameters):
     """Fit, whether it converges or not."""
     with warnings.catch_warnings():
