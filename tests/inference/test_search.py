@@ -1,7 +1,5 @@
 """The searched start: faults that it mends, spikes that it leaves alone, rows that it looks at."""
 
-from collections import Counter
-
 import numpy as np
 import pytest
 from oracles import cases, gaussian
@@ -96,7 +94,7 @@ def rules(kind, hard):
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_a_planted_fault_is_mended(monkeypatch, kind, hard):
     # EM alone does not mend it: components would have to cross the table.
-    X, labels = eight_clusters(640, np.random.default_rng(0))
+    X, labels = eight_clusters(320, np.random.default_rng(0))
     for rule in rules(kind, hard):
         visit = visit_to(X, rule, 8)
         planted = find_start(visit, rule, start_of(visit, method=plant(labels, X)))
@@ -109,19 +107,18 @@ def test_a_planted_fault_is_mended(monkeypatch, kind, hard):
 
 
 @hard_and_soft
-@pytest.mark.parametrize("kind", ALL_KINDS)
-def test_many_clusters_are_found_from_every_seed(kind, hard):
+@pytest.mark.parametrize("kind", [*gaussian.KINDS, "EEI", "VEI", "VEE"])
+def test_many_clusters_are_found(kind, hard):
     rng = np.random.default_rng(2)
-    X = np.vstack([eight_clusters(320, rng)[0] + shift for shift in ([0, 0], [100, 0])])
+    X, labels = eight_clusters(640, rng)
+    far = rng.integers(2, size=640)
+    X[:, 0] += 100.0 * far
+    labels += 8 * far
     rule = point_rule(kind, hard)
     visit = visit_to(X, rule, 16)
-    ends = Counter()
-    for seed in range(3):
-        for method in ("auto", "kmeans"):
-            start = find_start(visit, rule, start_of(visit, seed, method))
-            ends[method, round(climb(visit, rule, start).bound, 3)] += 1
-    best = max(bound for _, bound in ends)
-    assert ends["auto", best] == 3
+    for seed in (5, 9, 10):  # with these k-means gave one component to two clusters
+        theta = find_start(visit, rule, start_of(visit, seed))
+        assert adjusted_rand_score(labels, labels_of(visit, rule, theta)) > 0.99
 
 
 def mixture(seed, n_rows, k, n_features, spread=1.5):
@@ -146,9 +143,8 @@ def count_spikes(visit, theta, kind="full"):
     return int(((count > 1e-9) & (count < 3 * needed)).sum())
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("kind", gaussian.KINDS)
-def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind, weighted):
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind):
     seen = []
     move = search._move
 
@@ -162,8 +158,8 @@ def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind, weighted):
     rule = point_rule(kind, n_features=3)
     for seed in range(6):
         X = mixture(seed, 300, 8, 3)
-        weights = np.random.default_rng(seed).uniform(0.0, 4.0, 300) if weighted else None
-        visit = visit_to(X, rule, 8, weights)
+        weights = np.random.default_rng(seed).uniform(0.0, 4.0, 300)
+        visit = visit_to(X, rule, 8, weights if seed % 2 else None)
         find_start(visit, rule, start_of(visit, seed))
     assert seen
     for visit, before, after in seen:
