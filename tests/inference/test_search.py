@@ -169,7 +169,7 @@ def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind):
 
 
 @hard_and_soft
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_end_is_no_lower_than_the_first_run(monkeypatch, seed, hard):
     firsts = []
     first = search._first
@@ -199,7 +199,7 @@ def test_one_component_is_all_rows():
 def test_of_two_components_other_starts_are_tried():
     # Two long clusters side by side, along a diagonal: k-means cuts both across.
     rule, found = point_rule(), []
-    for seed in range(6):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
         labels = rng.integers(2, size=700)
         X = rng.standard_normal((700, 2)) * [30.0, 1.0] + np.outer(labels, [0.0, 7.0])
@@ -210,7 +210,7 @@ def test_of_two_components_other_starts_are_tried():
         )
     by_k_means, by_search = np.sum(found, axis=0)
     assert by_k_means == 0
-    assert by_search >= 4
+    assert by_search >= 3
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
