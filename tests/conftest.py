@@ -7,3 +7,16 @@ if find_spec("hypothesis"):
 
     settings.register_profile("skem", deadline=None, derandomize=True, max_examples=30)
     settings.load_profile("skem")
+
+
+def pytest_configure():
+    """Without the compiler a tree of some hundred rows takes a second: default starts do without.
+
+    Tests of trees, and of searches that begin at one, still grow them.
+    """
+    import numba
+
+    if vars(numba.config)["DISABLE_JIT"]:
+        from skem.inference import search
+
+        search._ROWS_OF_A_TREE = 40
