@@ -19,4 +19,4 @@ def pytest_configure():
     if vars(numba.config)["DISABLE_JIT"]:
         from skem.inference import search
 
-        search._ROWS_OF_A_TREE = 40
+        search._ROWS_OF_A_TREE = 100
