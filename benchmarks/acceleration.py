@@ -4,7 +4,7 @@ Every E-step over the rows counts, whether or not what it found was taken.
 """
 
 import functools
-import math
+import statistics
 import time
 import warnings
 
@@ -107,19 +107,15 @@ def _summarise(kind, tol, method, pairs):
         "method": method,
         "plain_passes": float(np.median(plain[slow, 0])),
         "passes": float(np.median(accelerated[slow, 0])),
-        "share_slow": _geometric_mean(accelerated[slow, 0] / plain[slow, 0]),
-        "share_all": _geometric_mean(accelerated[:, 0] / plain[:, 0]),
-        "time_slow": _geometric_mean(accelerated[slow, 2] / plain[slow, 2]),
+        "share_slow": statistics.geometric_mean(accelerated[slow, 0] / plain[slow, 0]),
+        "share_all": statistics.geometric_mean(accelerated[:, 0] / plain[:, 0]),
+        "time_slow": statistics.geometric_mean(accelerated[slow, 2] / plain[slow, 2]),
         "time_all": float(accelerated[:, 2].sum() / plain[:, 2].sum()),
         "lower": int((higher < -SAME).sum()),
         "higher": int((higher > SAME).sum()),
         "higher_by": float(higher.mean()),
         "least": float(higher.min()),
     }
-
-
-def _geometric_mean(values):
-    return math.exp(np.log(values).mean())
 
 
 def markdown(result):

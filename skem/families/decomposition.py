@@ -34,12 +34,6 @@ _NOTHING = 1e-100
 _SETTLED = 1e-12  # relative change that ends them
 
 
-def _one_each(spectra: Array, count: Array) -> Array:
-    """A volume each, no shape: VI."""
-    variances = spectra.mean(axis=1) / count
-    return np.repeat(variances[:, None], spectra.shape[1], axis=1)
-
-
 def _same(spectra: Array, count: Array) -> Array:
     """One volume, one shape: EE."""
     return np.tile(spectra.sum(axis=0) / count.sum(), (len(spectra), 1))
@@ -86,7 +80,6 @@ def _positive(rule: Variances) -> Variances:
 
 # By the letters of volume and shape.
 VARIANCES: dict[str, Variances] = {
-    "VI": _one_each,
     "EE": _same,
     "VE": _positive(_own_volume),
     "EV": _positive(_own_shape),

@@ -31,7 +31,7 @@ __all__ = ["PARSIMONIOUS", "AlongAxes", "Oriented"]
 
 def _count_variances(volume: str, shape: str, n_components: int, n_features: int) -> int:
     """Free parameters of volumes and shapes."""
-    each = {"I": 0, "E": 1, "V": n_components}
+    each = {"E": 1, "V": n_components}
     return each[volume] + each[shape] * (n_features - 1)
 
 

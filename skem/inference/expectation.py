@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -94,18 +94,13 @@ class Visit:
 
     def of(self, n_components: int) -> Visit:
         """Return visits to the same table by another number of components."""
-        n_rows, n_features = self.table.X.shape
-        plan = TilePlan(n_rows, n_features, n_components, self.plan.n_pairs)
-        return Visit(self.table, plan, self.threads)
+        return Visit(self.table, replace(self.plan, n_components=n_components), self.threads)
 
     def to(self, table: Table) -> Visit:
         """Return visits to another table by as many components; these, if it is the same."""
         if table is self.table:
             return self
-        plan = TilePlan(
-            len(table.X), self.plan.n_features, self.plan.n_components, self.plan.n_pairs
-        )
-        return Visit(table, plan, self.threads)
+        return Visit(table, replace(self.plan, n_rows=len(table.X)), self.threads)
 
     def scores(self, scorer: Scores) -> Array:
         """Return the scores of all rows, of positive weight each, shape (n_components, n_rows).

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
+from scipy.special import softmax, xlogy
 
 from skem.families import GaussianStatistics, Scorer, SingularCovarianceError
 from skem.inference.expectation import Visit
@@ -139,14 +139,7 @@ def _assign(scene: Scene[Theta], run: Run[Theta]) -> tuple[Array, Array]:
     if scene.rule.hard:
         first = np.arange(len(scores))[:, None] == scores.argmax(axis=0)
         return first.astype(np.float64), scores
-    return _soften(scores), scores
-
-
-def _soften(joint: Array) -> Array:
-    """Responsibilities of soft assignments by log joint scores, both of shape (K, n)."""
-    resp: Array = np.exp(joint - joint.max(axis=0))
-    resp /= resp.sum(axis=0)
-    return resp
+    return softmax(scores, axis=0), scores
 
 
 def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _Parts | None:
@@ -229,7 +222,7 @@ def _merge(
     rule, stats = scene.rule, run.statistics
     assert stats is not None
     own = xlogy(resp, resp) @ scene.weights
-    for a, b in _neighbours(_soften(joint) if rule.hard else resp, scene.weights):
+    for a, b in _neighbours(softmax(joint, axis=0) if rule.hard else resp, scene.weights):
         together = resp[a] + resp[b]
         entropy = own[a] + own[b] - xlogy(together, together) @ scene.weights
         merged = rule.family.merge(stats, a, b)

@@ -86,10 +86,9 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     run = _first(scene, start)
     if start.n_components == 1:
         return run.theta
-    sees_all = scene.weights.sum() > (1.0 - 1e-9) * visit.table.total_weight
     for _ in range(_TURNS):
         run = _move_on(scene, run)
-        if not sees_all:
+        if most < n_rows:
             break  # the fit itself goes to the end, which is another one than that of a sample
         before = run.bound
         run = _run(scene, run.theta, _BRIEF)
