@@ -153,18 +153,13 @@ def bootstrap_likelihood_ratio(
         )
     k = estimator.n_components
 
-    said: list[str] = []
+    def ratio(table: Floats, **parameters: Any) -> tuple[float, EMGaussianMixture, list[str]]:
+        null, alternative = (_copy(estimator, n_components=n, **parameters) for n in (k, k + 1))
+        said = [text for fit in (null, alternative) for text in fit_quietly(fit, table, None)]
+        gain = float(alternative.score(table)) - float(null.score(table))
+        return 2.0 * len(table) * gain, null, said
 
-    def ratio(table: Floats, **parameters: Any) -> tuple[float, EMGaussianMixture]:
-        fits = []
-        for n_components in (k, k + 1):
-            mixture = _copy(estimator, n_components=n_components, **parameters)
-            said.extend(fit_quietly(mixture, table, None))
-            fits.append(mixture)
-        less, more = (float(mixture.score(table)) for mixture in fits)
-        return 2.0 * len(table) * (more - less), fits[0]
-
-    statistic, null = ratio(rows)
+    statistic, null, said = ratio(rows)
     for message in dict.fromkeys(said):
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
 
