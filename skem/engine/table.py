@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.engine.tiles import Tile
 
-__all__ = ["Table", "column_moments"]
+__all__ = ["Table", "column_moments", "is_plain", "plain"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -43,10 +43,15 @@ class Table:
         """Sum of the weights."""
         return float(len(self.X)) if self.weights is None else float(self.weights.sum())
 
+    @property
+    def n_positive(self) -> int:
+        """Number of rows of positive weight."""
+        return len(self.X) if self.weights is None else int(np.count_nonzero(self.weights))
+
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
         kept = self.kept(start, stop)
-        rows = _plain(self.X[start:stop][kept])
+        rows = plain(self.X[start:stop][kept])
         n_rows, n_places = tile.hold(len(rows))
         weights = tile.ones[:n_rows] if self.weights is None else self.weights[start:stop][kept]
         n_far = kernels.rows.load_tile(
@@ -67,10 +72,14 @@ class Table:
         return slice(None) if positive.all() else positive
 
 
-def _plain(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return rows as a C-ordered, writable array: the one kind that kernels are compiled for."""
-    plain = rows.flags.c_contiguous and rows.flags.writeable and type(rows) is np.ndarray
-    return rows if plain else np.array(rows, order="C", subok=False)
+def is_plain(rows: NDArray[np.floating]) -> bool:
+    """Say whether rows are a C-ordered, writable array: the kind that kernels are compiled for."""
+    return rows.flags.c_contiguous and rows.flags.writeable and type(rows) is np.ndarray
+
+
+def plain(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return rows as such an array."""
+    return rows if is_plain(rows) else np.array(rows, order="C", subok=False)
 
 
 def _weights(weights: Array | None, start: int, stop: int) -> Array:
@@ -99,7 +108,7 @@ def column_moments(X: NDArray[np.floating], weights: Array | None) -> tuple[Arra
     deviations = kernels.rows.column_deviations
     with np.errstate(over="ignore", invalid="ignore"):
         for a, b in blocks:
-            rows, w = _plain(X[a:b]), _weights(weights, a, b)
+            rows, w = plain(X[a:b]), _weights(weights, a, b)
             deviations(rows, w, start, unit, sums, ignored)
             reach = np.abs(rows[w > 0] - start).max(axis=0, initial=0.0)
             np.maximum(largest, reach, out=largest)
@@ -107,7 +116,7 @@ def column_moments(X: NDArray[np.floating], weights: Array | None) -> tuple[Arra
         scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
         sums, squares = np.zeros(n_features), np.zeros(n_features)
         for a, b in blocks:
-            rows, w = _plain(X[a:b]), _weights(weights, a, b)
+            rows, w = plain(X[a:b]), _weights(weights, a, b)
             deviations(rows, w, mean, scale, sums, squares)
         # The mean is rounded: what is left of the deviations corrects for it.
         variance = squares / total - np.square(sums / total)

@@ -77,8 +77,7 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     k, n_features = start.n_components, visit.plan.n_features
     most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * k)
     most = max(min(most, _SCORES // k), k)
-    weights = visit.table.weights
-    n_rows = len(visit.table.X) if weights is None else np.count_nonzero(weights)
+    n_rows = visit.table.n_positive
     if most < min(n_rows, k * _TIMES_DETERMINED * rule.family.rows_needed(n_features)):
         # Of so few of the rows most components would be spikes.
         return start_by_rows(visit, rule, replace(start, method="kmeans"))

@@ -194,7 +194,7 @@ def _start(problem: Problem, visit: Visit, rng: np.random.RandomState, automatic
     """Return where a fit starts; ``init_params='auto'`` stands for ``automatic``."""
     estimator, table, standard = problem.estimator, problem.table, problem.standard
     k, form = estimator.n_components, estimator._form
-    check_enough_rows(table.X, table.weights, k)
+    check_enough_rows(table, k)
     if estimator.warm_start and hasattr(estimator, "converged_"):
         return _go_on(problem)
     theta = None

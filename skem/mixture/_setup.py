@@ -91,11 +91,11 @@ def standardise(X: NDArray[np.floating], weights: Array | None, family: Gaussian
     return Standard(origin, scale, column_scale, deviation == 0)
 
 
-def check_enough_rows(X: NDArray[np.floating], weights: Array | None, n_components: int) -> None:
+def check_enough_rows(table: Table, n_components: int) -> None:
     """Raise ValueError where there are fewer rows of positive weight than components."""
-    n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
+    n_rows = table.n_positive
     if n_rows < n_components:
-        which = "n_samples" if weights is None else "n_samples of positive weight"
+        which = "n_samples" if table.weights is None else "n_samples of positive weight"
         raise ValueError(
             f"Expected {which} >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_rows}"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
-from skem.engine import column_moments
+from skem.engine import column_moments, is_plain, plain
 
 __all__ = ["Standard", "measure"]
 
@@ -45,9 +45,8 @@ class Standard:
 
     def read(self, X: Floats, places: NDArray[np.intp], dtype: Any) -> Floats:
         """Return the rows at some places as a network reads them."""
-        if not (X.flags.c_contiguous and X.flags.writeable and type(X) is np.ndarray):
-            X = np.array(X.take(places, axis=0), order="C", subok=False)
-            places = np.arange(len(X))
+        if not is_plain(X):
+            X, places = plain(X.take(places, axis=0)), np.arange(len(places))
         out = np.empty((len(places), X.shape[1]), dtype)
         kernels.standardise.standardise(X, places, self.origin, self.inverse_scale, out)
         return out
