@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem.display._plotting import pyplot
+from skem.mixture._grid import COLUMNS, set_aside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelSelectionDisplay"]
 
-# The column of `results_` that a criterion is in, and what to write beside its axis.
-_CRITERIA = {
-    "bic": ("bic", "BIC (lower is better)"),
-    "icl": ("icl", "ICL (lower is better)"),
-    "aic": ("aic", "AIC (lower is better)"),
-    "cv": ("mean_test_score", "held-out log density, nats per row (higher is better)"),
+# What to write beside a criterion's axis.
+_LABELS = {
+    "bic": "BIC (lower is better)",
+    "icl": "ICL (lower is better)",
+    "aic": "AIC (lower is better)",
+    "cv": "held-out log density, nats per row (higher is better)",
 }
 _MARKERS = "osD^vPX*hd<>p8"
 
@@ -139,16 +140,14 @@ class ModelSelectionDisplay:
                 f"estimator must be a fitted GaussianMixtureIC, got {type(estimator).__name__}, "
                 f"which has no {', '.join(missing)}"
             )
-        results = estimator.results_
-        column, ylabel = _CRITERIA[estimator.criterion]
-        aside = results["collapsed"] & (estimator.criterion != "cv")
+        results, criterion = estimator.results_, estimator.criterion
         display = cls(
             covariance_types=results["covariance_type"],
             n_components=results["n_components"],
-            values=results[column],
+            values=results[COLUMNS[criterion]],
             best_index=estimator.best_index_,
-            collapsed=aside,
-            ylabel=ylabel,
+            collapsed=set_aside(results, criterion),
+            ylabel=_LABELS[criterion],
         )
         return display.plot(ax=ax, **kwargs)
 

@@ -278,6 +278,24 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
             return float(log_density.sum()), float(len(log_density))
         return float(weights @ log_density), float(weights.sum())
 
+    def _criteria(self, X: ArrayLike, sample_weight: ArrayLike | None) -> dict[str, float]:
+        """Return what one pass over the rows tells: log-likelihood, BIC and AIC."""
+        log_likelihood, n = self._log_likelihood(X, sample_weight)
+        n_parameters = self.n_parameters()
+        return {
+            "log_likelihood": log_likelihood,
+            "bic": -2.0 * log_likelihood + n_parameters * float(np.log(n)),
+            "aic": -2.0 * log_likelihood + 2.0 * n_parameters,
+        }
+
+    def _all_criteria(self, X: ArrayLike, sample_weight: ArrayLike | None) -> dict[str, float]:
+        """Return the same and ICL, which takes one more pass."""
+        values = self._criteria(X, sample_weight)
+        certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
+        weights = check_sample_weight(sample_weight, len(certainty))
+        penalty = certainty.sum() if weights is None else weights @ certainty
+        return values | {"icl": values["bic"] - 2.0 * float(penalty)}
+
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion (Schwarz 1978); lower is better.
 
@@ -292,8 +310,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         bic : float
             ``-2 log L + n_parameters log n``.
         """
-        log_likelihood, n = self._log_likelihood(X, sample_weight)
-        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
+        return self._criteria(X, sample_weight)["bic"]
 
     def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Akaike information criterion (Akaike 1974); lower is better.
@@ -308,8 +325,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         aic : float
             ``-2 log L + 2 n_parameters``.
         """
-        log_likelihood, _ = self._log_likelihood(X, sample_weight)
-        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
+        return self._criteria(X, sample_weight)["aic"]
 
     def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Integrated completed likelihood (Biernacki, Celeux & Govaert 2000); lower is better.
@@ -325,10 +341,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
             ``bic - 2 sum_n w_n log max_k resp_nk``: BIC and a penalty for rows that lie between
             components.
         """
-        certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
-        weights = check_sample_weight(sample_weight, len(certainty))
-        penalty = certainty.sum() if weights is None else weights @ certainty
-        return self.bic(X, sample_weight) - 2.0 * float(penalty)
+        return self._all_criteria(X, sample_weight)["icl"]
 
 
 def _narrow(values: Floats, dtype: np.dtype[Any]) -> Floats:

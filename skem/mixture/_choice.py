@@ -33,23 +33,22 @@ from skem.inference import ACCELERATIONS, START_METHODS
 from skem.mixture._base import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
+    COLUMNS,
     Columns,
     Grid,
     Outcome,
     Watch,
-    criteria,
     cross_validate,
     describe_failures,
     make_cells,
     rank,
+    set_aside,
     tabulate,
     unwatched,
 )
 
 __all__ = ["GaussianMixtureIC"]
 
-# The column of `results_` that a criterion is in, and the sign that makes lower better.
-_COLUMNS = {"bic": ("bic", 1), "icl": ("icl", 1), "aic": ("aic", 1), "cv": ("mean_test_score", -1)}
 _FOLDS = 5
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
@@ -183,7 +182,7 @@ default='hierarchical'
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
         "n_components": (integer(1), some(integer(1), "such ints")),
         "covariance_type": (one_of(["all", *GAUSSIAN_FAMILIES]), _types),
-        "criterion": (one_of(_COLUMNS),),
+        "criterion": (one_of(COLUMNS),),
         "cv": (integer(2), _splits, none),
         "refit": (boolean,),
         "tol": (real(0.0),),
@@ -273,7 +272,7 @@ default='hierarchical'
         grid = Grid(cells, parameters, self.n_jobs)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
-            return criteria(mixture, rows, weights)
+            return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
         results = tabulate(cells, outcomes, rows.shape[1])
@@ -289,13 +288,13 @@ default='hierarchical'
 
     def _choose(self, grid: Grid, results: Columns, outcomes: list[Outcome]) -> None:
         """Rank the fits and publish."""
-        column, sign = _COLUMNS[self.criterion]
+        column = COLUMNS[self.criterion]
         failed = results["error"] != ""
         results[column] = np.where(failed, np.nan, results[column])
         if failed.all():
             raise ValueError(describe_failures(results, failed))
-        aside = results["collapsed"] & (self.criterion != "cv")
-        results["rank"] = rank(sign * results[column], aside)
+        losses = -results[column] if self.criterion == "cv" else results[column]
+        results["rank"] = rank(losses, set_aside(results, self.criterion))
         best = int(np.argmin(results["rank"]))
         self.results_ = results
         self.best_index_ = best

@@ -18,19 +18,20 @@ from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
 
 __all__ = [
+    "COLUMNS",
     "MODELS",
     "Cell",
     "Columns",
     "Grid",
     "Outcome",
     "Watch",
-    "criteria",
     "cross_validate",
     "describe_failures",
     "in_parallel",
     "iteration_size",
     "make_cells",
     "rank",
+    "set_aside",
     "tabulate",
     "unwatched",
 ]
@@ -46,6 +47,9 @@ MODELS = (
 )
 # What is left of them where there is one feature.
 _MODELS_OF_ONE = ("EII", "VII")
+
+# By criterion, the column that it is in.
+COLUMNS = {"bic": "bic", "icl": "icl", "aic": "aic", "cv": "mean_test_score"}
 
 # Where kernels take about twice as long as the Python around them.
 _WORTH_A_THREAD = 3e6
@@ -200,14 +204,8 @@ def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge
     return Outcome(mixture, values, said, "", seconds)
 
 
-def criteria(mixture: EMGaussianMixture, X: Floats, weights: Array | None) -> dict[str, float]:
-    """Return the criteria of a fitted mixture, and what they are made from."""
-    values = {name: getattr(mixture, name)(X, weights) for name in ("bic", "icl", "aic")}
-    return values | {"log_likelihood": mixture.n_parameters() - 0.5 * values["aic"]}
-
-
 def tabulate(cells: Sequence[Cell], outcomes: Sequence[Outcome], n_features: int) -> Columns:
-    """Put outcomes judged by `criteria` in columns."""
+    """Put outcomes judged by all criteria in columns."""
     types, numbers = zip(*cells, strict=True)
     mixtures = [outcome.mixture for outcome in outcomes]
     values = [outcome.values for outcome in outcomes]
@@ -267,6 +265,12 @@ def cross_validate(
     spread = np.sqrt(np.average(np.square(split - mean), axis=0, weights=shares))
     columns = {f"split{fold}_test_score": column for fold, column in enumerate(split)}
     return columns | {"mean_test_score": mean, "std_test_score": spread}, errors
+
+
+def set_aside(results: Columns, criterion: str) -> NDArray[np.bool_]:
+    """Say which fits rank after all others: their criterion has no limit, unless held out."""
+    aside: NDArray[np.bool_] = results["collapsed"] & (criterion != "cv")
+    return aside
 
 
 def rank(losses: Array, aside: NDArray[np.bool_]) -> NDArray[np.int64]:

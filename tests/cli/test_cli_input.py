@@ -148,7 +148,8 @@ def test_table_that_changes_meanwhile(refused, table, tmp_path, monkeypatch):
 
 
 def test_out_of_memory_and_infinite_bic(refused, table, monkeypatch):
-    monkeypatch.setattr(EMGaussianMixture, "bic", lambda self, X, sample_weight: float("inf"))
+    infinite = {"bic": float("inf")}
+    monkeypatch.setattr(EMGaussianMixture, "_all_criteria", lambda *_: infinite)
     options = ["-k", 1, "--columns", "x,y"]
     says = ["no fit succeeded: ", "full with 1: ", "not finite: ", "'bic': inf"]
     refused("cluster", table, *options, says=says)
