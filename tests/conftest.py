@@ -13,7 +13,7 @@ def pytest_configure():
     """Without the compiler a tree of some hundred rows takes a second: default starts do without.
 
     Tests of trees, and of searches that begin at one, still grow them. Worker processes don't hear
-    of it: what is compared with their fits has no more rows than this.
+    of it: what is compared with their fits bit by bit has no more rows than this.
     """
     import numba
 
