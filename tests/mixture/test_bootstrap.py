@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import FitFailedWarning, NotFittedError
 
-from mixture.tables import blobs, fit
+from mixture.tables import blobs, fit, many_rows
 from skem import (
     EMGaussianMixture,
     GaussianMixtureIC,
@@ -43,6 +43,7 @@ def test_the_statistic_is_twice_the_difference_of_log_likelihoods():
     assert test.statistic == pytest.approx(2 * (more - less), rel=1e-9)
 
 
+@many_rows
 def test_p_values_are_uniform_where_there_is_one_component():
     # Under the null p is uniform on {1, ..., B + 1} / (B + 1) but for ties.
     one = EMGaussianMixture(1, covariance_type="tied", init_params="k-means++", random_state=0)
@@ -61,6 +62,7 @@ def test_p_values_are_uniform_where_there_is_one_component():
     assert len(set(p)) > 5
 
 
+@many_rows
 @pytest.mark.parametrize("method", METHODS)
 def test_standard_errors_of_one_gaussian_have_closed_forms(method):
     rng = np.random.default_rng(0)
@@ -78,6 +80,7 @@ def test_standard_errors_of_one_gaussian_have_closed_forms(method):
     np.testing.assert_array_equal(errors.weights, [0.0])
 
 
+@many_rows
 @pytest.mark.parametrize("method", METHODS)
 def test_standard_errors_of_far_clusters(method):
     # Where every row's component is known, weights are binomial shares and means are means.
