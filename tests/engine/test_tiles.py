@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.cases import small_plan
 
 from skem.engine import Tile, TilePlan
 from skem.families import GAUSSIAN_FAMILIES
@@ -93,10 +94,7 @@ def test_projected_blocks_divide_the_blocks_of_a_tile(**shapes):
 
 @pytest.mark.parametrize(("n_rows", "n_places"), [(0, 0), (1, 8), (8, 8), (9, 16), (20, 24)])
 def test_a_tile_holds_whole_blocks(n_rows, n_places):
-    plan = TilePlan(20, 3, 4, 10)
-    object.__setattr__(plan, "tile_rows", 20)
-    object.__setattr__(plan, "chunks", (8, 4))
-    tile = Tile(plan)
+    tile = Tile(small_plan(20, 3, 4, 10, cut=(20, 1, (8, 4))))
     assert tile.hold(n_rows) == (n_rows, n_places)
     assert tile.n_rows == n_rows
     assert min(tile.values.shape[1], tile.scores.shape[1], len(tile.resp)) >= 24

@@ -1,5 +1,7 @@
 """The families, and random rows, parameters, priors and plans to try them on."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from skem.engine import Table, Threads, Tile, TilePlan
@@ -77,15 +79,25 @@ def blobs(n_rows, n_features, rng, n_clusters=3, spread=2.0):
     return centres[labels] + widths[labels] * rng.standard_normal((n_rows, n_features))
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenPlan(TilePlan):
+    """A plan whose pieces are given, not found from the shapes."""
+
+    tile_rows: int
+    group_rows: int
+    chunks: tuple[int, int]
+
+    def __post_init__(self):
+        pass
+
+
 def small_plan(n_rows, n_features, n_components, n_pairs, cut=None, block_size=None):
     """A plan; ``cut`` (tile rows, tiles in a group, chunks) makes its pieces small."""
-    plan = TilePlan(n_rows, n_features, n_components, n_pairs, block_size)
-    if cut is not None:
-        tile_rows, tiles, chunks = cut
-        object.__setattr__(plan, "tile_rows", tile_rows)
-        object.__setattr__(plan, "group_rows", tile_rows * tiles)
-        object.__setattr__(plan, "chunks", chunks)
-    return plan
+    shapes = n_rows, n_features, n_components, n_pairs, block_size
+    if cut is None:
+        return TilePlan(*shapes)
+    tile_rows, tiles, chunks = cut
+    return GivenPlan(*shapes, tile_rows=tile_rows, group_rows=tile_rows * tiles, chunks=chunks)
 
 
 def make_table(X, weights=None, origin=None, scale=None):
