@@ -72,18 +72,27 @@ class Accelerator:
         """Return statistics to make parameters of in place of those at hand, or None."""
         if self.extrapolation is None or self.source is None or self.resting:
             return None
+        try:
+            with np.errstate(all="ignore"):
+                return self._propose(self.extrapolation, self.source, statistics)
+        except (ArithmeticError, np.linalg.LinAlgError):
+            # A model's own coordinates may not have a place for all statistics.
+            self.coordinates = None
+            self.extrapolation.forget()
+            return None
+
+    def _propose(self, extrapolation: Extrapolation, source: Array, image: Array) -> Array | None:
         if self.coordinates is None:
-            self.coordinates = self._make_coordinates(statistics)
+            self.coordinates = self._make_coordinates(image)
         encode, decode = self.coordinates
-        vector = self.extrapolation.propose(encode(self.source), encode(statistics))
-        if self.extrapolation.empty:
+        vector = extrapolation.propose(encode(source), encode(image))
+        if extrapolation.empty:
             self.coordinates = None
         if vector is None:
             return None
-        with np.errstate(all="ignore"):
-            proposal = decode(vector) if np.isfinite(vector).all() else None
+        proposal = decode(vector) if np.isfinite(vector).all() else None
         if proposal is None or not np.isfinite(proposal).all():
-            self.extrapolation.judge(False)
+            extrapolation.judge(False)
             return None
         return proposal
 
@@ -105,8 +114,16 @@ class Accelerator:
         """Ask the model; without an answer, the numbers are coordinates, part by part in units."""
         if self.model.has("coordinates"):
             return self._make_own(reference)
-        units = _units(self.layout, reference)
-        return _Coordinates(lambda values: values / units, lambda vector: vector * units)
+        units, layout = _units(self.layout, reference), self.layout
+        # Sums that are never negative, counts and squares, have no meaning where they are.
+        signed = [bool((part < 0.0).any()) for part in split(layout, reference)]
+
+        def decode(vector: Array) -> Array | None:
+            values = vector * units
+            parts = zip(split(layout, values), signed, strict=True)
+            return values if all(free or (part >= 0.0).all() for part, free in parts) else None
+
+        return _Coordinates(lambda values: values / units, decode)
 
     def _make_own(self, reference: Array) -> _Coordinates:
         name = f"{self.model.name}.coordinates"
@@ -116,30 +133,42 @@ class Accelerator:
                 raise TypeError(
                     f"{name} must return two functions: from statistics to a vector, and back"
                 )
-            to_vector, to_statistics = pair
+            coordinates = self._check_pair(name, *pair)
+            back, size = coordinates.decode(coordinates.encode(reference)), np.abs(reference).max()
+            if back is None or not np.allclose(back, reference, rtol=_SAME, atol=_SAME * size):
+                raise ValueError(
+                    f"{name}: the second function must undo the first, but made {back} of "
+                    f"{reference}"
+                )
+        return coordinates
+
+    def _check_pair(
+        self,
+        name: str,
+        to_vector: Callable[[Any], Any],
+        to_statistics: Callable[[Array], Any],
+    ) -> _Coordinates:
+        """Return functions that check what a model's own return."""
 
         def encode(values: Array) -> Array:
-            vector = np.asarray(to_vector(rebuild(self.layout, values)), dtype=np.float64)
+            vector = np.array(to_vector(rebuild(self.layout, values)), dtype=np.float64)
             if vector.ndim != 1:
                 raise ValueError(
                     f"{name}: the first function must return a vector, but returned an array of "
                     f"shape {vector.shape}"
                 )
+            if not np.isfinite(vector).all():
+                raise FloatingPointError(f"{name}: a vector is not finite")
             return vector
 
         def decode(vector: Array) -> Array | None:
-            statistics: Any = to_statistics(vector)
+            statistics = to_statistics(vector)
             if statistics is None:
                 return None
             values, layout = flatten(statistics, "statistics")
             self.model.check_layout(self.layout, layout)
             return values
 
-        back, size = decode(encode(reference)), float(np.abs(reference).max())
-        if back is None or not np.allclose(back, reference, rtol=_SAME, atol=_SAME * size):
-            raise ValueError(
-                f"{name}: the second function must undo the first, but made {back} of {reference}"
-            )
         return _Coordinates(encode, decode)
 
 

@@ -172,16 +172,14 @@ class CheckedModel:
                 else "look for logarithms of negative numbers, 0 / 0 and missing values"
             )
             raise ValueError(f"{self.name}.expect returned a bound of {bound}: {why}")
-        for part, name in zip(
-            split(expected.layout, expected.statistics),
-            names(expected.layout, "statistics"),
-            strict=True,
-        ):
-            if not np.isfinite(part).all():
-                raise ValueError(
-                    f"{self.name}.expect returned {name} with {part[~np.isfinite(part)][0]}, "
-                    f"though with a finite bound ({bound:g})"
-                )
+        if not np.isfinite(expected.statistics).all():
+            parts = split(expected.layout, expected.statistics)
+            named = zip(names(expected.layout, "statistics"), parts, strict=True)
+            name, part = next(pair for pair in named if not np.isfinite(pair[1]).all())
+            raise ValueError(
+                f"{self.name}.expect returned {name} with {part[~np.isfinite(part)][0]}, though "
+                f"with a finite bound ({bound:g})"
+            )
         return expected
 
     def add(self, total: Expected, more: Expected) -> Expected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ class Blocks:
     block_size: int | None = None
     numbers: NDArray[np.intp] | None = None
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of rows of a block."""
         if self.block_size is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from math import prod
 from numbers import Real
 from typing import Any, TypeAlias
@@ -90,8 +91,9 @@ def _open(
             return dict(zip(keys, parts, strict=True))
 
         return tuple(value.values()), tuple(f"[{key!r}]" for key in keys), make
-    if hasattr(value, "_fields"):
-        return tuple(value), tuple(f".{key}" for key in value._fields), value._make
+    fields, named = getattr(value, "_fields", None), getattr(type(value), "_make", tuple)
+    if fields is not None:
+        return tuple(value), tuple(f".{key}" for key in fields), named
     return value, tuple(f"[{i}]" for i in range(len(value))), tuple
 
 
@@ -109,8 +111,8 @@ def _arrange(layout: Layout, pieces: Iterator[Array]) -> Any:
 
 def split(layout: Layout, vector: Array) -> list[Array]:
     """Return the pieces of a vector that were one number or array each."""
-    sizes = [prod(shape) for _, shape in _leaves(layout, "")]
-    return np.split(vector, np.cumsum(sizes, dtype=np.intp))[:-1]
+    ends = list(accumulate((prod(shape) for _, shape in _leaves(layout, "")), initial=0))
+    return [vector[start:end] for start, end in pairwise(ends)]
 
 
 def names(layout: Layout, name: str) -> list[str]:

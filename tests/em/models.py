@@ -30,10 +30,10 @@ class CoinsWithoutWeights:
         return Coins().maximise(counts, theta)
 
 
-def toss(n_rows, seed=0):
-    """Simulate rows of twelve tosses."""
-    rng = np.random.default_rng(seed)
-    heads = rng.binomial(12, np.where(rng.random(n_rows) < 0.5, 0.75, 0.45))
+def toss(n_rows, better=0.75):
+    """Simulate rows of twelve tosses of two coins; one shows heads with a probability of 0.45."""
+    rng = np.random.default_rng(0)
+    heads = rng.binomial(12, np.where(rng.random(n_rows) < 0.5, better, 0.45))
     return np.column_stack([heads, 12 - heads]).astype(float)
 
 
