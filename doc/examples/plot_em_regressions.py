@@ -58,14 +58,16 @@ class Regressions:
 # %%
 # The fit
 # -------
-# Many people who hear a tone that lacks its fundamental tune either to it or an octave above: two
-# lines, as in Cohen's tones (1980). Here they are simulated. Of ten starts the best is kept.
+# In an experiment of Cohen (1980) musicians tuned a tone to the octave of another, whose overtones
+# were stretched by a factor. Some kept to the octave that they remember, a ratio of 2; some
+# followed the overtones. Rows of that kind are simulated here. Of ten starts the best is kept.
 
 rng = np.random.default_rng(0)
 t = rng.uniform(1.2, 3.0, 300)
 x = np.column_stack([np.ones_like(t), t])
 upper = rng.random(300) < 0.4
-y = np.where(upper, 2.0 + 0.0 * t, t) + np.where(upper, 0.06, 0.12) * rng.standard_normal(300)
+y = np.where(upper, 2.0, t)
+y = y + np.where(upper, 0.06, 0.12) * rng.standard_normal(300)
 
 model = Regressions(2)
 result = fit(model, (x, y), n_init=10, tol=1e-8, max_iter=1000, random_state=0)
@@ -86,9 +88,12 @@ ends = np.array([1.2, 3.0])
 for k in range(2):
     ax.plot(ends, slopes[k, 0] + slopes[k, 1] * ends, color="k", linewidth=1)
 intercept, slope = np.linalg.lstsq(x, y)[0]
-ax.plot(ends, intercept + slope * ends, "k--", linewidth=1, label="least squares, one line")
-ax.set(xlabel="x", ylabel="y")
+ax.plot(ends, intercept + slope * ends, "k--", linewidth=1, label="least squares")
+ax.set(xlabel="stretching of the overtones", ylabel="ratio that was tuned")
 ax.legend()
 figure.colorbar(points, label="probability of the steeper line")
 figure.tight_layout()
 plt.show()
+
+# %%
+# Reference: E. A. Cohen (1980). *Inharmonic tone perception*. Dissertation, Stanford University.

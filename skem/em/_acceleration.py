@@ -60,6 +60,7 @@ class Accelerator:
         self.coordinates: _Coordinates | None = None
         # What the parameters at hand were made from.
         self.source: Array | None = None
+        self.lowest: Array = np.array(np.inf)
         self.resting = self.confirmed = self.small = False
         self.n_plain = 0
 
@@ -82,6 +83,7 @@ class Accelerator:
             return None
 
     def _propose(self, extrapolation: Extrapolation, source: Array, image: Array) -> Array | None:
+        self.lowest = np.minimum(self.lowest, np.minimum(source, image))
         if self.coordinates is None:
             self.coordinates = self._make_coordinates(image)
         encode, decode = self.coordinates
@@ -91,7 +93,7 @@ class Accelerator:
         if vector is None:
             return None
         proposal = decode(vector) if np.isfinite(vector).all() else None
-        if proposal is None or not np.isfinite(proposal).all():
+        if proposal is None or not self._is_possible(proposal):
             extrapolation.judge(False)
             return None
         return proposal
@@ -114,16 +116,17 @@ class Accelerator:
         """Ask the model; without an answer, the numbers are coordinates, part by part in units."""
         if self.model.has("coordinates"):
             return self._make_own(reference)
-        units, layout = _units(self.layout, reference), self.layout
-        # Sums that are never negative, counts and squares, have no meaning where they are.
-        signed = [bool((part < 0.0).any()) for part in split(layout, reference)]
+        units = _units(self.layout, reference)
+        return _Coordinates(lambda values: values / units, lambda vector: vector * units)
 
-        def decode(vector: Array) -> Array | None:
-            values = vector * units
-            parts = zip(split(layout, values), signed, strict=True)
-            return values if all(free or (part >= 0.0).all() for part, free in parts) else None
+    def _is_possible(self, proposal: Array) -> bool:
+        """Say whether numbers are finite, and parts without negative numbers are still without.
 
-        return _Coordinates(lambda values: values / units, decode)
+        Beyond zero counts and squares have no meaning, but a model might find some.
+        """
+        parts = zip(split(self.layout, proposal), split(self.layout, self.lowest), strict=True)
+        signs = all((part >= 0.0).all() or (lowest < 0.0).any() for part, lowest in parts)
+        return signs and bool(np.isfinite(proposal).all())
 
     def _make_own(self, reference: Array) -> _Coordinates:
         name = f"{self.model.name}.coordinates"

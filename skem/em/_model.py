@@ -104,7 +104,8 @@ class CheckedModel:
         ]
         if missing:
             raise TypeError(f"The model {self.name} has no method {' and no '.join(missing)}")
-        self.takes_weight = "weight" in _parameters(model.expect)
+        signature = _signature(model.expect)
+        self.takes_weight = signature is not None and "weight" in signature.parameters
         for method, arguments in _ARGUMENTS.items():
             if self.has(method):
                 weighted = method == "expect" and self.takes_weight
@@ -117,9 +118,8 @@ class CheckedModel:
     def _check_signature(
         self, method: str, arguments: tuple[str, ...], keywords: tuple[str, ...]
     ) -> None:
-        try:
-            signature = inspect.signature(getattr(self.model, method))
-        except ValueError:  # compiled functions may have none
+        signature = _signature(getattr(self.model, method))
+        if signature is None:
             return
         try:
             signature.bind(*arguments, **dict.fromkeys(keywords))
@@ -226,8 +226,9 @@ class CheckedModel:
         return theta
 
 
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    """Return what a function takes; None for compiled ones that don't tell."""
     try:
-        return tuple(inspect.signature(function).parameters)
+        return inspect.signature(function)
     except ValueError:
-        return ()
+        return None

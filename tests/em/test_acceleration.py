@@ -6,6 +6,9 @@ from scipy.stats import poisson
 
 from em.models import Coins, Gaussians, Sums, blobs, toss
 from skem.em import fit
+from skem.em._acceleration import Accelerator
+from skem.em._model import CheckedModel
+from skem.em._statistics import flatten
 
 METHODS = ["squarem", "anderson"]
 
@@ -254,7 +257,7 @@ def test_one_row_and_tol_zero_end(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_sums_that_are_never_negative_stay_so(method):
-    """Fewer zeros than a Poisson distribution has: a negative share of sure zeros would fit best."""
+    """Fewer zeros than a Poisson distribution has: a negative share of them would fit best."""
 
     class Inflated:
         def expect(self, X, theta, weight):
@@ -268,13 +271,13 @@ def test_sums_that_are_never_negative_stay_so(method):
             return sums[1] / sums[0], sums[2] / (sums[0] - sums[1])
 
     seen = []
-    counts, frequency = np.arange(6), np.array([5, 60, 50, 30, 10, 5])
+    counts, frequency = np.arange(6), np.array([30, 60, 50, 30, 10, 5])
     result = fit(
         Inflated(),
         counts,
         (0.5, 1.0),
         sample_weight=frequency,
-        tol=1e-10,
+        tol=1e-12,
         max_iter=500,
         acceleration=method,
     )
@@ -282,3 +285,20 @@ def test_sums_that_are_never_negative_stay_so(method):
     assert min(seen) >= 0
     np.testing.assert_allclose(result.theta, (0, mean), atol=1e-3)
     np.testing.assert_allclose(result.bound, frequency @ poisson.logpmf(counts, mean), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("first", "taken"), [(3.0, False), (2.0, False), (0.5, True)])
+def test_only_parts_that_have_been_negative_may_become_so(first, taken):
+    """Three steps of -1 each; the guess goes on by four times two of them."""
+    _, layout = flatten((1.0, np.ones(2)), "s")
+    accelerator = Accelerator(CheckedModel(Coins()), layout, 0.0, "squarem")
+    accelerator.extrapolation.longest = 4.0
+    steps = [np.array([7.0, first - i, 2.0]) for i in range(3)]
+    accelerator.after_plain(steps[0], 1.0)
+    assert accelerator.guess(steps[1]) is None
+    accelerator.after_plain(steps[1], 1.0)
+    guess = accelerator.guess(steps[2])
+    if taken:
+        np.testing.assert_allclose(guess, [7.0, first - 8.0, 2.0])
+    else:
+        assert guess is None

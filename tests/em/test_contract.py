@@ -415,3 +415,11 @@ def test_callbacks_of_several_starts_are_called_one_at_a_time():
         counts = [n_iter for number, n_iter in news if number == restart]
         assert counts == list(range(1, len(counts) + 1))
         assert len(counts) > 1
+
+
+def test_compiled_functions_need_not_tell_what_they_take():
+    class Largest:
+        expect = staticmethod(lambda X, theta: (X.max(), 0.0))
+        maximise = staticmethod(max)  # the new or the old, whichever is larger
+
+    assert fit(Largest(), np.array([1.0, 5.0, 2.0]), 3.0) == (5.0, 0.0, [0.0], True, 1)

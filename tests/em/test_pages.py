@@ -1,7 +1,9 @@
 """The gallery's models against closed forms, and against a direct search for the maximum."""
 
 import ast
+import re
 import runpy
+import textwrap
 from functools import cache
 from pathlib import Path
 
@@ -217,3 +219,21 @@ def test_logistic_curves_are_the_maximum_and_acceleration_finds_it_sooner():
         at = np.append(np.log(weights[0] / weights[1]), slopes)
         assert_highest(minus_log_likelihood, at, run.bound)
     assert max(runs["squarem"].n_iter, runs["anderson"].n_iter) < runs["plain"].n_iter / 2
+
+
+def test_the_code_of_the_guide_runs():
+    text = (EXAMPLES.parent / "user_guide" / "your_own_model.rst").read_text(encoding="utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text)
+    names = {}
+    for block in blocks:
+        exec(textwrap.dedent(block), names)
+    result = names["result"]
+    np.testing.assert_array_equal(result.theta.round(2), [0.80, 0.52])
+    assert (round(result.bound, 2), result.converged) == (-31.57, True)
+    X, start = names["X"], np.array([0.6, 0.5])
+    assert [step.n_iter for step in names["path"]] == list(range(1, len(names["path"]) + 1))
+    for model in (names["PriorCoins"](), names["InCoordinates"]()):
+        plain = fit(model, X, start, tol=1e-12)
+        fast = fit(model, X, start, tol=1e-12, acceleration="squarem")
+        assert plain.converged
+        np.testing.assert_allclose(fast.bound, plain.bound, rtol=1e-9)
