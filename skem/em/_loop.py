@@ -182,7 +182,7 @@ def run_em(
 
 def _step(e_step: EStep, state: _State, source: Array | None = None) -> _State:
     """Make parameters of statistics, those of the state itself or others, and expect anew."""
-    _, layout, _ = state.expected
+    layout = state.expected.layout
     statistics = state.expected.statistics if source is None else source
     theta = e_step.model.maximise(layout, statistics, state.theta)
     expected = e_step(theta)

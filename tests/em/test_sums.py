@@ -150,6 +150,40 @@ def test_the_order_of_rows_does_not_matter():
         np.testing.assert_allclose(two, one, rtol=1e-6, atol=1e-8)
 
 
+WRAPPERS = {
+    "numbers": (lambda c: tuple(c.ravel().tolist()), lambda s: np.reshape(s, (2, 2))),
+    "arrays": (lambda c: (c[0], c[1]), np.array),
+    "a named tuple": (lambda c: Table(*c.T), lambda s: np.transpose([s.heads, s.tails])),
+    "a dict": (lambda c: {"A": c[0], "B": c[1]}, lambda s: np.array([s["A"], s["B"]])),
+    "one in another": (
+        lambda c: ({"A": Table(*c[0])}, {"B": (c[1], ())}),
+        lambda s: np.array([[s[0]["A"].heads, s[0]["A"].tails], s[1]["B"][0]]),
+    ),
+}
+
+
+@pytest.mark.parametrize("acceleration", [None, "squarem", "anderson"])
+@pytest.mark.parametrize("kind", WRAPPERS)
+def test_every_kind_of_statistics_does(kind, acceleration):
+    wrap, unwrap = WRAPPERS[kind]
+
+    class Wrapped(Coins):
+        def expect(self, X, theta, weight):
+            counts, bound = super().expect(X, theta, weight)
+            return wrap(counts), bound
+
+        def maximise(self, statistics, theta):
+            return super().maximise(unwrap(statistics), theta)
+
+    settings = {"tol": 1e-9, "block_size": 7, "acceleration": acceleration}
+    result = fit(Wrapped(), toss(40), START, **settings)
+    wanted = fit(Coins(), toss(40), START, **settings)
+    if acceleration is None:
+        same_bits(result, wanted)
+    assert result.converged
+    np.testing.assert_allclose(result.bound, wanted.bound, rtol=1e-8)
+
+
 def arrays(X):
     return (X[:, 0], X[:, 1])
 
