@@ -94,7 +94,7 @@ class Accelerator:
             return None
         proposal = decode(vector) if np.isfinite(vector).all() else None
         if proposal is None or not self._is_possible(proposal):
-            extrapolation.judge(False)
+            extrapolation.record(False)
             return None
         return proposal
 
@@ -106,7 +106,7 @@ class Accelerator:
     def after_guess(self, source: Array, gain: float, accepted: bool) -> None:
         """Take notice of what a guess gained, in nats, and whether it was good."""
         assert self.extrapolation is not None
-        self.extrapolation.judge(accepted)
+        self.extrapolation.record(accepted)
         self.confirmed, self.small = abs(gain) <= self.tol, False
         self.resting = not accepted or gain <= self.tol
         if accepted:

@@ -212,7 +212,9 @@ def fit(
         return [result]
 
     with Threads(min(n_threads, n_init)) as threads:
-        runs = threads.fold(run, lambda all_runs, more: all_runs + more, n_init, lambda: None)
+        runs = threads.fold_in_order(
+            run, lambda all_runs, more: all_runs + more, n_init, lambda: None
+        )
     best = max(runs, key=lambda run: run.result.bound)
     for message in _messages(runs, best, max_iter, tol):
         warnings.warn(message, ConvergenceWarning, stacklevel=2)

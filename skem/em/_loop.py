@@ -106,7 +106,7 @@ class EStep:
                 X, weight = self.blocks[number]
                 return self.model.expect(X, theta, weight)
 
-        total: Expected = self.threads.fold(
+        total: Expected = self.threads.fold_in_order(
             visit, self.model.add, len(self.blocks), space=lambda: None
         )
         return total._replace(bound=total.bound + self.model.log_prior(theta))

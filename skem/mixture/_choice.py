@@ -14,6 +14,7 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._docstrings import fill_docstring
 from skem._parameters import (
     Allowed,
     boolean,
@@ -21,15 +22,13 @@ from skem._parameters import (
     check_sample_weight,
     float_dtypes,
     integer,
-    jobs,
     none,
     one_of,
     random_state,
-    real,
     some,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import ACCELERATIONS, START_METHODS
+from skem.inference import START_METHODS
 from skem.mixture._base import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
@@ -46,10 +45,13 @@ from skem.mixture._grid import (
     tabulate,
     unwatched,
 )
+from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 
 __all__ = ["GaussianMixtureIC"]
 
 _FOLDS = 5
+# Parameters that all fits have as they are here.
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -60,6 +62,7 @@ _splits = Allowed(
 )
 
 
+@fill_docstring(ENTRIES)
 class GaussianMixtureIC(ClusteringMixin, BaseEstimator):
     """Gaussian mixture whose number of components and covariances a criterion chooses.
 
@@ -145,11 +148,9 @@ default='hierarchical'
 
     n_iter_ : int
         Number of iterations of the best fit.
-    n_features_in_ : int
-        Number of features seen during `fit`.
+    {n_features_in_}
 
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during `fit`, where all of them are strings.
+    {feature_names_in_}
 
     See Also
     --------
@@ -180,19 +181,15 @@ default='hierarchical'
     """
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
+        **{name: SHARED_PARAMETERS[name] for name in _SHARED},
+        "n_jobs": SHARED_PARAMETERS["n_jobs"],
         "n_components": (integer(1), some(integer(1), "such ints")),
         "covariance_type": (one_of(["all", *GAUSSIAN_FAMILIES]), _types),
         "criterion": (one_of(COLUMNS),),
         "cv": (integer(2), _splits, none),
         "refit": (boolean,),
-        "tol": (real(0.0),),
-        "reg_covar": (real(0.0),),
-        "max_iter": (integer(0),),
-        "n_init": (integer(1),),
-        "acceleration": (one_of(ACCELERATIONS), none),
         "init_params": (one_of(START_METHODS),),
         "random_state": (random_state, none),
-        "n_jobs": (jobs, none),
     }
 
     def __init__(
@@ -266,8 +263,8 @@ default='hierarchical'
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        shared = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "init_params")
-        parameters = {name: getattr(self, name) for name in shared} | {"random_state": seed}
+        parameters = {name: getattr(self, name) for name in (*_SHARED, "init_params")}
+        parameters["random_state"] = seed
         cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
         grid = Grid(cells, parameters, self.n_jobs)
 

@@ -290,12 +290,15 @@ def log_order(prior, counts):
 def best_order(prior, counts):
     """Return the order of components in which their counts are the most probable: of all K!.
 
-    A Dirichlet has no preference, and is given the larger ones first.
+    A Dirichlet has no preference, and is given the larger ones first; so are orders whose values
+    differ by rounding alone (with gamma = 1 the last two may change places).
     """
     if prior.weights == DISTRIBUTION:
         return np.argsort(-counts)
-    orders = map(list, permutations(range(len(counts))))
-    return np.array(max(orders, key=lambda order: log_order(prior, counts[order])))
+    orders = [list(order) for order in permutations(np.argsort(-counts))]  # descending first
+    values = np.array([log_order(prior, counts[order]) for order in orders])
+    highest = values.max()
+    return np.array(orders[np.argmax(values >= highest - 1e-12 * abs(highest))])
 
 
 def coordinate_ascent(prior, X, sample_weight, resp, n_iter):
