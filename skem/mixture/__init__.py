@@ -8,12 +8,14 @@ from skem.mixture._bootstrap import (
 )
 from skem.mixture._choice import GaussianMixtureIC
 from skem.mixture._em import EMGaussianMixture
+from skem.mixture._summary import MixtureSummary
 from skem.mixture._variational import VariationalGaussianMixture
 
 __all__ = [
     "EMGaussianMixture",
     "GaussianMixtureIC",
     "LikelihoodRatioTest",
+    "MixtureSummary",
     "StandardErrors",
     "VariationalGaussianMixture",
     "bootstrap_likelihood_ratio",

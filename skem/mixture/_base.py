@@ -23,7 +23,7 @@ from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import Table, Task, Threads, count_threads, plan_tiles
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._reading import Reader, make_family
-from skem.mixture._record import FitRecord
+from skem.mixture._summary import Summarised
 from skem.scoring import Scores
 
 __all__ = ["BaseMixture", "ClusteringMixin"]
@@ -101,26 +101,15 @@ class ClusteringMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Density
         return self.fit(X, y, sample_weight=sample_weight).transform(X)
 
 
-class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
+class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     """Densities, assignments, criteria and samples of a fitted mixture.
 
     A subclass fits, and says by its `_kind` how its attributes are read.
     """
 
-    n_components: int
-    covariance_type: Any
-    reg_covar: float
     n_jobs: int | None
     block_size: int | None
     random_state: Any
-
-    weights_: Floats
-    means_: Floats
-    covariances_: Floats
-    precisions_: Floats
-    precisions_cholesky_: Floats
-    lower_bounds_: list[float]
-    _record: FitRecord
 
     @property
     @abstractmethod

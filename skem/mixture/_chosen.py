@@ -1,0 +1,130 @@
+"""What a choice among mixtures can do with rows: what the chosen one can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skem._parameters import float_dtypes
+from skem.mixture._base import ClusteringMixin, Floats, Labels
+from skem.mixture._em import EMGaussianMixture
+from skem.mixture._grid import Columns
+from skem.mixture._summary import MixtureSummary, count
+
+__all__ = ["Chosen"]
+
+
+class Chosen(ClusteringMixin, BaseEstimator):
+    """A clusterer whose methods are those of the best of many fits."""
+
+    criterion: str
+
+    results_: Columns
+    best_estimator_: EMGaussianMixture
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self._best().weights_)
+
+    def _best(self, X: ArrayLike | None = None) -> EMGaussianMixture:
+        """Return the best fit; check that it is there, and that ``X`` has its features."""
+        check_is_fitted(self)
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(
+                "With refit=False there is no best_estimator_, which this method needs: set "
+                "refit=True and fit again"
+            )
+        if X is not None:
+            validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        return self.best_estimator_
+
+    def summary(self) -> MixtureSummary:
+        """Describe the components of the best fit; see `EMGaussianMixture.summary`.
+
+        Returns
+        -------
+        summary : MixtureSummary
+        """
+        summary, fits = self._best().summary(), count(len(self.results_["rank"]), "fit")
+        chosen = f" (best of {fits} by {self.criterion})"
+        return replace(summary, title=f"{type(self).__name__}: {summary.title}{chosen}")
+
+    def predict(self, X: ArrayLike) -> Labels:
+        """Assign each row to its most probable component in the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int64
+        """
+        return self._best(X).predict(X)
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Compute each component's posterior probability in the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        resp : ndarray of shape (n_samples, n_components), of the dtype of X
+        """
+        return self._best(X).predict_proba(X)
+
+    def score_samples(self, X: ArrayLike) -> Floats:
+        """Compute the log density of each row under the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,), of the dtype of X
+            In nats.
+        """
+        return self._best(X).score_samples(X)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Compute the mean log density of rows under the best fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            In nats per unit of weight.
+        """
+        return self._best(X).score(X, sample_weight=sample_weight)
+
+    def sample(
+        self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
+    ) -> tuple[Floats, Labels]:
+        """Draw rows from the best fit; see `EMGaussianMixture.sample`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,), int64
+            The component of each row.
+        """
+        return self._best().sample(n_samples, random_state=random_state)
