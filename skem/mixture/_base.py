@@ -23,7 +23,7 @@ from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import Table, Task, Threads, count_threads, plan_tiles
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._reading import Reader, make_family
-from skem.mixture._summary import Summarised
+from skem.mixture._summary import Summarised, as_frames
 from skem.scoring import Scores
 
 __all__ = ["BaseMixture", "ClusteringMixin"]
@@ -223,8 +223,12 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         return resp
 
     def sample(
-        self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
-    ) -> tuple[Floats, Labels]:
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool = False,
+    ) -> tuple[Any, Any]:
         """Draw rows from the mixture.
 
         Parameters
@@ -234,12 +238,15 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
             None goes on with a generator that the fit seeded from the estimator's own
             ``random_state``: calls differ from each other, and a program run twice draws the
             same rows.
+        as_frame : bool, default=False
+            Whether to return a pandas DataFrame, with the names of the columns that were fitted,
+            and a Series.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray or DataFrame of shape (n_samples, n_features)
             In random order.
-        y : ndarray of shape (n_samples,), int64
+        y : ndarray or Series of shape (n_samples,), int64
             The component of each row.
         """
         check_is_fitted(self)
@@ -248,12 +255,18 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
                 "sample."
             )
-        rng = self._record.sampler if random_state is None else check_random_state(random_state)
+        family = make_family(self)
+        theta = self._kind.read(self, family)
+        if random_state is None and hasattr(self, "_record"):
+            rng = self._record.sampler
+        else:  # attributes set by hand come without a generator
+            rng = check_random_state(self.random_state if random_state is None else random_state)
         share = np.asarray(self.weights_, dtype=np.float64)
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
-        family = make_family(self)
-        drawn = self._kind.draw(family, self._kind.read(self, family), labels, rng)
-        return _narrow(drawn, self.means_.dtype), labels
+        dtype = np.asarray(self.means_).dtype
+        drawn = self._kind.draw(family, theta, labels, rng)
+        rows = _narrow(drawn, dtype if dtype == np.float32 else np.dtype(np.float64))
+        return as_frames(self, rows, labels) if as_frame else (rows, labels)
 
     def n_parameters(self) -> int:
         """Count the free parameters of weights, means and covariances.

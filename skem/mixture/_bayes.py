@@ -29,7 +29,7 @@ from skem.families import (
 from skem.inference import MixturePosterior, Passes, Run, Tree, VariationalRule, batch_em_merging
 from skem.mixture._problem import FitProblem, Outcome, narrow
 from skem.mixture._protocols import VariationalSettings
-from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._reading import check_complete, fitted_components, make_family
 from skem.mixture._record import ElboTerms, FitRecord
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units, components_to_table, components_to_user
@@ -45,6 +45,7 @@ WEIGHT_PRIORS: dict[str, type[CategoricalWeights] | type[StickBreakingWeights]] 
     "dirichlet_distribution": CategoricalWeights,
 }
 
+_OF_THE_POSTERIOR = ("weight_concentration_", "mean_precision_", "degrees_of_freedom_")
 # What only the rows can tell of a pruned estimator.
 _OF_THE_BOUND = ("lower_bound_", "lower_bounds_")
 
@@ -89,6 +90,7 @@ class VariationalKind:
     def read(self, estimator: VariationalSettings, family: GaussianFamily) -> MixturePosterior:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
+        check_complete(estimator, _OF_THE_POSTERIOR)
         given = estimator.weight_concentration_
         asked = estimator.weight_concentration_prior_type
         fitted = "dirichlet_process" if isinstance(given, tuple) else "dirichlet_distribution"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -112,19 +113,26 @@ class Chosen(ClusteringMixin, BaseEstimator):
         return self._best(X).score(X, sample_weight=sample_weight)
 
     def sample(
-        self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
-    ) -> tuple[Floats, Labels]:
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool = False,
+    ) -> tuple[Any, Any]:
         """Draw rows from the best fit; see `EMGaussianMixture.sample`.
 
         Parameters
         ----------
         n_samples : int, default=1
         random_state : int or RandomState instance, default=None
+        as_frame : bool, default=False
+            Whether to return a pandas DataFrame and a Series.
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-        y : ndarray of shape (n_samples,), int64
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+        y : ndarray or Series of shape (n_samples,), int64
             The component of each row.
         """
-        return self._best().sample(n_samples, random_state=random_state)
+        best = self._best()
+        return best.sample(n_samples, random_state=random_state, as_frame=as_frame)

@@ -21,6 +21,7 @@ from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
 from skem.mixture._base import BaseMixture
 from skem.mixture._fitting import fit
+from skem.mixture._given import FromParameters
 from skem.mixture._point import POINT
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 from skem.mixture._stepwise import step
@@ -29,7 +30,7 @@ __all__ = ["EMGaussianMixture"]
 
 
 @fill_docstring(ENTRIES)
-class EMGaussianMixture(BaseMixture):
+class EMGaussianMixture(FromParameters, BaseMixture):
     """Gaussian mixture fitted by expectation-maximisation.
 
     Clusters rows and estimates their density. Takes the parameters of

@@ -34,7 +34,7 @@ from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units, components_to_table, components_to_user
 from skem.scoring import Scorer
 
-__all__ = ["POINT"]
+__all__ = ["POINT", "check_weights"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -179,6 +179,22 @@ class PointKind:
 POINT = PointKind()
 
 
+def check_weights(name: str, weights: ArrayLike, n_components: int) -> Array:
+    """Return components' weights as an array; ValueError if they are none."""
+    weights = check_shape(name, weights, (n_components,))
+    if weights.min() < 0 or weights.max() > 1:
+        raise ValueError(
+            f"The parameter {name!r} should be in the range [0, 1], but got max value "
+            f"{weights.max():.5f}, min value {weights.min():.5f}"
+        )
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"The parameter {name!r} should be normalized, but got sum(weights) = "
+            f"{weights.sum():.5f}"
+        )
+    return weights
+
+
 def _make_prior(
     estimator: PointSettings, family: GaussianFamily, passes: Passes, units: Units
 ) -> GaussianPrior:
@@ -216,17 +232,7 @@ def _complete(
         estimator.precisions_init,
     )
     if weights is not None:
-        weights = check_shape("weights_init", weights, (k,))
-        if weights.min() < 0 or weights.max() > 1:
-            raise ValueError(
-                "The parameter 'weights_init' should be in the range [0, 1], but got max value "
-                f"{weights.max():.5f}, min value {weights.min():.5f}"
-            )
-        if abs(weights.sum() - 1) > 1e-6:
-            raise ValueError(
-                "The parameter 'weights_init' should be normalized, but got sum(weights) = "
-                f"{weights.sum():.5f}"
-            )
+        weights = check_weights("weights_init", weights, k)
     else:
         assert theta is not None
         weights = theta.weights

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
 
 from skem.families import (
     GAUSSIAN_FAMILIES,
@@ -18,7 +20,7 @@ from skem.inference import MixtureParameters, MixturePosterior
 from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
 
-__all__ = ["Reader", "fitted_components", "make_family"]
+__all__ = ["Reader", "check_complete", "fitted_components", "make_family", "variances_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 Mixture = TypeVar("Mixture", bound=FittedMixture, contravariant=True)
@@ -64,6 +66,27 @@ def make_family(estimator: FittedMixture) -> GaussianFamily:
     return GAUSSIAN_FAMILIES[estimator.covariance_type](float(estimator.reg_covar))
 
 
+def variances_of(family: GaussianFamily, components: GaussianParameters) -> Array:
+    """Return the variance of each column in each component, (K, D)."""
+    means, covariances, _ = components
+    if family.has_matrices:
+        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+    else:
+        variances = covariances.reshape(len(covariances), -1)
+    return np.broadcast_to(variances, means.shape)
+
+
+def check_complete(estimator: object, names: Iterable[str]) -> None:
+    """Raise NotFittedError if an estimator lacks attributes that it is read from."""
+    missing = [name for name in names if not hasattr(estimator, name)]
+    if missing:
+        raise NotFittedError(
+            f"This {type(estimator).__name__} has no {', '.join(missing)}: fit it. A mixture of "
+            "given parameters is built by EMGaussianMixture.from_parameters(weights, means, "
+            "covariances); attributes set by hand are read only if all of them are there"
+        )
+
+
 def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> GaussianParameters:
     """Read the fitted components back, in the user's units.
 
@@ -71,7 +94,10 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
     ------
     ValueError
         If the attributes' shapes are not those that the estimator's parameters ask for.
+    NotFittedError
+        If one is missing, as `check_complete` says.
     """
+    check_complete(estimator, ("weights_", "means_", "covariances_", "precisions_cholesky_"))
     means = np.asarray(estimator.means_, dtype=np.float64)
     covariances = np.asarray(estimator.covariances_, dtype=np.float64)
     n_components, n_features = means.shape

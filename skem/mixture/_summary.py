@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._reading import fitted_components, make_family, variances_of
 from skem.mixture._record import FitRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MixtureSummary", "Summarised", "column_names", "count", "plus_minus"]
+__all__ = ["MixtureSummary", "Summarised", "as_frames", "column_names", "count", "plus_minus"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -166,11 +166,8 @@ class Summarised:
         """
         check_is_fitted(self)
         family, sizes = make_family(self), self._sizes()
-        means, covariances, _ = fitted_components(self, family)
-        if family.has_matrices:
-            variances = np.diagonal(covariances, axis1=-2, axis2=-1)
-        else:
-            variances = covariances.reshape(len(covariances), -1)
+        components = fitted_components(self, family)
+        means = components.means
         k, name = len(means), type(self).__name__
         return MixtureSummary(
             f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, {_origin(self)}",
@@ -178,7 +175,7 @@ class Summarised:
             np.asarray(self.weights_, dtype=np.float64),
             sizes,
             means,
-            np.sqrt(np.broadcast_to(variances, means.shape)),
+            np.sqrt(variances_of(family, components)),
         )
 
 
@@ -202,6 +199,14 @@ def column_names(estimator: Any, n_features: int) -> Sequence[str]:
     """Return the names of the columns that an estimator was fitted to, or x0, x1, ..."""
     names = getattr(estimator, "feature_names_in_", None)
     return [f"x{j}" for j in range(n_features)] if names is None else list(names)
+
+
+def as_frames(estimator: Any, rows: Floats, labels: NDArray[np.int64]) -> tuple[Any, Any]:
+    """Return drawn rows as a frame with the columns' names, and their labels as a series."""
+    import pandas as pd
+
+    columns = list(column_names(estimator, rows.shape[1]))
+    return pd.DataFrame(rows, columns=columns), pd.Series(labels, name="cluster")
 
 
 def plus_minus(mean: float, deviation: float) -> str:

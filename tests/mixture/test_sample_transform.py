@@ -223,3 +223,16 @@ def test_names_in_another_order_are_an_error(estimator):
     mixture = fit(frame, estimator=estimator, random_state=0)
     with pytest.raises(ValueError, match="feature names"):
         mixture.predict(frame[["b", "a", "c"]])
+
+
+@every_estimator
+def test_samples_as_frames(estimator):
+    pandas = pytest.importorskip("pandas")
+    X, _ = blobs(d=2)
+    named = fit(pandas.DataFrame(X, columns=["a", "b"]), 2, estimator=estimator, random_state=0)
+    frame, labels = named.sample(6, random_state=3, as_frame=True)
+    rows, expected = named.sample(6, random_state=3)
+    pandas.testing.assert_frame_equal(frame, pandas.DataFrame(rows, columns=["a", "b"]))
+    pandas.testing.assert_series_equal(labels, pandas.Series(expected, name="cluster"))
+    plain = fit(X, 2, estimator=estimator, random_state=0)
+    assert list(plain.sample(as_frame=True)[0].columns) == ["x0", "x1"]
