@@ -23,6 +23,7 @@ from skem.mixture._fitting import (
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
+from skem.mixture._units import check_reach
 
 __all__ = ["step"]
 
@@ -57,6 +58,8 @@ def _step(
     fitted: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     state = kind.resume_point(estimator)
+    if state is not None:
+        check_reach(X, weights, state.units)
     rng = check_random_state(estimator.random_state)
     problem = make_problem(kind, estimator, X, weights, state)
     family, rule = problem.family, problem.rule

@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 
 from skem.engine import Table, column_moments
 from skem.families import GaussianFamily, GaussianParameters
+from skem.kernels.rows import FARTHEST
 
-__all__ = ["Units", "check_enough_rows", "components_to_table", "components_to_user", "measure"]
+__all__ = [
+    "Units",
+    "check_enough_rows",
+    "check_reach",
+    "components_to_table",
+    "components_to_user",
+    "measure",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -51,15 +59,46 @@ def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFami
     mean, deviation = column_moments(X, weights)
     least, most = _SPREADS[X.dtype.name]
     bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
-    if bad.any():
-        column = int(np.argmax(bad))
-        raise ValueError(
-            f"Column {column} of X has a standard deviation of {deviation[column]:.3g}. Its "
-            f"variance is out of the range of {X.dtype.name}, where standard deviations from "
-            f"{least:g} to {most:g} are possible: rescale the column."
-        )
+    _refuse(bad, deviation, X.dtype)
     origin, scale = family.units(mean, deviation)
     return Units(origin, scale, np.where(deviation > 0, deviation, 1.0), deviation == 0)
+
+
+def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) -> None:
+    """Check that rows can be read in units that were measured on others.
+
+    Raises
+    ------
+    ValueError
+        If squares of a column's deviations leave the range of X's dtype, or a value is so far out
+        in these units that reading would move it.
+    """
+    deviation = column_moments(X, weights)[1]
+    _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype)
+    rows = X if weights is None else X[weights > 0]
+    ends = np.stack([np.fmin.reduce(rows), np.fmax.reduce(rows)]).astype(np.float64)
+    with np.errstate(over="ignore"):
+        far = (np.abs(ends - units.origin) / units.scale).max(axis=0)
+    farthest = FARTHEST / np.sqrt(X.shape[1])
+    if (far > farthest).any():
+        column = int(np.argmax(far))
+        raise ValueError(
+            f"Column {column} of X has a value {far[column]:.3g} standard deviations away from "
+            f"the mean of the rows that were fitted first, and at most {farthest:.3g} are "
+            "possible: check the value, or rescale the column and fit anew."
+        )
+
+
+def _refuse(bad: NDArray[np.bool_], deviation: Array, dtype: np.dtype[np.floating]) -> None:
+    """Raise ValueError for the first bad column."""
+    if bad.any():
+        column = int(np.argmax(bad))
+        least, most = _SPREADS[dtype.name]
+        raise ValueError(
+            f"Column {column} of X has a standard deviation of {deviation[column]:.3g}. Its "
+            f"variance is out of the range of {dtype.name}, where standard deviations from "
+            f"{least:g} to {most:g} are possible: rescale the column."
+        )
 
 
 def check_enough_rows(table: Table, n_components: int) -> None:
