@@ -9,11 +9,14 @@ import numpy as np
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
+
+    FRAMES = 1
 except ImportError:  # scikit-learn < 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Nothing to mix in before scikit-learn 1.9."""
 
+    FRAMES = 0
     F = TypeVar("F", bound=Callable[..., Any])
 
     def with_callbacks(method: F) -> F:
@@ -21,7 +24,10 @@ except ImportError:  # scikit-learn < 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "Task", "root_task", "with_callbacks"]
+__all__ = ["FRAMES", "CallbackSupportMixin", "Task", "root_task", "with_callbacks"]
+
+
+# FRAMES counts what `with_callbacks` adds to the stack, for the `stacklevel` of warnings.
 
 
 class Task:
@@ -46,13 +52,14 @@ class Task:
             self.context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
         return self
 
-    def end(self, attributes: Callable[[], dict[str, Any]]) -> bool:
+    def end(self, attributes: Callable[[], dict[str, Any] | None]) -> bool:
         """Tell callbacks that the task has ended; return whether one of them asks to stop.
 
         Parameters
         ----------
         attributes : callable
-            Returns the fitted attributes so far, if a callback wants to score them.
+            Returns the fitted attributes so far, if a callback wants to score them; None if there
+            are none.
         """
         if self.context is None:
             return False

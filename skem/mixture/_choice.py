@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
-from sklearn.model_selection import KFold, check_cv
+from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from skem._callbacks import FRAMES, root_task, with_callbacks
 from skem._docstrings import fill_docstring
 from skem._parameters import (
     Allowed,
@@ -38,15 +39,20 @@ from skem.mixture._grid import (
     Watch,
     cross_validate,
     describe_failures,
+    describe_set_aside,
     make_cells,
     rank,
     set_aside,
     tabulate,
     unwatched,
 )
+from skem.mixture._progress import GridProgress
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 
 __all__ = ["GaussianMixtureIC"]
+
+Floats: TypeAlias = NDArray[np.floating]
+Warned: TypeAlias = tuple[type[Warning], str]
 
 _FOLDS = 5
 # Parameters that all fits have as they are here.
@@ -90,8 +96,8 @@ class GaussianMixtureIC(Chosen):
         - 'cv': cross-validated mean log-likelihood (Smyth 2000), the highest.
 
     cv : int, splitter, iterable or None, default=None
-        Folds for ``criterion='cv'``: an int for that many folds of shuffled rows (None: 5), or
-        what else scikit-learn takes for `cv`.
+        Folds for ``criterion='cv'``: an int for that many folds of shuffled rows, or of shuffled
+        groups if `fit` is given `groups` (None: 5); or what else scikit-learn takes for `cv`.
 
     refit : bool, default=True
         Whether to keep the best fit in ``best_estimator_``, which all methods need.
@@ -112,6 +118,10 @@ default='hierarchical'
     n_jobs : int, default=None
         Number of threads; see `EMGaussianMixture`. They share the fits where an iteration takes
         long enough for it. Every bit of the result but ``fit_time`` is the same for each number.
+
+    verbose : int, default=0
+        1 prints a line for each fit that has ended, 2 also its time. scikit-learn's callbacks
+        (1.9 and later) see each fit as a task.
 
     Attributes
     ----------
@@ -189,6 +199,7 @@ default='hierarchical'
         "refit": (boolean,),
         "init_params": (one_of(START_METHODS),),
         "random_state": (random_state, none),
+        "verbose": SHARED_PARAMETERS["verbose"],
     }
 
     def __init__(
@@ -207,6 +218,7 @@ default='hierarchical'
         init_params: str = "hierarchical",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        verbose: int = 0,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -221,16 +233,29 @@ default='hierarchical'
         self.init_params = init_params
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
+    @with_callbacks
+    def fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit every pair of covariance type and number of components, and choose.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : Ignored
+            Only handed to callbacks and to a splitter.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 counts as the row twice.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of rows that no split separates, such as all rows of one person; handed to the
+            splitter. Only for ``criterion='cv'``.
 
         Returns
         -------
@@ -246,22 +271,47 @@ default='hierarchical'
         FitFailedWarning
             If some of the fits failed: which, and why.
         ConvergenceWarning
-            What the best fit warns of.
+            What the best fit warns of; and if fits with a collapsed component were set aside:
+            which.
         """
-        return self._fit(X, sample_weight, unwatched)
+        for category, message in self._search(X, y, sample_weight, groups, unwatched):
+            warnings.warn(message, category, stacklevel=2 + FRAMES)
+        return self
 
+    @with_callbacks
     def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None, watch: Watch) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended."""
+        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing."""
+        self._search(X, None, sample_weight, None, watch)
+        return self
+
+    def _search(
+        self,
+        X: ArrayLike,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+        watch: Watch,
+    ) -> list[Warned]:
+        """Fit, choose and publish; return what to warn of."""
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        if groups is not None and self.criterion != "cv":
+            raise ValueError(
+                f"groups are for the folds of criterion='cv', but got criterion="
+                f"{self.criterion!r}: set criterion='cv', or leave groups out"
+            )
         rows = validate_data(self, X, dtype=float_dtypes(X))
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31 - 1))
+        folds = self._folds(rows, y, groups, seed) if self.criterion == "cv" else []
         parameters = {name: getattr(self, name) for name in (*_SHARED, "init_params")}
         parameters["random_state"] = seed
         cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
-        grid = Grid(cells, parameters, self.n_jobs)
+        n_fits = len(cells) * (1 + len(folds))
+        metadata = None if weights is None else {"sample_weight": weights}
+        task = root_task(self, n_fits, sequential=False, X=rows, y=y, metadata=metadata)
+        grid = Grid(cells, parameters, self.n_jobs, GridProgress(self.verbose, n_fits, task))
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)
@@ -269,39 +319,51 @@ default='hierarchical'
         outcomes = grid.fit(rows, weights, judge, watch)
         results = tabulate(cells, outcomes, rows.shape[1])
         if self.criterion == "cv":
-            folds = _FOLDS if self.cv is None else self.cv
-            if isinstance(folds, int | np.integer):
-                folds = KFold(int(folds), shuffle=True, random_state=seed)
-            columns, errors = cross_validate(grid, rows, weights, check_cv(folds).split(rows))
+            columns, errors = cross_validate(grid, rows, weights, folds)
             results |= columns
             results["error"] = np.where(results["error"] == "", errors, results["error"])
-        self._choose(grid, results, outcomes)
-        return self
+        said = self._choose(grid, results, outcomes)
+        task.end(lambda: {"best_estimator_": outcomes[self.best_index_].mixture})
+        return said
 
-    def _choose(self, grid: Grid, results: Columns, outcomes: list[Outcome]) -> None:
-        """Rank the fits and publish."""
+    def _folds(
+        self, rows: Floats, y: Any, groups: ArrayLike | None, seed: int
+    ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Cut the rows into folds."""
+        folds = _FOLDS if self.cv is None else self.cv
+        if isinstance(folds, int | np.integer):
+            kind = KFold if groups is None else GroupKFold
+            folds = kind(int(folds), shuffle=True, random_state=seed)
+        return list(check_cv(folds).split(rows, y, groups))
+
+    def _choose(self, grid: Grid, results: Columns, outcomes: list[Outcome]) -> list[Warned]:
+        """Rank the fits and publish; return what to warn of."""
         column = COLUMNS[self.criterion]
         failed = results["error"] != ""
         results[column] = np.where(failed, np.nan, results[column])
         if failed.all():
             raise ValueError(describe_failures(results, failed))
         losses = -results[column] if self.criterion == "cv" else results[column]
-        results["rank"] = rank(losses, set_aside(results, self.criterion))
+        aside = set_aside(results, self.criterion) & ~failed
+        results["rank"] = rank(losses, aside)
         best = int(np.argmin(results["rank"]))
         self.results_ = results
         self.best_index_ = best
         self.best_score_ = float(results[column][best])
         self.n_iter_ = int(results["n_iter"][best])
         self.best_params_ = grid.cells[best]._asdict()
+        said: list[Warned] = []
         if failed.any():
-            message = describe_failures(results, failed)
-            warnings.warn(message, FitFailedWarning, stacklevel=4)
+            said.append((FitFailedWarning, describe_failures(results, failed)))
+        if aside.any() and not aside[best]:
+            words = describe_set_aside(results, aside, self.criterion)
+            said.append((ConvergenceWarning, words))
         if not self.refit:
-            return
+            return said
         mixture = outcomes[best].mixture
         assert mixture is not None
         self.best_estimator_ = mixture.set_params(init_params=self.init_params, n_jobs=self.n_jobs)
         if hasattr(self, "feature_names_in_"):
             mixture.feature_names_in_ = self.feature_names_in_
-        for message in outcomes[best].warnings:
-            warnings.warn(f"The best fit: {message}", ConvergenceWarning, stacklevel=4)
+        texts = (f"The best fit: {message}" for message in outcomes[best].warnings)
+        return [*said, *((ConvergenceWarning, text) for text in texts)]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._callbacks import CallbackSupportMixin
 from skem._parameters import float_dtypes
 from skem.mixture._base import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
@@ -19,7 +20,7 @@ from skem.mixture._summary import MixtureSummary, count
 __all__ = ["Chosen"]
 
 
-class Chosen(ClusteringMixin, BaseEstimator):
+class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     """A clusterer whose methods are those of the best of many fits."""
 
     criterion: str

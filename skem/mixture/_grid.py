@@ -17,6 +17,7 @@ from skem.inference import grow_tree
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
+from skem.mixture._progress import GridProgress
 
 __all__ = [
     "COLUMNS",
@@ -28,6 +29,7 @@ __all__ = [
     "Watch",
     "cross_validate",
     "describe_failures",
+    "describe_set_aside",
     "in_parallel",
     "iteration_size",
     "make_cells",
@@ -119,14 +121,22 @@ class Grid:
         Those of `EMGaussianMixture` that all cells share.
     n_jobs : int or None
         Number of threads. Every bit of the outcomes is the same for each number, time apart.
+    progress : GridProgress
+        Told of every fit.
     """
 
     cells: Sequence[Cell]
     parameters: dict[str, Any]
     n_jobs: int | None
+    progress: GridProgress
 
     def fit(
-        self, X: Floats, weights: Array | None, judge: Judge, watch: Watch = unwatched
+        self,
+        X: Floats,
+        weights: Array | None,
+        judge: Judge,
+        watch: Watch = unwatched,
+        where: str = "",
     ) -> list[Outcome]:
         """Fit every cell.
 
@@ -139,6 +149,8 @@ class Grid:
             Returns the values by which a fitted mixture is judged; may fail as a fit may.
         watch : callable
             ``watch(number of cells done, cell just done)``, from any thread.
+        where : str, default=""
+            What rows these are, for those who follow progress.
 
         Returns
         -------
@@ -152,7 +164,10 @@ class Grid:
         def fit(number: int, n_threads: int) -> Outcome:
             cell = self.cells[number]
             mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
+            task = self.progress.begin()
             outcome = _attempt(mixture, X, weights, judge)
+            what = f"{cell.covariance_type} with {cell.n_components}{where}"
+            self.progress.end(task, what, outcome.mixture, outcome.error, outcome.seconds)
             done.append(cell)
             watch(len(done), cell)
             return outcome
@@ -255,7 +270,7 @@ def cross_validate(
         ) -> dict[str, float]:
             return {"score": mixture.score(rows, sample_weight=held_out)}
 
-        outcomes = grid.fit(X[train], fitted, judge)
+        outcomes = grid.fit(X[train], fitted, judge, where=f", fold {fold}")
         scores.append([outcome.values.get("score", np.nan) for outcome in outcomes])
         shares.append(float(len(X[test]) if held_out is None else held_out.sum()))
         for index, outcome in enumerate(outcomes):
@@ -287,10 +302,24 @@ def describe_failures(results: Columns, failed: NDArray[np.bool_]) -> str:
     """Name the cells that failed, by what they failed for."""
     reasons: dict[str, list[str]] = {}
     for index in np.flatnonzero(failed):
-        cell = f"{results['covariance_type'][index]} with {results['n_components'][index]}"
-        reasons.setdefault(results["error"][index], []).append(cell)
+        reasons.setdefault(results["error"][index], []).append(_name(results, index))
     listed = "; ".join(f"{', '.join(cells)}: {reason}" for reason, cells in reasons.items())
     return (
         f"{failed.sum()} of {len(failed)} fits failed and can't be chosen. Covariance types and "
         f"numbers of components: {listed}"
     )
+
+
+def describe_set_aside(results: Columns, aside: NDArray[np.bool_], criterion: str) -> str:
+    """Name the cells that rank after all others, and say why."""
+    cells = ", ".join(_name(results, index) for index in np.flatnonzero(aside))
+    return (
+        f"{aside.sum()} of {len(aside)} fits rank after all others, because a component collapsed "
+        f"onto too few distinct rows and {criterion.upper()} says more of reg_covar than of the "
+        f"rows. Covariance types and numbers of components: {cells}. To have them compared, "
+        "increase reg_covar or set criterion='cv'."
+    )
+
+
+def _name(results: Columns, index: np.intp) -> str:
+    return f"{results['covariance_type'][index]} with {results['n_components'][index]}"

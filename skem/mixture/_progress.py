@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import count
 from time import perf_counter
 
-__all__ = ["Progress"]
+from skem._callbacks import Task
+
+__all__ = ["GridProgress", "Progress"]
 
 
 class Progress:
@@ -41,3 +44,33 @@ class Progress:
             words = "converged" if converged else "did not converge"
             time = f" time lapse {perf_counter() - self.began:.5f}s\t lower bound {bound:.5f}."
             print(f"Initialization {words}." + (time if self.verbose > 1 else ""))
+
+
+class GridProgress:
+    """Tells callbacks and, if `verbose` says so, whoever watches, how many fits get on.
+
+    Parameters
+    ----------
+    verbose : int
+        0: prints nothing; 1: a line for each fit that has ended; more: its time, too.
+    n_fits : int
+    task : Task
+        The task of all fits; each becomes a subtask.
+    """
+
+    def __init__(self, verbose: int, n_fits: int, task: Task) -> None:
+        self.verbose, self.n_fits, self.task = int(verbose), n_fits, task
+        self._begun, self._done = count(), count(1)
+
+    def begin(self) -> Task:
+        """Begin a fit, in any thread."""
+        return self.task.subtask("fit", number=next(self._begun))
+
+    def end(self, task: Task, what: str, mixture: object, error: str, seconds: float) -> None:
+        """Tell that a fit has ended; ``mixture`` is None and ``error`` says why, if it failed."""
+        task.end(lambda: None if mixture is None else {"best_estimator_": mixture})
+        done = next(self._done)
+        if self.verbose:
+            detail = f", {seconds:.2f} s" if self.verbose > 1 else ""
+            state = f"failed: {error}" if error else "done"
+            print(f"[{done:{len(str(self.n_fits))}}/{self.n_fits}] {what}: {state}{detail}")
