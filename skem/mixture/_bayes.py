@@ -87,6 +87,12 @@ class VariationalKind:
         assert theta is not None
         return theta
 
+    def numbered(
+        self, estimator: VariationalSettings, problem: FitProblem, run: Run[MixturePosterior]
+    ) -> Run[MixturePosterior]:
+        """Return the run: its rule has arranged components by count, which the prior prefers."""
+        return run
+
     def read(self, estimator: VariationalSettings, family: GaussianFamily) -> MixturePosterior:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)

@@ -221,6 +221,10 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     one that collapses onto too few distinct rows is held up by `reg_covar`. Both are named in a
     `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
 
+    A fit numbers components by decreasing weight. Where a start is given that has an order
+    (`weights_init`, `means_init`, `precisions_init`, responsibilities, `warm_start`), they keep
+    it, and steps of `partial_fit` keep that of the first.
+
     References
     ----------
     .. [1] Dempster, A. P., Laird, N. M. & Rubin, D. B. (1977). Maximum likelihood from
@@ -245,10 +249,10 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     --------
     >>> import numpy as np
     >>> from skem import EMGaussianMixture
-    >>> X = np.array([[1, 2], [1.5, 4], [1, 0], [10, 2], [10.5, 4], [9, 0]])
+    >>> X = np.array([[1, 2], [1.5, 4], [1, 0], [2, 2], [10, 2], [10.5, 4], [9, 0]])
     >>> mixture = EMGaussianMixture(n_components=2, covariance_type="tied", random_state=0).fit(X)
     >>> mixture.predict([[0, 0], [12, 3]])
-    array([1, 0])
+    array([0, 1])
     """
 
     _kind = POINT

@@ -176,6 +176,8 @@ def _fit(
         jobs = (joblib.delayed(restart)(number) for number in range(n_init))
         runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
     run = max(runs, key=lambda run: run.bound)
+    if not _goes_on(estimator):
+        run = kind.numbered(estimator, problem, run)
     sampler = np.random.RandomState(rng.randint(2**31 - 1))
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)

@@ -68,12 +68,11 @@ class PointKind:
 
     def start_method(self, estimator: PointSettings) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
-        given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
-        if all(value is not None for value in given):
+        given = _is_given(estimator)
+        if all(given):
             return None
         method = estimator.init_params
-        some = any(value is not None for value in given)
-        return "kmeans" if some and isinstance(method, str) and method == SEARCH else method
+        return "kmeans" if any(given) and isinstance(method, str) and method == SEARCH else method
 
     def complete(
         self, estimator: PointSettings, problem: FitProblem, theta: MixtureParameters | None
@@ -110,6 +109,22 @@ class PointKind:
     ) -> Array:
         """Draw Gaussian rows."""
         return family.sample(theta.components, labels, rng)
+
+    def numbered(
+        self, estimator: PointSettings, problem: FitProblem, run: Run[MixtureParameters]
+    ) -> Run[MixtureParameters]:
+        """Order components by decreasing weight, unless a start was given that has an order."""
+        has_order = any(_is_given(estimator)) or not isinstance(estimator.init_params, str | Tree)
+        order = np.argsort(-run.theta.weights, kind="stable")
+        if has_order or (order[1:] > order[:-1]).all():
+            return run
+        family, stats = problem.family, run.statistics
+        theta = MixtureParameters(
+            run.theta.weights[order], family.take(run.theta.components, order)
+        )
+        return run._replace(
+            theta=theta, statistics=None if stats is None else family.take(stats, order)
+        )
 
     def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, covariances and precisions in the user's units."""
@@ -193,6 +208,12 @@ def check_weights(name: str, weights: ArrayLike, n_components: int) -> Array:
             f"{weights.sum():.5f}"
         )
     return weights
+
+
+def _is_given(estimator: PointSettings) -> list[bool]:
+    """Say which of weights, means and precisions the user gave to start from."""
+    given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
+    return [value is not None for value in given]
 
 
 def _make_prior(

@@ -80,6 +80,9 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
     def complete(self, estimator: Settings, problem: FitProblem, theta: Theta | None) -> Theta:
         """Put what the user gave in the place of parts of a start."""
 
+    def numbered(self, estimator: Settings, problem: FitProblem, run: Run[Theta]) -> Run[Theta]:
+        """Put the largest component of a new fit first, unless the start had an order."""
+
     def attributes(self, problem: FitProblem, theta: Theta) -> dict[str, Any]:
         """Return the fitted attributes that depend on parameters alone, in the user's units."""
 

@@ -222,12 +222,13 @@ default='dirichlet_process'
 
     Examples
     --------
-    >>> import numpy as np
     >>> from skem import VariationalGaussianMixture
-    >>> X = np.array([[1, 2], [1.5, 4], [1, 0], [10, 2], [10.5, 4], [9, 0]])
-    >>> mixture = VariationalGaussianMixture(2, covariance_type="diag", random_state=0).fit(X)
-    >>> mixture.predict([[0, 0], [12, 3]])
-    array([0, 1])
+    >>> from skem.datasets import load_faithful
+    >>> mixture = VariationalGaussianMixture(5, random_state=0).fit(load_faithful().data)
+    >>> mixture.effective_n_components_
+    2
+    >>> mixture.predict([[2.0, 55.0], [4.5, 80.0]])
+    array([1, 0])
     """
 
     _kind = VARIATIONAL

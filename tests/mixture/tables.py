@@ -1,5 +1,6 @@
 """Tables, starts and comparisons that the tests of the estimator share."""
 
+import copy
 import os
 import warnings
 from typing import Any
@@ -127,6 +128,17 @@ def log_joint(mixture, X):
     """Return the log density of rows and their components by scipy.stats, (n, K)."""
     parameters = mixture.weights_, mixture.means_, mixture.covariances_
     return gaussian.log_joint(mixture.covariance_type, X, *parameters)
+
+
+def by_weight(mixture):
+    """Return a copy with components by decreasing weight, as a fit of ours ends with."""
+    result = copy.copy(mixture)
+    order = np.argsort(-mixture.weights_, kind="stable")
+    shared = ("covariances_", "precisions_", "precisions_cholesky_")
+    for name in PARAMETERS:
+        if not (name in shared and mixture.covariance_type == "tied"):
+            setattr(result, name, getattr(mixture, name)[order])
+    return result
 
 
 def outputs(mixture, X) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+from mixture.tables import by_weight
 from skem import EMGaussianMixture, VariationalGaussianMixture
 from skem.datasets import load_faithful
 
@@ -34,7 +35,8 @@ def test_interrupted_fits_end_where_one_does(kind, max_iter):
     assert whole.converged_
     assert n_fits == -(-whole.n_iter_ // max_iter)
     assert parts.lower_bound_ == pytest.approx(whole.lower_bound_, rel=1e-13)
-    np.testing.assert_allclose(parts.means_, whole.means_, rtol=1e-10)
+    # Components keep the order that the first of the parts ended with.
+    np.testing.assert_allclose(by_weight(parts).means_, whole.means_, rtol=1e-10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
