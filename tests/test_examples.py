@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from mixture.tables import many_rows
 
 import skem
 from skem import display, mixture
@@ -29,6 +30,8 @@ def test_the_snippet_of_the_readme():
     assert printed.getvalue() == shown
 
 
+@many_rows
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("thing", sorted(set(PUBLIC), key=str), ids=lambda thing: thing.__name__)
 def test_examples_in_docstrings(thing):
     if "Display" in thing.__name__:

@@ -142,6 +142,11 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         weights = np.asarray(self.weights_, dtype=np.float64)
         # About one of the means: where all agree, the origin is theirs to the last bit.
         means = theta.components.means
+        if n_features != means.shape[1]:  # attributes set by hand come without n_features_in_
+            raise ValueError(
+                f"X has {n_features} features, but {type(self).__name__} is expecting "
+                f"{means.shape[1]} features as input"
+            )
         origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
         scale = family.typical_scale(weights, theta.components)
         scorer = make(self, family, kind.to_table(family, theta, origin, scale))

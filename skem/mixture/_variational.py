@@ -200,9 +200,10 @@ default='dirichlet_process'
     weight what the weights' prior leaves it; `prune` drops such components. Nothing collapses,
     because the prior holds covariances up.
 
-    Components come by decreasing count. To a Dirichlet process their order matters, and this one
-    has the highest bound; but with a concentration above 1, a truncated process may prefer the
-    last to be larger than those before it, and then it is. Steps of `partial_fit` keep the order.
+    Components come by decreasing count (with ``max_iter=0``, as the start left them). To a
+    Dirichlet process their order matters, and this one has the highest bound; but with a
+    concentration above 1, a truncated process may prefer the last to be larger than those before
+    it, and then it is. Steps of `partial_fit` keep the order.
 
     References
     ----------

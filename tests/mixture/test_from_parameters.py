@@ -204,6 +204,9 @@ def test_all_attributes_by_hand_are_enough():
     mixture = EMGaussianMixture(3, random_state=0)
     for name in ("weights_", "means_", "covariances_", "precisions_cholesky_"):
         setattr(mixture, name, getattr(fitted, name))
+    for n_features in (1, 3):
+        with pytest.raises(ValueError, match=f"X has {n_features} features, .* expecting 2"):
+            mixture.predict(np.zeros((4, n_features)))
     X, labels = mixture.sample(1000)
     assert (mixture.predict(X) == labels).mean() > 0.9
     np.testing.assert_array_equal(
