@@ -107,11 +107,13 @@ def _attributes(
             f"{estimator.covariance_type!r}: give covariances of that type, or another type"
         )
     sampler = check_random_state(estimator.random_state)
+    with np.errstate(over="ignore"):  # what overflows is refused below
+        precisions = family.precisions(components.factors)
     attributes = {
         "weights_": shares,
         "means_": components.means,
         "covariances_": components.covariances,
-        "precisions_": family.precisions(components.factors),
+        "precisions_": precisions,
         "precisions_cholesky_": components.factors,
     }
     for name, value in attributes.items():

@@ -100,6 +100,22 @@ def test_variances_need_the_structure(covariance_type):
         )
 
 
+def test_where_reg_covar_rules_the_structure_is_not_asked_for():
+    # Two variances of a hundred millionth of the spread between the means: not EVI to the digit.
+    thin = [[1.0, 1e-9], [1.0, 3e-9]]
+    common = {"covariance_type": "EVI"}
+    EMGaussianMixture.from_parameters([0.5, 0.5], TWO, thin, **common)
+    with pytest.raises(ValueError, match="structure"):
+        EMGaussianMixture.from_parameters([0.5, 0.5], TWO, thin, **common, reg_covar=0.0)
+
+
+def test_variances_without_precisions_are_refused():
+    with pytest.raises(ValueError, match=r"precisions_ would be out of the range of float64"):
+        EMGaussianMixture.from_parameters(
+            [1.0], [[0.0, 0.0]], [[1.0, 1e-310]], covariance_type="diag"
+        )
+
+
 def test_few_digits_are_enough():
     fitted = fit(blobs(d=2, k=2)[0], 2, covariance_type="VEV", random_state=0)
     written = np.array([[float(f"{x:.5g}") for x in c.ravel()] for c in fitted.covariances_])
