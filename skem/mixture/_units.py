@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Table, column_moments
+from skem.engine import Table, column_moments, has_gaps, seen_moments
 from skem.families import GaussianFamily, GaussianParameters
 
 __all__ = ["Units", "check_enough_rows", "components_to_table", "components_to_user", "measure"]
@@ -48,7 +48,15 @@ def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFami
     ValueError
         If squares of a column's deviations leave the range of X's dtype.
     """
-    mean, deviation = column_moments(X, weights)
+    if has_gaps(X):
+        mean, deviation, seen = seen_moments(X, weights)
+        if not seen.all():
+            raise ValueError(
+                f"Column(s) {np.flatnonzero(seen == 0).tolist()} of X have no value at all (they are "
+                "NaN, or in rows of weight zero): drop them"
+            )
+    else:
+        mean, deviation = column_moments(X, weights)
     least, most = _SPREADS[X.dtype.name]
     bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
     if bad.any():
