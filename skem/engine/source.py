@@ -94,12 +94,12 @@ class Table:
 
     def n_groups(self, plan: TilePlan) -> int:
         """Count the groups of tiles."""
-        return ceil(len(self.X) / plan.group_rows)
+        return ceil(self.n_rows / plan.group_rows)
 
     def tiles(self, plan: TilePlan, group: int) -> list[tuple[int, int]]:
         """List the first and last row (exclusive) of each tile of a group."""
         start = group * plan.group_rows
-        stop = min(start + plan.group_rows, len(self.X))
+        stop = min(start + plan.group_rows, self.n_rows)
         return [(a, min(a + plan.tile_rows, stop)) for a in range(start, stop, plan.tile_rows)]
 
     def load(self, start: int, stop: int, tile: Tile) -> None:

@@ -91,6 +91,16 @@ class GivenShares:
 
 
 @dataclass(frozen=True)
+class OneForAll:
+    """One component, which has all rows."""
+
+    def rows(self, index: slice | NDArray[np.intp]) -> Array:
+        """Return ones."""
+        n_rows = index.stop - index.start if isinstance(index, slice) else len(index)
+        return np.ones((n_rows, 1))
+
+
+@dataclass(frozen=True)
 class WholeRows:
     """Rows that are wholly one component's; the others are nobody's.
 

@@ -51,9 +51,10 @@ def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFami
     if has_gaps(X):
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
+            empty = np.flatnonzero(seen == 0).tolist()
             raise ValueError(
-                f"Column(s) {np.flatnonzero(seen == 0).tolist()} of X have no value at all (they are "
-                "NaN, or in rows of weight zero): drop them"
+                f"Column(s) {empty} of X have no value at all: all are NaN or in rows of weight "
+                "zero. Drop them"
             )
     else:
         mean, deviation = column_moments(X, weights)
