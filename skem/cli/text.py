@@ -1,5 +1,6 @@
 """Text tables: from bytes in some encoding to columns of text, with the line of each row."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +86,8 @@ def read_text(stream: BinaryIO, name: str, dialect: Dialect) -> TextTable:
         quotes are not closed, a row has another number of fields than the header, or the columns
         look separated by another character.
     """
-    encoding = "utf-8-sig" if dialect.encoding.lower() in ("utf-8", "utf8") else dialect.encoding
+    plain = codecs.lookup(dialect.encoding).name == "utf-8"
+    encoding = "utf-8-sig" if plain else dialect.encoding
     decoded = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
     lines = _Lines(decoded, name, dialect)
     records = _records(lines, name, dialect.sep)
