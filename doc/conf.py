@@ -1,9 +1,12 @@
 """Sphinx configuration: `sphinx-build -W --keep-going -b html doc doc/_build/html`.
 
-Nothing here needs the network: there is no intersphinx, and MathJax is only named in the pages.
+Nothing here needs the network, nor do the pages: there is no intersphinx, and MathJax is one of
+their files.
 """
 
+import importlib.util
 import re
+from pathlib import Path
 
 import skem
 
@@ -23,7 +26,11 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples", "**.ipynb_checkpoints"]
 html_theme = "pydata_sphinx_theme"
 html_title = f"skem {release}"
-html_static_path = ["_static"]
+# The package sphinx-mathjax-offline holds MathJax 3. Of its files one is enough: formulas as SVG,
+# with all of TeX's extensions and fonts inside.
+mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+mathjax_path = "tex-svg-full.js"
+html_static_path = ["_static", str(mathjax / mathjax_path)]
 html_css_files = ["skem.css"]
 html_show_sourcelink = False
 toc_object_entries_show_parents = "hide"

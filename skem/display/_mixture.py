@@ -71,7 +71,7 @@ class MixtureDisplay:
     ellipses_ : list of matplotlib Polygon
         The ellipses, those of the first component first.
     legend_ : matplotlib Legend or None
-        The legend, for at most 20 components.
+        The legend, if the figure is the display's own and has at most 20 components.
 
     See Also
     --------
@@ -225,7 +225,8 @@ class MixtureDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. If None, a new figure is made.
+            Axes to draw on. If None, a new figure is made, with a legend beside the axes;
+            on given axes, ``ax.legend()`` makes one.
         ellipse_std : sequence of float, default=(1.0, 2.0)
             An ellipse is drawn at each of these Mahalanobis distances from each mean,
             in standard deviations. Distance s holds ``1 - exp(-s**2 / 2)`` of the
@@ -262,6 +263,7 @@ class MixtureDisplay:
             If a parameter is out of its range.
         """
         plt = pyplot("MixtureDisplay")
+        own = ax is None
         n_components = len(np.asarray(self.weights))
         _check_positive("ellipse_std", ellipse_std, np.inf)
         _check_positive("contents", contents, 1.0)
@@ -276,7 +278,7 @@ class MixtureDisplay:
         self.ellipses_ = self._draw_ellipses(palette, ellipse_std, ellipse_kwargs or {})
         ax.set(xlabel=self.xlabel, ylabel=self.ylabel)
         ax.autoscale_view()
-        self.legend_ = self._draw_legend(palette, contents)
+        self.legend_ = self._draw_legend(palette, contents) if own else None
         return self
 
     def _mixture(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
@@ -300,7 +302,8 @@ class MixtureDisplay:
         rows = sample_rows(len(X), max_points)
         style: dict[str, Any] = {"s": point_size(len(rows), 16.0), "alpha": 0.6, "linewidths": 0}
         style["c"] = "0.5" if self.labels is None else palette[np.asarray(self.labels)[rows]]
-        style |= {"zorder": 1, "label": f"{len(rows):,} of {len(X):,} rows"}
+        seen = f"{len(rows):,} of {len(X):,} rows" if len(rows) < len(X) else "_all rows"
+        style |= {"zorder": 1, "label": seen}
         return self.ax_.scatter(X[rows, 0], X[rows, 1], **(style | kwargs))
 
     def _draw_legend(self, palette: NDArray[Any], contents: Sequence[float]) -> Legend | None:
@@ -316,9 +319,9 @@ class MixtureDisplay:
             shares = ", ".join(f"{100 * share:g}" for share in sorted(set(contents)))
             line: dict[str, Any] = {"color": "0.25", "linewidth": 0.8, "linestyle": "dashed"}
             handles.append(Line2D([], [], label=f"density: {shares} %", **line))
-        n_rows = 0 if self.X is None else len(np.asarray(self.X))
-        if self.points_ is not None and np.shape(self.points_.get_offsets())[0] < n_rows:
-            handles.append(Line2D([], [], linestyle="none", label=str(self.points_.get_label())))
+        seen = "_" if self.points_ is None else str(self.points_.get_label())
+        if not seen.startswith("_"):
+            handles.append(Line2D([], [], linestyle="none", label=seen))
         return self.ax_.legend(handles=handles, fontsize="small", **BESIDE)
 
     def _draw_contours(

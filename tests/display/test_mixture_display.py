@@ -138,6 +138,10 @@ def test_axes_and_figure_are_the_given_ones(iris):
     display = MixtureDisplay.from_estimator(fitted(iris), iris, ax=ax)
     assert display.ax_ is ax
     assert display.figure_ is figure
+    assert display.legend_ is None
+    assert [text.get_text() for text in ax.legend().get_texts()] == [
+        f"component {k}" for k in range(3)
+    ]
     again = display.plot(ellipse_std=())
     assert again is display
     assert display.ax_ is not ax
