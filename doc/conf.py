@@ -19,11 +19,14 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "examples", "**.ipynb_checkpoints"]
+plot_html_show_formats = plot_html_show_source_link = False
+plot_formats = [("png", 100)]
 html_theme = "pydata_sphinx_theme"
 html_title = f"skem {release}"
 # The package sphinx-mathjax-offline holds MathJax 3. Of its files one is enough: formulas as SVG,
