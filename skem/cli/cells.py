@@ -76,6 +76,11 @@ def numbers(column: pa.ChunkedArray, decimal: str) -> Numbers:
 
 
 def _of_text(column: pa.ChunkedArray, decimal: str) -> Numbers:
+    if decimal == ".":
+        values = _plain_floats(column)
+        if values is not None:
+            nowhere = np.zeros(len(column), dtype=bool)
+            return Numbers(values, nowhere, nowhere)
     text = pc.utf8_trim_whitespace(column)
     missing = _mask(pc.or_kleene(pc.is_null(text), pc.is_in(text, MISSING)))
     number = _looks_like_number(text, decimal)
@@ -88,6 +93,15 @@ def _of_text(column: pa.ChunkedArray, decimal: str) -> Numbers:
     if decimal != ".":
         text = pc.replace_substring(text, decimal, ".")
     return Numbers(_floats(text), missing, ~good & ~missing)
+
+
+def _plain_floats(column: pa.ChunkedArray) -> np.ndarray | None:
+    """Return a column of finite numbers without white space, the usual case, at once."""
+    try:
+        values = _floats(column)
+    except pa.ArrowInvalid:
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 def _looks_like_number(text: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:

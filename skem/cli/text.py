@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from skem.cli.messages import CommandError, count, note, one_line, shorten
+from skem.cli.plain import read_plain
 
 __all__ = ["Dialect", "TextTable", "read_text"]
 
@@ -86,9 +87,12 @@ def read_text(stream: BinaryIO, name: str, dialect: Dialect) -> TextTable:
         quotes are not closed, a row has another number of fields than the header, or the columns
         look separated by another character.
     """
-    plain = codecs.lookup(dialect.encoding).name == "utf-8"
-    encoding = "utf-8-sig" if plain else dialect.encoding
-    decoded = io.TextIOWrapper(stream, encoding=encoding, errors="surrogateescape", newline="")
+    data = stream.read()
+    utf_8 = codecs.lookup(dialect.encoding).name == "utf-8"
+    encoding = "utf-8-sig" if utf_8 else dialect.encoding
+    decoded = io.TextIOWrapper(
+        io.BytesIO(data), encoding=encoding, errors="surrogateescape", newline=""
+    )
     lines = _Lines(decoded, name, dialect)
     records = _records(lines, name, dialect.sep)
     first, second = next(records, None), next(records, None)
@@ -101,8 +105,24 @@ def read_text(stream: BinaryIO, name: str, dialect: Dialect) -> TextTable:
         note(f"{name}: skipped {lines.comments} line(s) at the top that begin with '#'")
     if not dialect.header:
         names = [f"column{i + 1}" for i in range(len(names))]
+    if utf_8 and second is not None and not dialect.comment and dialect.sep != " ":
+        start = second.line if dialect.header else first.line
+        columns = read_plain(_from_line(data, start), dialect.sep, len(names))
+        if columns is not None:
+            numbers = np.arange(start, start + columns.num_rows)
+            return TextTable(columns.rename_columns(names), numbers)
     rows = [] if dialect.header else [first]
     return _collect(chain(rows, [] if second is None else [second], records), names, name)
+
+
+def _from_line(data: bytes, number: int) -> bytes:
+    """Return a text from a line on, without a byte order mark."""
+    start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
+    for _ in range(number - 1):
+        start = data.find(b"\n", start) + 1
+        if start == 0:
+            return b""
+    return data[start:]
 
 
 class _Record(NamedTuple):
