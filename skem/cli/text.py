@@ -90,6 +90,8 @@ def read_text(stream: BinaryIO, name: str, dialect: Dialect) -> TextTable:
     data = stream.read()
     utf_8 = codecs.lookup(dialect.encoding).name == "utf-8"
     encoding = "utf-8-sig" if utf_8 else dialect.encoding
+    if not utf_8 and _is_utf_8(data):
+        note(f"{name}: may be utf-8, which needs no --encoding, rather than {dialect.encoding}")
     decoded = io.TextIOWrapper(
         io.BytesIO(data), encoding=encoding, errors="surrogateescape", newline=""
     )
@@ -112,7 +114,8 @@ def read_text(stream: BinaryIO, name: str, dialect: Dialect) -> TextTable:
             numbers = np.arange(start, start + columns.num_rows)
             return TextTable(columns.rename_columns(names), numbers)
     rows = [] if dialect.header else [first]
-    return _collect(chain(rows, [] if second is None else [second], records), names, name)
+    rows += [] if second is None else [second]
+    return _collect(chain(rows, records), names, name, dialect)
 
 
 def _from_line(data: bytes, number: int) -> bytes:
@@ -215,7 +218,9 @@ def _explain(error: csv.Error, lines: _Lines) -> str:
     return one_line(error)
 
 
-def _collect(records: Iterable[_Record], names: Sequence[str], name: str) -> TextTable:
+def _collect(
+    records: Iterable[_Record], names: Sequence[str], name: str, dialect: Dialect
+) -> TextTable:
     """Gather rows into columns; each must have as many fields as there are names."""
     schema = pa.schema([(column, pa.large_string()) for column in names])
     batches: list[pa.RecordBatch] = []
@@ -223,7 +228,7 @@ def _collect(records: Iterable[_Record], names: Sequence[str], name: str) -> Tex
     starts: list[int] = []
     for record in records:
         if len(record.fields) != len(names):
-            raise CommandError(f"{name}: {_ragged(record, len(names), len(starts))}")
+            raise CommandError(f"{name}: {_ragged(record, len(names), len(starts), dialect)}")
         waiting.append(record.fields)
         starts.append(record.line)
         if len(waiting) == BATCH:
@@ -240,14 +245,21 @@ def _batch(rows: list[list[str]], schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _ragged(record: _Record, width: int, row: int) -> str:
+def _ragged(record: _Record, width: int, row: int, dialect: Dialect) -> str:
     fields = record.fields
+    others = [sep for sep in SEPARATORS if sep not in (dialect.sep, " ") and sep in fields[0]]
     hint = ""
     if fields[0].startswith(("#", "%", "//")):
         mark = "//" if fields[0].startswith("//") else fields[0][0]
         hint = f"; --comment '{mark}' skips lines that begin so"
     elif row == 0 and len(fields) == width + 1:
         hint = "; a column of row names needs a name in the header, which may be empty"
+    elif len(fields) == 2 * width and dialect.sep == "," and all(map(_is_whole, fields)):
+        hint = "; a decimal comma needs another separator, or quotes, and --decimal ','"
+    elif len(fields) == 1 and others:
+        hint = (
+            f"; if {SEPARATORS[others[0]]} stands between them, give --sep {SEPARATORS[others[0]]}"
+        )
     return (
         f"row {row + 1} (line {record.line}) has {count(len(fields), 'field')}, "
         f"{'more' if len(fields) > width else 'fewer'} than the header's {width}{hint}"
@@ -278,5 +290,20 @@ def _split(line: str, sep: str) -> list[str]:
 
 
 def _has_decimal_comma(field: str) -> bool:
-    whole, comma, decimals = field.strip().lstrip("+-").partition(",")
-    return bool(comma) and whole.isdigit() and decimals.isdigit()
+    whole, comma, decimals = field.strip().partition(",")
+    return bool(comma) and _is_whole(whole) and decimals.isdigit()
+
+
+def _is_whole(field: str) -> bool:
+    return field.strip().lstrip("+-").isdigit()
+
+
+def _is_utf_8(data: bytes) -> bool:
+    """Whether bytes are text in UTF-8 that another encoding would read as something else."""
+    if data.isascii() or b"\0" in data:
+        return False
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -119,6 +119,12 @@ BAD = {
     "utf-16": (text().encode("utf-16"), [], "looks like UTF-16: give --encoding utf-16"),
     "utf-16 bare": (text().encode("utf-16-le"), [], ["line 1 has a zero byte", "utf-16-le"]),
     "short row": ("x,y\n1,2\n\n3\n", [], "row 2 (line 4) has 1 field, fewer than the header's 2"),
+    "decimal commas unquoted": (
+        "x,y\n1,5,2,5\n", [], ["row 1 (line 2) has 4 fields", "a decimal comma needs another sep"]
+    ),
+    "commas in the header": (
+        "x, mm;y, mm\n1;2\n", [], ["row 1 (line 2) has 1 field", "give --sep ';'"]
+    ),
     "footer": ("x,y\n1,2\n# end\n", [], ["row 2 (line 3) has 1 field", "--comment '#' skips"]),
     "an empty quote": ('x,y\n1,2\n""\n', [], "row 2 (line 3) has 1 field"),
     "an empty cell": ('x\n1\n\n""\n2\n', [], "column 'x', row 2 (line 4): missing value"),
@@ -230,3 +236,12 @@ def test_long_tables_are_read_and_written_in_batches(run, tmp_path, monkeypatch)
     assert run("cluster", path, "-k", 1, "-o", out)[0] == 0
     lines = [re.sub(r"(,[^,]*){3}$", "", line) for line in out.read_text().splitlines()]
     assert "\n".join(lines) + "\n" == text()
+
+
+def test_utf_8_read_as_something_else_is_noted(run, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("größe,y\n" + text()[4:], encoding="utf-8")
+    err = run("cluster", path, "-k", 1, "--encoding", "latin-1")[2]
+    assert "t.csv: may be utf-8, which needs no --encoding, rather than latin-1" in err
+    path.write_text("größe,y\n" + text()[4:], encoding="latin-1")
+    assert run("cluster", path, "-k", 1, "--encoding", "latin-1")[2] == ""
