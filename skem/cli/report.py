@@ -105,10 +105,10 @@ def summary(
     tabulate = criterion_table if len(types) == 1 else criterion_grid
     return "\n".join(
         [
-            f"{_name(table)}: {', '.join(parts)}",
+            f"{one_line(os.path.basename(table.name))}: {', '.join(parts)}",
             "",
             tabulate(found.fits, best, criterion),
-            *([f"  {remark}"] if remark else []),
+            *_wrap([remark] if remark else []),
             "",
             f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
             "",
@@ -283,7 +283,8 @@ def score_summary(table: Table, model: Model, scores: Scores) -> str:
     """
     rows = np.bincount(scores.cluster, minlength=model.mixture.n_components)
     lines = [
-        f"{_name(table)}: {count(table.n_rows, 'row')}, {count(len(rows), 'cluster')}, "
+        f"{one_line(os.path.basename(table.name))}: {count(table.n_rows, 'row')}, "
+        f"{count(len(rows), 'cluster')}, "
         f"mean log density {scores.log_density.mean():.4g} nats per row",
         "",
         "  cluster  weight in model  share of rows    rows",
@@ -391,10 +392,6 @@ def _lines(column: pa.ChunkedArray, name: str, rows: np.ndarray, decimal: str) -
     texts = [shorten(text, WIDEST) for text in [name, *texts]]
     width = max(len(text) for text in texts)
     return [f"{text:>{width}}" for text in texts]
-
-
-def _name(table: Table) -> str:
-    return one_line(os.path.basename(table.name))
 
 
 def _columns() -> int:

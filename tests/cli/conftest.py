@@ -8,6 +8,12 @@ NEEDED = ("pandas", "pyarrow", "skops")  # pandas is an oracle
 collect_ignore_glob = [] if all(map(find_spec, NEEDED)) else ["*.py"]
 
 
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    """Lines are as long as on a terminal of 100 characters, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 @pytest.fixture
 def table(tmp_path):
     from cli_tables import blobs

@@ -132,6 +132,8 @@ BAD = {
     "text after a quote": ('x,s\n1,"a"b\n', [], "line 2: text follows a closing quote"),
     "half of a gzip": (gzip.compress(text().encode())[:60], [], "cannot be read: Compressed file"),
     "bad gzip": (b"\x1f\x8b" + b"\0" * 40, [], "cannot be read: "),
+    "a long cell": ("x,y\n1," + "q" * 140_000 + "\n2,3\n4\n", [], "row 3 (line 4) has 1 field"),
+    "a break in a quote": ('x,s\n1,"a\nb\n2,"c"\n', [], "line 2: a quote is opened here and not"),
     "nothing but blank lines": ("\n  \n\n", [], "the file is empty"),
 }  # fmt: skip
 

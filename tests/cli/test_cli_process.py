@@ -82,6 +82,21 @@ def test_closed_streams(table, tmp_path, closed, options, status, left):
     assert out.exists() == (out in options)
 
 
+def test_streams_that_are_none(table, tmp_path, monkeypatch, capsys):
+    """In this process; what a shell does is tested above."""
+    from skem.cli import main
+
+    out = tmp_path / "out.csv"
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    arguments = ["cluster", str(table), "-k", "1", "--columns", "x,y"]
+    assert main(arguments) == 2
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main([*arguments, "-o", str(out)]) == 0
+    assert len(pd.read_csv(out)) == 60
+    assert capsys.readouterr() == ("", "")
+
+
 def test_standard_input_that_is_closed_is_empty():
     job = process("cluster", "-", stderr=subprocess.PIPE, preexec_fn=lambda: os.close(0))
     assert job.communicate()[1] == b"skem: error: standard input: the file is empty\n"
