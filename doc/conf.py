@@ -24,7 +24,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "examples", "**.ipynb_checkpoints"]
+# sphinx-gallery's pages of run times would load scripts from the network.
+exclude_patterns = ["_build", "examples", "**.ipynb_checkpoints", "**sg_execution_times.rst"]
 plot_html_show_formats = plot_html_show_source_link = False
 plot_formats = [("png", 100)]
 html_theme = "pydata_sphinx_theme"

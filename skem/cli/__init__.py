@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    text = "Fit Gaussian mixtures to a table, choose by BIC, and add each row's cluster."
+    text = "Fit Gaussian mixtures to a table, choose one, and add each row's cluster."
     parser = commands.add_parser("cluster", help=text, description=text)
     _add_table(parser)
     add = parser.add_argument_group("columns").add_argument

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from skem.cli.columns import Features, Reader, Request
 from skem.cli.files import STREAM, Table, check_target, read_table, write_table
-from skem.cli.messages import CommandError, count, require
+from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
 from skem.cli.report import first_rows, least_probable, score_summary, summary
-from skem.cli.search import MATRIX_TYPES, search
+from skem.cli.search import MATRIX_TYPES, Compilation, search
 from skem.cli.text import Dialect
 
 __all__ = ["cluster", "score"]
@@ -85,7 +85,8 @@ def score(arguments: Namespace) -> None:
     features = Reader(table).read(request)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
-        scores = model.score(features.X)
+        with Progress(1) as progress, Compilation(progress):
+            scores = model.score(features.X)
     except (ArithmeticError, TypeError, ValueError) as error:
         raise CommandError(f"{table.name}: cannot be scored: {error}") from error
     _write(arguments, table, features, scores)

@@ -16,7 +16,7 @@ from skem.cli.messages import CommandError, Progress, one_line
 from skem.cli.model import Model
 from skem.mixture._grid import COLUMNS, Cell, make_cells
 
-__all__ = ["MATRIX_TYPES", "Fit", "Search", "search"]
+__all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "search"]
 
 # Types in which each component has a matrix of its own.
 MATRIX_TYPES = ("full", "EEV", "VEV", "EVV", "VVV")
@@ -158,7 +158,7 @@ def _choose(
 ) -> GaussianMixtureIC:
     """Fit; what the fits warn of is in the results, and not shown here."""
     cells = make_cells(choice.covariance_type, ks, Z.shape[1])
-    with Progress(len(cells)) as progress, warnings.catch_warnings(), _Compilation(progress):
+    with Progress(len(cells)) as progress, warnings.catch_warnings(), Compilation(progress):
         warnings.simplefilter("ignore")
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
@@ -167,8 +167,14 @@ def _choose(
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error
 
 
-class _Compilation(event.Listener):
-    """Says once that Numba compiles, which makes a first run slow; what is cached is silent."""
+class Compilation(event.Listener):
+    """Says once that Numba compiles, which makes a first run slow; what is cached is silent.
+
+    Parameters
+    ----------
+    progress : Progress
+        Where to say it.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

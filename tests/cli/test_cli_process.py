@@ -150,11 +150,11 @@ def test_progress_is_drawn_on_a_terminal_only():
 def test_compilation_is_announced_once_and_only_on_a_terminal(terminal):
     import numba
 
-    from skem.cli.search import _Compilation
+    from skem.cli.search import Compilation
 
     stream = io.StringIO()
     stream.isatty = lambda: terminal
-    with Progress(2, stream) as progress, _Compilation(progress):
+    with Progress(2, stream) as progress, Compilation(progress):
         for number in range(2):
             numba.njit(lambda x, number=number: x + number)(1)
     numba.njit(lambda x: x - 1)(1)
