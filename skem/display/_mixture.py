@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem.display._fitted import mixture_of, with_rows
 from skem.display._marginal import (
     cholesky_2d,
     content_levels,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["MixtureDisplay"]
 
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 100, endpoint=False)
-_NEEDED = ("weights_", "means_", "covariances_", "covariance_type", "predict")
 _MOST_IN_LEGEND = 20
 
 
@@ -187,7 +187,7 @@ class MixtureDisplay:
         'petal length (cm)'
         """
         check_is_fitted(estimator)
-        estimator = _mixture_of(estimator)
+        estimator = mixture_of(estimator)
         n_features = np.shape(estimator.means_)[1]
         names = getattr(estimator, "feature_names_in_", None)
         pair = select_features(features, n_features, names)
@@ -203,7 +203,7 @@ class MixtureDisplay:
             labels=labels,
             xlabel=f"feature {pair[0]}" if names is None else str(names[pair[0]]),
             ylabel=f"feature {pair[1]}" if names is None else str(names[pair[1]]),
-            shown=_with_rows(estimator, labels),
+            shown=with_rows(estimator, labels),
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -361,38 +361,6 @@ class MixtureDisplay:
                 self.ax_.add_patch(polygon)
                 ellipses.append(polygon)
         return ellipses
-
-
-def _mixture_of(estimator: Any) -> Any:
-    """Return the fitted mixture itself, of a choice the best one, or say what to pass instead."""
-    found = getattr(estimator, "best_estimator_", estimator)
-    missing = [name for name in _NEEDED if not hasattr(found, name)]
-    if not missing:
-        return found
-    advice = ""
-    if hasattr(found, "steps"):
-        steps = "best_estimator_" if found is not estimator else "pipeline"
-        advice = (
-            f" Of a pipeline, pass the last step, `{steps}[-1]`, and the rows that reach it, "
-            f"`{steps}[:-1].transform(X)`."
-        )
-    elif getattr(found, "refit", True) is False:
-        advice = " With refit=False there is no best_estimator_: set refit=True and fit again."
-    raise TypeError(
-        "estimator must be a fitted Gaussian mixture or a choice among such, got "
-        f"{type(found).__name__}, which has no {', '.join(missing)}.{advice}"
-    )
-
-
-def _with_rows(estimator: Any, labels: NDArray[Any] | None) -> NDArray[np.bool_]:
-    """Say which components have rows: more than 1 / K of a row, where that is known."""
-    weights = np.asarray(estimator.weights_)
-    counts = getattr(estimator, "expected_counts_", None)
-    if counts is not None:
-        return np.asarray(counts) >= 1.0 / len(weights)
-    if labels is not None and hasattr(estimator, "weight_concentration_"):
-        return np.bincount(labels, minlength=len(weights)) > 0
-    return weights > 0
 
 
 def _palette(plt: Any, n_components: int, colors: Sequence[Any] | None) -> NDArray[Any]:

@@ -295,7 +295,7 @@ def test_advice_for_pipelines_holds_for_choices_and_searches(iris):
     assert len(display.X) == len(iris)
     grid = {"gaussianmixture__n_components": [1, 2]}
     search = GridSearchCV(make_pipeline(StandardScaler(), GaussianMixture()), grid).fit(iris)
-    with pytest.raises(TypeError, match=r"`best_estimator_\[-1\]`"):
+    with pytest.raises(TypeError, match=r"`search.best_estimator_\[-1\]`"):
         MixtureDisplay.from_estimator(search, iris)
     with pytest.raises(TypeError) as caught:
         MixtureDisplay.from_estimator(StandardScaler().fit(iris), iris)
