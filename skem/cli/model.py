@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -54,6 +55,26 @@ class Scores(NamedTuple):
     cluster: np.ndarray
     probability: np.ndarray
     log_density: np.ndarray
+
+    def as_columns(self, scored: np.ndarray) -> pa.Table:
+        """Return the scores as columns of a table of which only some rows were scored.
+
+        Parameters
+        ----------
+        scored : ndarray of shape (n_rows,), bool
+            Which rows of the table these are.
+
+        Returns
+        -------
+        pyarrow.Table
+            A column for each attribute, null where a row was not scored.
+        """
+        columns = {}
+        for name, values in self._asdict().items():
+            column = np.zeros(len(scored), dtype=values.dtype)
+            column[scored] = values
+            columns[name] = pa.array(column, mask=~scored)
+        return pa.table(columns)
 
 
 @dataclass(frozen=True)
