@@ -17,8 +17,6 @@ from skem._version import __version__
 from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
 from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
-from skem.mixture._record import FitRecord
-from skem.mixture._units import Units
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
 
@@ -30,7 +28,7 @@ TYPES = {
     f"{kind.__module__}.{kind.__qualname__}"
     for kind in (
         *(EMGaussianMixture, Pipeline, StandardScaler, np.random.RandomState, np.ndarray),
-        *(FitRecord, Units, np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
+        *(np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
     )
 }
 LOADERS = {

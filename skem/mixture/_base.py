@@ -132,6 +132,18 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     def _n_features_out(self) -> int:
         return int(self.weights_.shape[0])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The record as a plain tuple: readers that trust no foreign types (skops) read it, too.
+        state = dict(super().__getstate__())
+        if "_record" in state:
+            state["_record"] = state["_record"].as_plain()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_record" in state:
+            state = state | {"_record": FitRecord.from_plain(state["_record"])}
+        super().__setstate__(state)
+
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
         rows: Floats = validate_data(

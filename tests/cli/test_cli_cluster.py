@@ -224,9 +224,9 @@ def test_largest_k_by_held_out_density(run, table):
 def test_more_starts_and_regularisation_reach_the_estimator(run, table, monkeypatch):
     seen = []
 
-    def watch(self, X, weights):
+    def watch(self, kind, X, weights):
         seen.append((self.n_init, self.init_params, self.reg_covar))
-        return fit_quietly(self, X, weights)
+        return fit_quietly(self, kind, X, weights)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", watch)
     assert run("cluster", table, "-k", 2, "--n-init", 3, "--reg-covar", 0.01)[0] == 0
