@@ -99,8 +99,7 @@ class GappyTable(Table):
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows at some places, and say where their gaps are."""
         index = self.places(start, stop)
-        rows = self.X[index]
-        np.copyto(rows, self.origin.astype(rows.dtype), where=np.isnan(rows))
+        rows = np.take(self.X, index, axis=0)
         weights = tile.ones[: len(rows)] if self.weights is None else self.weights[index]
         load_rows(rows, weights, self.origin, self._inverse_scale, tile)
         first, missing = self.index.first, self.index.missing

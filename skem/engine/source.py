@@ -143,5 +143,7 @@ def load_rows(
     n_far = kernels.rows.load_tile(
         rows, weights, origin, inverse_scale, n_places, tile.values, tile.weights
     )
+    if n_far:  # or a cell is missing
+        n_far = kernels.rows.blank_gaps(tile.values, n_rows)
     if n_far:
         kernels.rows.draw_back(tile.values, n_rows)

@@ -118,7 +118,8 @@ class GaussianFamily(GaussianAlgebra):
         precisions = self.precisions(parameters.factors)
         if self.has_matrices:
             shape = (*centres.shape, centres.shape[1])
-            return DenseGaps(centres, np.ascontiguousarray(np.broadcast_to(precisions, shape)))
+            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
+            return DenseGaps(centres, matrices)
         if precisions.ndim == 1:
             precisions = precisions[:, None]
         return DiagonalGaps(

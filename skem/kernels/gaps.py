@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import kernel, reassociating_kernel
 
 LOG_2PI = math.log(2.0 * math.pi)
 
@@ -250,52 +250,97 @@ def gap_sums(values, first, missing, centres, precisions, resp, space, weight, m
 
 
 @kernel
-def gap_diagonal_distances(values, first, missing, centres, precisions, scores, heights):
-    """As `gap_distances`, with precisions of shape (n_components, n_features)."""
-    n_components, n_features = centres.shape
-    for s in range(first.size - 1):
-        a, b = first[s], first[s + 1]
-        for k in range(n_components):
-            line = scores[k, a:b]
-            for i in range(b - a):
-                line[i] = 0.0
-            height = 0.0
-            for j in range(n_features):
-                if missing[s, j]:
-                    height += 0.5 * (LOG_2PI - math.log(precisions[k, j]))
-                    continue
-                source = values[j, a:b]
-                centre = centres[k, j]
-                half = 0.5 * precisions[k, j]
-                for i in range(b - a):
-                    deviation = source[i] - centre
-                    line[i] -= half * deviation * deviation
-            heights[k, s] = height
+def mark_seen(first, missing, start, segment, out):
+    """Write 1 for seen cells and 0 for others to ``out`` (D, m), for the rows from ``start`` on.
+
+    Returns
+    -------
+    segment : int
+        That of the first row after these; ``segment`` is that of the row ``start``.
+    """
+    n = out.shape[1]
+    stop = start + n
+    while segment < first.size - 1:
+        a = max(first[segment], start) - start
+        b = min(first[segment + 1], stop) - start
+        for j in range(out.shape[0]):
+            value = 0.0 if missing[segment, j] else 1.0
+            for i in range(a, b):
+                out[j, i] = value
+        if first[segment + 1] > stop:
+            break
+        segment += 1
+    return segment
 
 
 @kernel
-def gap_diagonal_sums(values, first, missing, centres, precisions, resp, weight, moment, second):
-    """As `gap_sums`, with precisions and second moments of shape (n_components, n_features)."""
+def gap_diagonal_distances(values, first, missing, centres, precisions, space, scores, heights):
+    """As `gap_distances`, with precisions of shape (n_components, n_features)."""
+    memory = space[4]
     n_components, n_features = centres.shape
-    for s in range(first.size - 1):
-        a, b = first[s], first[s + 1]
+    n_segments = first.size - 1
+    most = memory.size // n_features
+    for k in range(n_components):
+        for s in range(n_segments):
+            heights[k, s] = 0.0
+        for j in range(n_features):
+            height = 0.5 * (LOG_2PI - math.log(precisions[k, j]))
+            for s in range(n_segments):
+                if missing[s, j]:
+                    heights[k, s] += height
+    segment = 0
+    for start in range(0, first[n_segments], most):
+        n = min(most, first[n_segments] - start)
+        seen = memory[: n_features * n].reshape((n_features, n))
+        segment = mark_seen(first, missing, start, segment, seen)
+        for k in range(n_components):
+            line = scores[k, start : start + n]
+            for i in range(n):
+                line[i] = 0.0
+            for j in range(n_features):
+                source = values[j, start : start + n]
+                there = seen[j]
+                centre = centres[k, j]
+                half = 0.5 * precisions[k, j]
+                for i in range(n):
+                    deviation = (source[i] - centre) * there[i]
+                    line[i] -= half * deviation * deviation
+
+
+@reassociating_kernel
+def gap_diagonal_sums(
+    values, first, missing, centres, precisions, resp, space, weight, moment, second
+):
+    """As `gap_sums`, with precisions and second moments of shape (n_components, n_features)."""
+    memory, share = space[4], space[5]
+    n_components, n_features = centres.shape
+    n_rows = first[first.size - 1]
+    most = memory.size // n_features
+    segment = 0
+    for start in range(0, n_rows, most):
+        n = min(most, n_rows - start)
+        seen = memory[: n_features * n].reshape((n_features, n))
+        segment = mark_seen(first, missing, start, segment, seen)
         for k in range(n_components):
             total = 0.0
-            for i in range(a, b):
-                total += resp[i, k]
+            for i in range(n):
+                share[i] = resp[start + i, k]
+                total += share[i]
             weight[k] += total
             for j in range(n_features):
-                if missing[s, j]:
-                    second[k, j] += total / precisions[k, j]
-                    continue
-                source = values[j]
+                source = values[j, start : start + n]
+                there = seen[j]
                 centre = centres[k, j]
+                sum_0 = 0.0
                 sum_1 = 0.0
                 sum_2 = 0.0
-                for i in range(a, b):
+                for i in range(n):
                     deviation = source[i] - centre
-                    weighted = resp[i, k] * deviation
+                    counted = share[i] * there[i]
+                    weighted = counted * deviation
+                    sum_0 += counted
                     sum_1 += weighted
                     sum_2 += weighted * deviation
                 moment[k, j] += sum_1
-                second[k, j] += sum_2
+                # A missing cell's square is expected to be the variance.
+                second[k, j] += sum_2 + max(total - sum_0, 0.0) / precisions[k, j]

@@ -113,7 +113,13 @@ class DiagonalGaps:
     def distances(self, tile: Tile, room: Room) -> None:
         assert tile.gaps is not None
         kernels.gaps.gap_diagonal_distances(
-            tile.values, *tile.gaps, self.centres, self.precisions, tile.scores, room.heights
+            tile.values,
+            *tile.gaps,
+            self.centres,
+            self.precisions,
+            room.gaps,
+            tile.scores,
+            room.heights,
         )
 
     def zeros(self) -> Sums:
@@ -126,7 +132,13 @@ class DiagonalGaps:
     def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
         assert tile.gaps is not None
         kernels.gaps.gap_diagonal_sums(
-            tile.values, *tile.gaps, self.centres, self.precisions, tile.resp, *sums
+            tile.values,
+            *tile.gaps,
+            self.centres,
+            self.precisions,
+            tile.resp,
+            room.gaps,
+            *sums,
         )
 
 
