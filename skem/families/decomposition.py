@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["ORIENTATIONS", "VARIANCES"]
+__all__ = ["ORIENTATIONS", "VARIANCES", "compose", "loss_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array], Array]
@@ -87,7 +87,7 @@ VARIANCES: dict[str, Variances] = {
 }
 
 
-def _compose(axes: Array, variances: Array) -> Array:
+def compose(axes: Array, variances: Array) -> Array:
     """Covariances (K, D, D) of variances (K, D) along axes (D, D) or (K, D, D)."""
     result: Array = (axes * variances[:, None, :]) @ np.swapaxes(axes, -1, -2)
     return 0.5 * (result + np.swapaxes(result, 1, 2))
@@ -96,10 +96,11 @@ def _compose(axes: Array, variances: Array) -> Array:
 def _own_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
     """Each component's own orientation: that of its scatter, spectra in the same order."""
     spectra, axes = np.linalg.eigh(scatter)
-    return _compose(axes, variances(spectra, count))
+    return compose(axes, variances(spectra, count))
 
 
-def _loss(spectra: Array, count: Array, variances: Array) -> float:
+def loss_of(spectra: Array, count: Array, variances: Array) -> float:
+    """What is minimised, along the axes."""
     return float((count[:, None] * np.log(variances) + spectra / variances).sum())
 
 
@@ -114,7 +115,7 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
     def judge(turned: Array) -> tuple[float, Array]:
         spectra = np.diagonal(turned, axis1=1, axis2=2)
         found = variances(spectra, count)
-        return _loss(spectra, count, found), found
+        return loss_of(spectra, count, found), found
 
     def start(pooled: Array) -> tuple[float, Array, Array, Array]:
         axes = np.linalg.eigh(pooled)[1]
@@ -132,7 +133,7 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
             # What is no gain may be a loss, by rounding.
             axes, found = axes_before, found_before
             break
-    return _compose(axes, found)
+    return compose(axes, found)
 
 
 def _common_matrix(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
