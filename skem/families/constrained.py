@@ -36,6 +36,7 @@ _TURNS = 3  # as without a floor
 _INNER = 200
 _STAGES, _STEPS = 6, 40  # of the barrier, and Newton's of each
 _HALVINGS = 40
+_RIDGE = 1.0 + 1e-12
 
 
 def _own(spectra: Array, count: Array, least: Array) -> Array:
@@ -75,7 +76,8 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
             # The first feature's shape stays: volumes times c and shapes over c are the same.
             # Shapes are eliminated, for there may be many.
             ratio = curve[:, 1:] / curve.sum(axis=0)[1:]
-            schur = np.diag(curve.sum(axis=1)) - ratio @ curve[:, 1:].T
+            # The ridge keeps what is left from being singular to rounding.
+            schur = np.diag(_RIDGE * curve.sum(axis=1)) - ratio @ curve[:, 1:].T
             volume_step = -np.linalg.solve(schur, by_component - ratio @ by_feature)
             shape_step = np.zeros(d)
             shape_step[1:] = -by_feature / curve.sum(axis=0)[1:] - volume_step @ ratio

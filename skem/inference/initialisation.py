@@ -57,10 +57,15 @@ class Start:
 
 
 class _Rows(NamedTuple):
-    """The rows that a start looks at, and how to ask for their responsibilities."""
+    """The rows that a start looks at, and how to ask for their responsibilities.
+
+    Where each component has a single row its covariance is no one's: the floor, which would only
+    change what such widths are, is left to the iterations.
+    """
 
     table: Table
     responsibilities: Callable[[], Responsibilities]
+    single: bool = False
 
 
 def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
@@ -85,6 +90,8 @@ def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     else:
         given = start.method
         rows = _Rows(visit.table, lambda: lambda a, b: given[a:b])
+    if rows.single:
+        rule = rule.with_floor(None)
     return _estimate(visit.to(rows.table), rule, rows, start.n_components)
 
 
@@ -176,7 +183,8 @@ def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
     _, rows = kmeans_plusplus(
         scaled, start.n_components, sample_weight=shares, random_state=start.rng
     )
-    return _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+    chosen = _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+    return chosen._replace(single=True)
 
 
 def _random_from_data(table: Table, start: Start) -> _Rows:
@@ -188,7 +196,7 @@ def _random_from_data(table: Table, start: Start) -> _Rows:
     else:
         share = table.weights / table.weights.sum()
         rows = start.rng.choice(len(table.X), k, replace=False, p=share)
-    return _one_hot(table, rows, np.arange(k), k)
+    return _one_hot(table, rows, np.arange(k), k)._replace(single=True)
 
 
 def _random(table: Table, start: Start) -> _Rows:

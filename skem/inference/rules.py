@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,9 @@ class Rule(Protocol[Theta]):
     def hard(self) -> bool:
         """Whether the E-step gives each row wholly to its most probable component."""
 
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the same rule with another floor under the covariances, or none."""
+
     def scorer(self, theta: Theta) -> Scorer:
         """Make what the E-step scores rows by."""
 
@@ -138,6 +141,10 @@ class PointRule:
     family: GaussianFamily
     prior: GaussianPrior
     hard: bool = field(default=False, kw_only=True)
+
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the same rule with another floor under the covariances, or none."""
+        return replace(self, family=replace(self.family, floor=floor))
 
     def scorer(self, theta: MixtureParameters) -> Scorer:
         """Make the scorer of log joint densities."""
@@ -206,6 +213,10 @@ class VariationalRule:
     prior: GaussianPrior
     hard: bool = field(default=False, kw_only=True)
 
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the same rule with another floor under the covariances, or none."""
+        return replace(self, family=replace(self.family, floor=floor))
+
     def scorer(self, theta: MixturePosterior) -> Scorer:
         """Make the scorer of expected log joint densities."""
         log_weights = self.weights.expected_log(theta.weights)
@@ -221,7 +232,7 @@ class VariationalRule:
         ------
         SingularCovarianceError
         """
-        posterior = self.family.posterior(self.prior, stats)
+        posterior = self.family.hold_posterior(self.family.posterior(self.prior, stats))
         components = self.family.expected_parameters(posterior)
         return MixturePosterior(self.weights.posterior(stats.weight), posterior, components)
 
