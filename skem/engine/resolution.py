@@ -19,6 +19,10 @@ _FINEST = 2e-3
 _SAME, _ROUNDING = 1e-6, 8.0
 # Gaps that so small a share of the neighbours are apart by are strays: a mean among integers.
 _STRAYS = 0.05
+# Of more rows than these, gaps between distinct values are finer than that.
+_FEW = 1000
+# A gap is a multiple of a step to so small a share of it.
+_NEAR, _NEARLY_ALL = 0.05, 0.75
 # A value stands out that so large a share of the rows has, and so many times those of any other.
 _SHARE, _TIMES = 0.05, 5.0
 
@@ -38,6 +42,9 @@ def recording_units(X: NDArray[np.floating], weights: Array | None, deviation: A
     values between the others (a mean put in for a missing integer) nor an accident of floating
     point makes the step.
 
+    Where no two distinct rows have a value in common, as in small tables of continuous columns,
+    nothing speaks for a step unless nearly all gaps are multiples of it.
+
     Where one value stands out, often zero, of a column that is continuous elsewhere (5 % of the
     rows, and five times those of any other value), no step explains it. Then the step is that by
     which a normal distribution as wide as the other rows, about that value, would give it its
@@ -55,16 +62,28 @@ def recording_units(X: NDArray[np.floating], weights: Array | None, deviation: A
     Returns
     -------
     units : ndarray of shape (n_features,), float64
-        In the columns' units; 0 for a step finer than 1/500 of the standard deviation, and for a
-        column of one value.
+        In the columns' units; 0 for a step finer than 1/500 of the standard deviation, for a column
+        of one value.
     """
     units = np.zeros(X.shape[1])
+    n_distinct = _count_distinct(X, weights) if len(X) <= _FEW else len(X)
+    if X.shape[1] == 1:
+        # Rows that are alike can't be told from values that are.
+        n_distinct = len(X) if weights is None else int(np.count_nonzero(weights))
     for j in np.flatnonzero(deviation > 0):
-        units[j] = _unit(X[:, j], weights, float(deviation[j]))
+        units[j] = _unit(X[:, j], weights, float(deviation[j]), n_distinct)
     return units
 
 
-def _unit(column: NDArray[np.floating], weights: Array | None, deviation: float) -> float:
+def _count_distinct(X: NDArray[np.floating], weights: Array | None) -> int:
+    rows = X if weights is None else X[weights > 0]
+    return len({row.tobytes() for row in np.ascontiguousarray(rows)})
+
+
+def _unit(
+    column: NDArray[np.floating], weights: Array | None, deviation: float, n_distinct: int
+) -> float:
+    """Return the step of one column of a table of so many distinct rows."""
     n, eps = len(column), float(np.finfo(column.dtype).eps)
     # Rows from all over the table, in case it is sorted. More rows only make the step finer.
     every = slice(None, None, -(-n // _ROWS))
@@ -79,6 +98,8 @@ def _unit(column: NDArray[np.floating], weights: Array | None, deviation: float)
             if _is_fine(found, deviation, eps) and not _stands_out(some):
                 return 0.0
     step = 0.0 if _is_fine(found, deviation, eps) else _smallest_gap(found, deviation, eps)
+    if len(found.values) >= n_distinct:
+        return step if _is_lattice(found.values, step) else 0.0
     return max(step, _step_of_lump(found)) if _stands_out(found) else step
 
 
@@ -118,6 +139,14 @@ def _smallest_gap(found: _Values, deviation: float, eps: float) -> float:
     order = np.argsort(gaps, kind="stable")
     share = np.cumsum(np.minimum(together[1:], together[:-1])[order])
     return float(gaps[order[np.searchsorted(share, _STRAYS * share[-1])]])
+
+
+def _is_lattice(values: Array, step: float) -> bool:
+    """Say whether nearly all gaps between values are multiples of a step."""
+    if step == 0.0:
+        return False
+    gaps = np.diff(values) / step
+    return bool(np.mean(np.abs(gaps - np.round(gaps)) <= _NEAR) >= _NEARLY_ALL)
 
 
 def _stands_out(found: _Values) -> bool:

@@ -25,7 +25,8 @@ from skem.families import (
     sample_predictive,
 )
 from skem.inference import MixturePosterior, Run, Tree, VariationalRule, Visit, batch_em_merging
-from skem.mixture._forms import Problem, Stepwise, narrow
+from skem.mixture._forms import Problem, Stepwise, column_names, narrow
+from skem.mixture._held import warn_of_held
 from skem.mixture._setup import (
     components_to_table,
     components_to_user,
@@ -265,9 +266,17 @@ class VariationalForm:
         }
         return narrow(attributes, estimator.means_.dtype)
 
-    def diagnose(self, problem: Problem, theta: MixturePosterior) -> list[str]:
-        """Find nothing: a component without rows has its prior, and none can collapse."""
-        return []
+    def diagnose(self, problem: Problem, theta: MixturePosterior, n_rows: float) -> list[str]:
+        """Name components at the floor; one without rows has its prior, and none can collapse."""
+        weights = problem.rule.weights.expected(theta.weights)
+        return warn_of_held(
+            problem.family,
+            weights,
+            theta.components,
+            n_rows,
+            problem.standard,
+            column_names(problem),
+        )
 
 
 def _posterior(

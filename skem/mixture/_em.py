@@ -189,6 +189,18 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
         there is nothing to extrapolate: an error.
 
+    resolution : 'auto', None or array-like of shape (n_features,), default='auto'
+        The steps that the columns are recorded in (a year, a count, a centimetre), which no
+        component is narrower than:
+
+        - 'auto': found in the rows, see :ref:`resolution`; 0 for a column without steps;
+        - an array: these, in the columns' units; 0 for none;
+        - None: nothing is held. A fit from given parameters is then scikit-learn's.
+
+        Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
+        the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
+        One component is never changed, nor is a mixture of wider ones.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -225,6 +237,10 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     lower_bounds_ : list of float
         The same after each iteration of `fit`; it never falls.
 
+    resolution_ : ndarray of shape (n_features,) or None
+        The steps that covariances were held by, 0 for columns without; None for
+        ``resolution=None``.
+
     n_features_in_ : int
         Number of features seen during `fit`.
 
@@ -238,8 +254,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     Notes
     -----
     A component that loses all its rows keeps its last mean and covariance with a weight of zero;
-    one that collapses onto too few distinct rows is held up by `reg_covar`. Both are named in a
-    `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
+    one that collapses, on rows that no recorded step explains, or on too few rows, is held up by
+    `reg_covar`. Both are named in a `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
 
     References
     ----------
@@ -299,6 +315,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         "block_size": (integer(1), none),
         "assignment": (one_of(("soft", "hard")),),
         "acceleration": (one_of(ACCELERATIONS), none),
+        "resolution": (one_of(("auto",)), array, none),
     }
 
     def __init__(
@@ -329,6 +346,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -355,6 +373,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
+        self.resolution = resolution
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

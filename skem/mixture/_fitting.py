@@ -22,10 +22,12 @@ from skem._parameters import (
     float_dtypes,
 )
 from skem.engine import Table, Threads, TilePlan, count_threads
+from skem.engine.resolution import recording_units
 from skem.families import GaussianStatistics
 from skem.inference import SEARCH, Run, Start, Tree, Visit, blend, find_start
+from skem.mixture._floor import find_floor
 from skem.mixture._forms import GaussianEstimator, Problem, Stepwise, narrow
-from skem.mixture._setup import check_enough_rows, make_family, standardise
+from skem.mixture._setup import Standard, check_enough_rows, make_family, standardise
 
 __all__ = ["fit", "fit_quietly", "step"]
 
@@ -67,7 +69,32 @@ def _pose(
     with Threads(1) as alone:
         visit = Visit(table, plan, alone)
         rule = estimator._form.rule(estimator, family, visit, state.prior if state else None)
-    return Problem(estimator, family, rule, standard, table, plan)
+        if not state:
+            units = _measure(estimator.resolution, X, weights, standard)
+            floor = None if units is None else find_floor(units, rule, visit, standard)
+            standard = standard._replace(units=units, floor=floor)
+    rule = rule.with_floor(standard.floor)
+    return Problem(estimator, rule.family, rule, standard, table, plan)
+
+
+def _measure(
+    resolution: str | ArrayLike | None,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    standard: Standard,
+) -> Array | None:
+    """Return the steps that the columns were recorded in, found or given."""
+    if resolution is None:
+        return None
+    if isinstance(resolution, str):
+        return recording_units(X, weights, np.where(standard.constant, 0.0, standard.column_scale))
+    units = check_shape("resolution", resolution, (X.shape[1],))
+    if units.min() < 0:
+        raise ValueError(
+            "The parameter 'resolution' should have no negative steps, but got "
+            f"min value {units.min():g}"
+        )
+    return units
 
 
 def fit(
@@ -138,10 +165,11 @@ def _fit(
         "lower_bound_": form.bound(problem, run.bound),
         "lower_bounds_": [form.bound(problem, bound) for bound in run.bounds],
         "_sampler": np.random.RandomState(rng.randint(2**31 - 1)),
+        "resolution_": problem.standard.units,
     }
     attributes |= narrow(form.outcome(problem, run), X.dtype)
     root.end(lambda: attributes)
-    messages = _diagnose(problem, run.theta)
+    messages = _diagnose(problem, run.theta, problem.table.n_positive)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"{form.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
@@ -248,7 +276,12 @@ def _attributes(problem: Problem, theta: Any) -> dict[str, Any]:
     return narrowed | {"_fitted_type": problem.estimator.covariance_type}
 
 
-def _diagnose(problem: Problem, theta: Any) -> list[str]:
+def _subject(message: str) -> str:
+    """Return what a message is about, without numbers that change from batch to batch."""
+    return message.partition(": ")[0]
+
+
+def _diagnose(problem: Problem, theta: Any, n_rows: float) -> list[str]:
     messages = []
     constant = np.flatnonzero(problem.standard.constant)
     # One variance for all features is reg_covar's only if no feature varies.
@@ -261,7 +294,7 @@ def _diagnose(problem: Problem, theta: Any) -> list[str]:
             f"reg_covar={problem.estimator.reg_covar:g} by decree, and densities depend on it. "
             "Drop them."
         )
-    return messages + problem.estimator._form.diagnose(problem, theta)
+    return messages + problem.estimator._form.diagnose(problem, theta, n_rows)
 
 
 class _Progress:
@@ -332,12 +365,14 @@ def _step(
         theta = rule.update(family.scale(state.statistics, population), theta)
         bound, outcome = form.outcome_of_batch(problem, visit, theta, population)
     earlier = estimator.lower_bounds_ if state.steps > 1 else []
-    messages = [m for m in _diagnose(problem, theta) if m not in state.warned]
+    found = _diagnose(problem, theta, state.weight)
+    messages = [text for text in found if _subject(text) not in map(_subject, state.warned)]
     attributes = _attributes(problem, theta) | {
         "converged_": False,
         "n_iter_": state.steps,
         "lower_bound_": bound,
         "lower_bounds_": [*earlier, bound],
+        "resolution_": state.standard.units,
         "_stepwise": state._replace(warned=(*state.warned, *messages)),
     }
     if not hasattr(estimator, "_sampler"):

@@ -21,7 +21,7 @@ from skem.families import (
 from skem.inference import START_METHODS, Rule, Run, Theta, Tree, Visit
 from skem.mixture._setup import Standard
 
-__all__ = ["STARTS", "Form", "GaussianEstimator", "Problem", "Stepwise", "narrow"]
+__all__ = ["STARTS", "Form", "GaussianEstimator", "Problem", "Stepwise", "column_names", "narrow"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -54,6 +54,7 @@ class GaussianEstimator(Protocol):
     block_size: int | None
     assignment: str
     acceleration: str | None
+    resolution: str | ArrayLike | None
 
     weights_: NDArray[np.floating]
     means_: NDArray[np.floating]
@@ -96,6 +97,12 @@ class Problem(NamedTuple):
     standard: Standard
     table: Table
     plan: TilePlan
+
+
+def column_names(problem: Problem) -> list[object]:
+    """Return the names of the columns, or their numbers."""
+    given = getattr(problem.estimator, "feature_names_in_", None)
+    return list(range(problem.plan.n_features)) if given is None else list(given)
 
 
 def narrow(values: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
@@ -171,5 +178,5 @@ class Form(Protocol[Theta]):
     def standing(self, estimator: Any) -> Stepwise | None:
         """Say where stepwise fitting stands; after a fit at no steps."""
 
-    def diagnose(self, problem: Problem, theta: Theta) -> list[str]:
-        """Return what the user should be warned of."""
+    def diagnose(self, problem: Problem, theta: Theta, n_rows: float) -> list[str]:
+        """Return what the user should be warned of, after so many rows were seen."""

@@ -19,7 +19,8 @@ from skem.inference import (
     batch_em,
     joint_scorer,
 )
-from skem.mixture._forms import Problem, Stepwise
+from skem.mixture._forms import Problem, Stepwise, column_names
+from skem.mixture._held import describe_held
 from skem.mixture._setup import (
     Standard,
     check_positive,
@@ -151,7 +152,7 @@ class PointForm:
         expected = family.expected(theta.weights, theta.components)
         return Stepwise(expected, Standard(*standard), 0, weight, None, ())
 
-    def diagnose(self, problem: Problem, theta: MixtureParameters) -> list[str]:
+    def diagnose(self, problem: Problem, theta: MixtureParameters, n_rows: float) -> list[str]:
         """Name components that emptied or collapsed."""
         messages = []
         emptied = np.flatnonzero(theta.weights <= _EMPTIED)
@@ -161,15 +162,15 @@ class PointForm:
                 "zero and their means and covariances are the last they had. Decrease n_components "
                 "or try other init_params."
             )
-        collapsed = np.flatnonzero(problem.family.collapsed(theta.weights, theta.components))
-        if len(collapsed):
-            messages.append(
-                f"Component(s) {collapsed.tolist()} collapsed onto too few distinct rows: their "
-                f"covariances are held up by reg_covar={problem.estimator.reg_covar:g} alone, and "
-                "the likelihood owes much to them. Decrease n_components, increase reg_covar, or "
-                "use a simpler covariance_type."
-            )
-        return messages
+        return messages + describe_held(
+            problem.family,
+            problem.rule.prior,
+            theta.weights,
+            theta.components,
+            n_rows,
+            problem.standard,
+            column_names(problem),
+        )
 
 
 def _make_prior(

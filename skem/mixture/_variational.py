@@ -148,6 +148,18 @@ default='dirichlet_process'
         or damped Anderson acceleration [6]_. See `EMGaussianMixture`. With hard assignments there
         is nothing to extrapolate: an error.
 
+    resolution : 'auto', None or array-like of shape (n_features,), default='auto'
+        The steps that the columns are recorded in (a year, a count, a centimetre), which no
+        component is narrower than:
+
+        - 'auto': found in the rows, see :ref:`resolution`; 0 for a column without steps;
+        - an array: these, in the columns' units; 0 for none;
+        - None: nothing is held. A fit from given parameters is then scikit-learn's.
+
+        Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
+        the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
+        One component is never changed, nor is a mixture of wider ones.
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -202,6 +214,10 @@ default='dirichlet_process'
     effective_n_components_ : int
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
+
+    resolution_ : ndarray of shape (n_features,) or None
+        The steps that covariances were held by, 0 for columns without; None for
+        ``resolution=None``.
 
     n_features_in_ : int
         Number of features seen during `fit`.
@@ -276,6 +292,7 @@ default='dirichlet_process'
         "block_size": (integer(1), none),
         "assignment": (one_of(("soft", "hard")),),
         "acceleration": (one_of(ACCELERATIONS), none),
+        "resolution": (one_of(("auto",)), array, none),
     }
 
     def __init__(
@@ -306,6 +323,7 @@ default='dirichlet_process'
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -330,6 +348,7 @@ default='dirichlet_process'
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
+        self.resolution = resolution
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

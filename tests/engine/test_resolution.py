@@ -40,9 +40,18 @@ def test_columns_without_a_step():
     assert (units(*columns) == 0).all()
 
 
-def test_a_few_rows_have_the_step_of_their_gaps():
-    # Of ten values evenly apart every gap is the step.
-    np.testing.assert_allclose(units(np.arange(10.0) * 0.3), [0.3])
+def test_few_rows():
+    # Of continuous values nothing speaks for a step, nor do rows that come twice, or weights.
+    X = np.random.default_rng(3).standard_normal((12, 2))
+    for rows, weights in ((X, None), (np.repeat(X, 3, axis=0), None), (X, np.arange(1.0, 13.0))):
+        np.testing.assert_array_equal(units(*rows.T, weights=weights), 0.0)
+    # A value that comes twice does, and so does a lattice.
+    X[3, 0] = X[7, 0]
+    found = units(*X.T)
+    assert found[0] == np.diff(np.unique(X[:, 0])).min()
+    assert found[1] == 0
+    lattice = 0.3 * np.array([0.0, 1.0, 2.0, 5.0, 6.0, 9.0])
+    np.testing.assert_allclose(units(lattice), 0.3)
 
 
 def test_a_step_of_many_rows_is_found_wherever_they_are():
@@ -59,6 +68,7 @@ def test_strays_make_no_step():
     column = RNG.integers(0, 9, 500).astype(float)
     column[:7] = column.mean()
     assert units(column) == 1.0
+    assert units(column, np.arange(500.0))[0] == 1.0
     column[:200] = 3.4
     np.testing.assert_allclose(units(column), 0.4)
 
@@ -80,10 +90,18 @@ def test_weights():
     assert units(halves, weights=weights) == units(column)
     assert units(halves) == 0.5
     # A weight of 2 is the row twice.
+    other = RNG.standard_normal(400)
     lump = np.where(RNG.uniform(size=400) < 0.3, 0.0, RNG.standard_exponential(400))
     counts = RNG.integers(1, 4, 400)
     np.testing.assert_allclose(
-        units(lump, weights=1e-3 * counts), units(np.repeat(lump, counts)), rtol=1e-12
+        units(lump, other, weights=1e-3 * counts),
+        units(np.repeat(lump, counts), np.repeat(other, counts)),
+        rtol=1e-12,
+    )
+    assert units(lump, other)[0] > 0
+    # One heavy row is no value that stands out.
+    np.testing.assert_array_equal(
+        units(other[:90], other[100:190], weights=np.append(np.ones(89), 50.0)), 0.0
     )
 
 
