@@ -31,6 +31,8 @@ _INNER = 100  # inner iterations at most, where they lead to the only minimum
 _TURNS = 3  # of common axes: later EM iterations go on, and each is an improvement
 # A scatter that is none: features have unit variance here.
 _NOTHING = 1e-100
+# A share of its variances that makes a matrix without an inverse one that has one.
+_WIDENED = 1e-12
 _SETTLED = 1e-12  # relative change that ends them
 
 
@@ -136,6 +138,16 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
     return compose(axes, found)
 
 
+def _invertible(matrix: Array) -> Array:
+    """Return a matrix with an inverse: widened, if need be, by more than rounding."""
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        n_features = len(matrix)
+        return matrix + _WIDENED * np.trace(matrix) / n_features * np.eye(n_features)
+    return matrix
+
+
 def _common_matrix(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
     """A volume each of one matrix: VEE. Section 3.2.4; alternates like `_own_volume`."""
     n_features = scatter.shape[1]
@@ -144,7 +156,7 @@ def _common_matrix(scatter: Array, count: Array, variances: Variances, previous:
     scatter = scatter + max(least, _NOTHING) * np.eye(n_features)
     volumes = np.trace(scatter, axis1=1, axis2=2) / (n_features * count)
     for _ in range(_INNER):
-        pooled = np.einsum("kij,k->ij", scatter, 1.0 / volumes)
+        pooled = _invertible(np.einsum("kij,k->ij", scatter, 1.0 / volumes))
         pooled /= np.exp(np.linalg.slogdet(pooled)[1] / n_features)
         trace = np.einsum("ij,kji->k", np.linalg.inv(pooled), scatter)
         before, volumes = volumes, trace / (n_features * count)

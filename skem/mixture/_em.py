@@ -255,7 +255,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     -----
     A component that loses all its rows keeps its last mean and covariance with a weight of zero;
     one that collapses, on rows that no recorded step explains, or on too few rows, is held up by
-    `reg_covar`. Both are named in a `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
+    `reg_covar`. Both are named in a `ConvergenceWarning`. With ``reg_covar=0`` a singular
+    covariance is an error.
 
     References
     ----------

@@ -46,6 +46,7 @@ def test_ends_where_mclust_ends(row):
         reg_covar=0.0,
         tol=1e-12,
         max_iter=3000,
+        resolution=None,
     )
     total, wanted = mixture.score_samples(X).sum(), float(row["loglik_tight"])
     if row["model"] in ("EVE", "VVE"):  # mclust's are but lower bounds
