@@ -23,8 +23,10 @@ _STRAYS = 0.05
 _FEW = 1000
 # A gap is a multiple of a step to so small a share of it.
 _NEAR, _NEARLY_ALL = 0.05, 0.75
-# A value stands out that so large a share of the rows has, and so many times those of any other.
+# Values stand out that so large a share of the rows has each, and so many times those of any other;
+# so many of them at most.
 _SHARE, _TIMES = 0.05, 5.0
+_LUMPS = 3
 
 
 class _Values(NamedTuple):
@@ -48,7 +50,8 @@ def recording_units(X: NDArray[np.floating], weights: Array | None, deviation: A
     Where one value stands out, often zero, of a column that is continuous elsewhere (5 % of the
     rows, and five times those of any other value), no step explains it. Then the step is that by
     which a normal distribution as wide as the other rows, about that value, would give it its
-    share: ``sqrt(2 pi) s p / (1 - p)`` for a share p and the others' standard deviation s.
+    share: ``sqrt(2 pi) s p / q`` for a share p, the share q of the others and their standard
+    deviation s. So it is with two or three such values; p is the largest share.
 
     Parameters
     ----------
@@ -88,19 +91,21 @@ def _unit(
     # Rows from all over the table, in case it is sorted. More rows only make the step finer.
     every = slice(None, None, -(-n // _ROWS))
     some = _count(_Values(np.empty(0), np.empty(0)), column, weights, every)
-    if n > _ROWS and _is_fine(some, deviation, eps) and not _stands_out(some):
+    continuous = not len(_outstanding(some))
+    if n > _ROWS and _is_fine(some, deviation, eps) and continuous:
         return 0.0
     found = some
     if n > _ROWS:
         found = _Values(np.empty(0), np.empty(0))
         for start in range(0, n, _ROWS):
             found = _count(found, column, weights, slice(start, start + _ROWS))
-            if _is_fine(found, deviation, eps) and not _stands_out(some):
+            if _is_fine(found, deviation, eps) and continuous:
                 return 0.0
     step = 0.0 if _is_fine(found, deviation, eps) else _smallest_gap(found, deviation, eps)
     if len(found.values) >= n_distinct:
         return step if _is_lattice(found.values, step) else 0.0
-    return max(step, _step_of_lump(found)) if _stands_out(found) else step
+    lumps = _outstanding(found)
+    return max(step, _step_of_lumps(found, lumps)) if len(lumps) else step
 
 
 def _count(
@@ -149,24 +154,26 @@ def _is_lattice(values: Array, step: float) -> bool:
     return bool(np.mean(np.abs(gaps - np.round(gaps)) <= _NEAR) >= _NEARLY_ALL)
 
 
-def _stands_out(found: _Values) -> bool:
-    """Say whether one value is far more frequent than any other."""
-    if len(found.values) < 3:
-        return False
-    second, first = np.partition(found.weights, -2)[-2:]
-    return bool(first >= max(_SHARE * found.weights.sum(), _TIMES * second))
+def _outstanding(found: _Values) -> NDArray[np.intp]:
+    """Return the places of the values that are far more frequent than all others; or none."""
+    order = np.argsort(-found.weights, kind="stable")
+    ranked = found.weights[order]
+    # Three values in all are no continuous column.
+    for n in range(1, min(_LUMPS, len(ranked) - 2) + 1):
+        if ranked[n - 1] >= max(_SHARE * ranked.sum(), _TIMES * ranked[n]):
+            return order[:n]
+    return order[:0]
 
 
-def _step_of_lump(found: _Values) -> float:
-    """Return the step that explains the share of the value that stands out."""
-    first = int(found.weights.argmax())
+def _step_of_lumps(found: _Values, lumps: NDArray[np.intp]) -> float:
+    """Return the step that explains the shares of the values that stand out."""
     others = found.weights.copy()
-    others[first] = 0.0
+    others[lumps] = 0.0
     total = others.sum()
-    # About the value that stands out, in units that leave squares their range.
-    apart = found.values - found.values[first]
+    # About one of them, in units that leave squares their range.
+    apart = found.values - found.values[lumps[0]]
     unit = np.abs(apart).max()
     apart /= unit
     mean = others @ apart / total
     spread = unit * np.sqrt(others @ np.square(apart - mean) / total)
-    return float(np.sqrt(2.0 * np.pi) * spread * found.weights[first] / total)
+    return float(np.sqrt(2.0 * np.pi) * spread * found.weights[lumps[0]] / total)
