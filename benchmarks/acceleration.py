@@ -12,6 +12,8 @@ import numpy as np
 
 from benchmarks import simulated
 from benchmarks.workload import progress
+from skem.engine import Threads
+from skem.inference.tasks import Expect, LogNormaliser
 
 METHODS = (None, "squarem", "anderson")
 MOST = 20_000  # iterations
@@ -79,22 +81,19 @@ class CountedPasses:
     """Counts the E-steps over all rows that are made meanwhile."""
 
     def __enter__(self):
-        from skem.inference import Visit
+        self.count, fold = 0, Threads.fold
+        self._fold = fold
 
-        self.count, self.expect = 0, Visit.expect
+        @functools.wraps(fold)
+        def counted(threads, task, *args):
+            self.count += isinstance(task, Expect | LogNormaliser)
+            return fold(threads, task, *args)
 
-        @functools.wraps(Visit.expect)
-        def counted(*args, **options):
-            self.count += 1
-            return self.expect(*args, **options)
-
-        Visit.expect = counted
+        Threads.fold = counted
         return self
 
     def __exit__(self, *exception):
-        from skem.inference import Visit
-
-        Visit.expect = self.expect
+        Threads.fold = self._fold
 
 
 def _summarise(kind, tol, method, pairs):

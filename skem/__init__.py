@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
+    from skem import datasets, display, inference, mixture, vae  # noqa: F401
     from skem.mixture import (
         EMGaussianMixture,
         GaussianMixtureIC,
@@ -40,13 +41,17 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
+_PACKAGES = ("datasets", "display", "inference", "mixture", "vae")
+
 
 def __getattr__(name: str) -> Any:
     # Late: scikit-learn takes seconds to import, which `skem --help` can do without.
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"skem.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_PACKAGES])

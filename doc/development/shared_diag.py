@@ -7,8 +7,8 @@ from skem.families.parameters import (
     GaussianParameters,
     SingularCovarianceError,
 )
-from skem.families.scorers import CentredDiagonalScorer, LinearScorer
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
+from skem.scoring import CentredDiagonalScorer, LinearScorer
 
 
 class SharedDiagonalGaussian(GaussianFamily):
@@ -108,5 +108,5 @@ class SharedDiagonalGaussian(GaussianFamily):
     def dense(self, covariances, n_components, n_features):
         return np.tile(np.diag(covariances), (n_components, 1, 1))
 
-    def colour(self, noise, factors, labels):
+    def correlate(self, noise, factors, labels):
         return noise / factors

@@ -16,6 +16,8 @@ from skem._version import __version__
 from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
 from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
+from skem.mixture._record import FitRecord
+from skem.mixture._units import Units
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
 
@@ -27,7 +29,7 @@ TYPES = {
     f"{kind.__module__}.{kind.__qualname__}"
     for kind in (
         *(EMGaussianMixture, Pipeline, StandardScaler, np.random.RandomState, np.ndarray),
-        *(np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
+        *(FitRecord, Units, np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
     )
 }
 LOADERS = {
@@ -97,7 +99,8 @@ class Model:
     def deviations(self) -> np.ndarray:
         """The components' standard deviations, shape and units those of the means."""
         k, d = self.mixture.means_.shape
-        covariances = _family(self.mixture).dense(self.mixture.covariances_, k, d)
+        published = np.asarray(self.mixture.covariances_, dtype=np.float64)
+        covariances = _family(self.mixture).dense(published, k, d)
         return np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)) * self.scale
 
     def score(self, X: np.ndarray) -> Scores:

@@ -1,16 +1,24 @@
-"""How rows are visited: tiles, threads, and sums that never depend on either."""
+"""How rows are visited: sources, tiles, threads, and sums that never depend on any of these."""
 
-from skem.engine.table import Table, column_moments, is_plain, plain
+from skem.engine.moments import column_moments, is_plain, plain
+from skem.engine.source import Source, Table
+from skem.engine.tasks import Engine, Task
 from skem.engine.threads import Threads, count_threads
-from skem.engine.tiles import Tile, TilePlan
+from skem.engine.tiles import Tile, TilePlan, Workplace, aligned, plan_tiles
 
 __all__ = [
+    "Engine",
+    "Source",
     "Table",
+    "Task",
     "Threads",
     "Tile",
     "TilePlan",
+    "Workplace",
+    "aligned",
     "column_moments",
     "count_threads",
     "is_plain",
     "plain",
+    "plan_tiles",
 ]

@@ -15,9 +15,18 @@ import joblib
 import threadpoolctl
 from threadpoolctl import ThreadpoolController
 
+from skem.engine.source import Source
+from skem.engine.tasks import Task
+from skem.engine.tiles import TilePlan, Workplace
+
 __all__ = ["Threads", "count_threads", "one_library_thread"]
 
 Space = TypeVar("Space")
+Total = TypeVar("Total")
+Result = TypeVar("Result")
+
+# A search alternates between two plans; the others are those of earlier starts.
+_MOST_WORKPLACES = 4
 
 
 @cache
@@ -104,6 +113,7 @@ class Threads:
         self.n_threads = n_threads
         self._stack = ExitStack()
         self._pool: ThreadPoolExecutor | None = None
+        self._own = threading.local()
 
     def __enter__(self) -> Threads:
         self._stack.enter_context(one_library_thread())
@@ -124,13 +134,46 @@ class Threads:
             self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads - 1))
         return self._pool
 
-    def fold(
+    def fold(self, task: Task[Total, Result], source: Source, plan: TilePlan) -> Total:
+        """Return what a task makes of all groups of a source's tiles; see `Engine`."""
+        n_groups, begun = source.n_groups(plan), task.begin(source, plan)
+        if n_groups == 1:  # small tables: nothing to share out
+            result: Any = task.visit(source, 0, self._workplace(plan))
+            return result if begun is None else task.add(begun, result)
+
+        def visit(group: int, workplace: Workplace) -> Result:
+            return task.visit(source, group, workplace)
+
+        return self.fold_in_order(
+            visit,
+            task.add,
+            n_groups,
+            lambda: self._workplace(plan),
+            plan.groups_at_once,
+            total=begun,
+            alone=task.in_order,
+        )
+
+    def _workplace(self, plan: TilePlan) -> Workplace:
+        """Return the calling thread's arrays, which serve all passes: fresh memory is slow."""
+        known: list[Workplace] = vars(self._own).setdefault("workplaces", [])
+        for workplace in known:
+            if workplace.plan is plan or workplace.plan == plan:
+                return workplace
+        del known[_MOST_WORKPLACES - 1 :]
+        known.insert(0, Workplace(plan))
+        return known[0]
+
+    def fold_in_order(
         self,
         visit: Callable[[int, Space], Any],
         add: Callable[[Any, Any], Any],
         n_tasks: int,
         space: Callable[[], Space],
         at_once: int = 1,
+        *,
+        total: Any = None,
+        alone: bool = False,
     ) -> Any:
         """Return ``visit(0) + visit(1) + ...``, added in that order whatever thread made them.
 
@@ -145,11 +188,15 @@ class Threads:
             Makes the arrays that one thread works in.
         at_once : int, default=1
             Tasks that a thread takes at a time.
+        total : default=None
+            What results are added to; None: the first result.
+        alone : bool, default=False
+            Whether the calling thread does it all, one task after the other.
         """
         turns = deque(range(0, n_tasks, at_once))
         waiting: dict[int, Any] = {}
         lock = threading.Lock()
-        total: list[Any] = []
+        done = 0
 
         def work() -> None:
             try:
@@ -173,13 +220,13 @@ class Threads:
                         fold_waiting()
 
         def fold_waiting() -> None:
-            while done[0] in waiting:
-                result = waiting.pop(done[0])
-                total[:] = [add(total[0], result) if total else result]
-                done[0] += 1
+            nonlocal total, done
+            while done in waiting:
+                result = waiting.pop(done)
+                total = result if total is None else add(total, result)
+                done += 1
 
-        done = [0]
-        helpers = min(self.n_threads, len(turns)) - 1
+        helpers = 0 if alone else min(self.n_threads, len(turns)) - 1
         futures = [self._helpers().submit(work) for _ in range(helpers)]
         work()
         try:
@@ -188,4 +235,4 @@ class Threads:
         except BaseException:
             turns.clear()
             raise
-        return total[0]
+        return total

@@ -10,9 +10,15 @@ from skem.families.parameters import (
     GaussianStatistics,
     SingularCovarianceError,
 )
-from skem.families.parsimonious import PARSIMONIOUS
 from skem.families.predictive import predictive_scorer, sample_predictive
-from skem.families.scorers import Scorer, Scores
+from skem.families.priors import (
+    empirical_scale,
+    given_scale,
+    make_prior,
+    observed_scale,
+    user_scale,
+)
+from skem.families.registry import GAUSSIAN_FAMILIES, conjugate_names
 from skem.families.spherical import SphericalGaussian
 from skem.families.tied import TiedGaussian
 from skem.families.weights import (
@@ -32,26 +38,18 @@ __all__ = [
     "GaussianPosterior",
     "GaussianPrior",
     "GaussianStatistics",
-    "Scorer",
-    "Scores",
     "SingularCovarianceError",
     "SphericalGaussian",
     "StickBreakingWeights",
     "Sticks",
     "TiedGaussian",
     "VariationalWeights",
+    "conjugate_names",
+    "empirical_scale",
+    "given_scale",
+    "make_prior",
+    "observed_scale",
     "predictive_scorer",
     "sample_predictive",
+    "user_scale",
 ]
-
-GAUSSIAN_FAMILIES: dict[str, type[GaussianFamily]] = {
-    "full": FullGaussian,
-    "tied": TiedGaussian,
-    "diag": DiagGaussian,
-    "spherical": SphericalGaussian,
-    "VVV": FullGaussian,
-    "EEE": TiedGaussian,
-    "VVI": DiagGaussian,
-    "VII": SphericalGaussian,
-    **PARSIMONIOUS,
-}

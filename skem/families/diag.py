@@ -13,8 +13,8 @@ from skem.families.parameters import (
     GaussianPosterior,
     GaussianPrior,
 )
-from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
+from skem.scoring import CentredDiagonalScorer, LinearScorer, Scorer, Sums
 
 __all__ = ["DiagGaussian"]
 
@@ -116,5 +116,5 @@ class DiagGaussian(GaussianFamily):
         result: Array = covariances[:, :, None] * np.eye(n_features)
         return result
 
-    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+    def correlate(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         return noise / factors[labels]

@@ -17,8 +17,8 @@ from skem.families.parameters import (
     GaussianPrior,
     SingularCovarianceError,
 )
-from skem.families.scorers import CentredScorer, LinearScorer, Scorer, Sums
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
+from skem.scoring import CentredScorer, LinearScorer, Scorer, Sums
 
 __all__ = [
     "FullGaussian",
@@ -199,7 +199,7 @@ class FullGaussian(GaussianFamily):
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances
 
-    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+    def correlate(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         result = np.empty_like(noise)
         for k in np.unique(labels):
             rows = labels == k

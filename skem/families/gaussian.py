@@ -12,44 +12,36 @@ Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families.algebra import GaussianAlgebra
+from skem.families.coordinates import GaussianCoordinates
+from skem.families.cutting import cut_across_axis
 from skem.families.parameters import (
+    EMPTY,
     Array,
     GaussianParameters,
     GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
 )
-from skem.families.scorers import (
-    CentredDiagonalScorer,
-    CentredScorer,
-    Scorer,
-    Sums,
-)
-from skem.families.structure import CovarianceStructure
 from skem.families.wishart import log_det_correction
+from skem.scoring import Scorer
 
-__all__ = ["EMPTY", "LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
+__all__ = ["LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
 
 LOG_2PI = float(np.log(2 * np.pi))
 
 # The packed forms lose digits in proportion to (distance from the origin / width)^2. Above this
 # ratio, where about 1e-10 nats would be lost, components are scored about their own means.
 MOST_CANCELLATION = 1e6
-# A component with a smaller share of the rows than this has none.
-EMPTY = 1e-14
-
-Data = TypeVar("Data", GaussianStatistics, GaussianPosterior, GaussianParameters)
-# The fields of these that a shared covariance has once for all components.
-_COVARIANCE_FIELDS = ("scatter", "degrees_of_freedom", "divisor", "covariances", "factors")
 
 
 @dataclass(frozen=True)
-class GaussianFamily(CovarianceStructure):
+class GaussianFamily(GaussianAlgebra):
     """Gaussian components; a subclass for each covariance structure.
 
     Parameters
@@ -63,26 +55,32 @@ class GaussianFamily(CovarianceStructure):
     # A predictive density has one tail for all features, or one for each.
     tail_of_each_feature: ClassVar[bool] = False
 
-    def typical_scale(self, weights: Array, factors: Array, n_features: int) -> Array:
-        """Width of the components in each feature, shape (D,); a scale to score rows in."""
-        diagonal = np.atleast_2d(self.precision_diagonal(factors, n_features))
+    # --- rows -------------------------------------------------------------------------------
+
+    def n_products(self, n_features: int) -> int:
+        return len(self.pairs(n_features)[0])
+
+    def units(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        """Choose means and standard deviations; one common scale where the structure needs it.
+
+        A column that does not vary has a scale of 1. A common scale is the root of the mean square
+        of all deviations.
+        """
+        if not self.one_scale:
+            return mean, np.where(deviation > 0, deviation, 1.0)
+        largest = deviation.max()
+        common = largest * np.sqrt(np.mean(np.square(deviation / largest))) if largest > 0 else 1.0
+        return mean, np.full_like(deviation, common)
+
+    def typical_scale(self, weights: Array, parameters: GaussianParameters) -> Array:
+        n_features = parameters.means.shape[1]
+        diagonal = np.atleast_2d(self.precision_diagonal(parameters.factors, n_features))
         share = weights if len(diagonal) > 1 else np.ones(1)
         result: Array = 1.0 / np.sqrt(np.average(diagonal, axis=0, weights=share))
         return np.broadcast_to(result, (n_features,)).copy()
 
     def scorer(self, parameters: GaussianParameters, log_weights: Array) -> Scorer:
-        """Make the scorer of log density plus log weight for known parameters.
-
-        Parameters
-        ----------
-        parameters : GaussianParameters
-        log_weights : ndarray of shape (K,)
-
-        Returns
-        -------
-        scorer : Scorer
-            The packed form, or the centred one where the packed one would lose digits.
-        """
+        """Make the packed form, or the centred one where the packed one would lose digits."""
         return self._scorer(parameters, log_weights + self.log_height(parameters))
 
     def distance_scorer(self, parameters: GaussianParameters) -> Scorer:
@@ -101,70 +99,45 @@ class GaussianFamily(CovarianceStructure):
 
     def summer(self, n_components: int, n_features: int) -> Scorer:
         """Make a scorer that is good for summing statistics about the origin only."""
-        shape = (n_components, n_features)
-        unit = self.identity(*shape)
-        return self.packed_scorer(
-            GaussianParameters(np.zeros(shape), unit, unit), np.zeros(n_components)
-        )
+        unit = self.without_rows(n_components, n_features)
+        return self.packed_scorer(unit, np.zeros(n_components))
 
-    def summer_about(self, means: Array) -> Scorer:
-        """Make a scorer that is good for summing statistics about given points (K, D) only."""
-        unit = self.identity(*means.shape)
-        return self.centred_scorer(GaussianParameters(means, unit, unit), np.zeros(len(means)))
+    def better_summer(
+        self,
+        stats: GaussianStatistics,
+        scorer: Scorer,
+        parameters: GaussianParameters | None,
+    ) -> Scorer | None:
+        """Make a scorer about the new means, where components are so narrow that it is needed."""
+        if parameters is not None:
+            moved = parameters._replace(means=parameters.means - scorer.summed_about)
+            if self.cancellation(moved) <= MOST_CANCELLATION:
+                return None
+        unit = self.identity(*stats.mean.shape)
+        about = GaussianParameters(stats.mean, unit, unit)
+        return self.centred_scorer(about, np.zeros(len(stats.mean)))
 
-    def centres(self, scorer: Scorer) -> Array:
-        """Points about which a scorer sums moments: (K, D), or () for the origin."""
-        if isinstance(scorer, CentredScorer | CentredDiagonalScorer):
-            return scorer.centres
-        return np.zeros(())
+    def without_rows(self, n_components: int, n_features: int) -> GaussianParameters:
+        unit = self.identity(n_components, n_features)
+        return GaussianParameters(np.zeros((n_components, n_features)), unit, unit)
 
-    def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
-        """Turn a scorer's sums into statistics."""
-        centre = self.centres(scorer)
-        if centre.ndim:
-            weight, first, second = sums
-            second = self.gather(second)
-        else:
-            weight, first, second = self.unpack(sums)
-        shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
-        return GaussianStatistics(weight, centre + shift, second - self.scatter_of(shift, weight))
+    # --- searching, extrapolating -----------------------------------------------------------
 
-    def add(self, a: GaussianStatistics, b: GaussianStatistics) -> GaussianStatistics:
-        """Statistics of both sets of rows (Chan, Golub & LeVeque 1983)."""
-        weight = a.weight + b.weight
-        share = b.weight / np.maximum(weight, np.finfo(np.float64).tiny)
-        apart = b.mean - a.mean
-        between = self.scatter_of(apart, a.weight * share)
-        mean = a.mean + share[:, None] * apart
-        return GaussianStatistics(weight, mean, a.scatter + b.scatter + between)
+    def cut(self, parameters: GaussianParameters, rows: Array, share: Array) -> Array:
+        """Log odds of the parts on either side of each component's mean; see `cut_across_axis`."""
+        means, covariances, _ = parameters
+        return cut_across_axis(means, self.dense(covariances, *means.shape), rows, share)
 
-    def merge(self, stats: GaussianStatistics, a: int, b: int) -> GaussianStatistics:
-        """Statistics when component ``a`` also has the rows of ``b``, and ``b`` none."""
-        weight, mean, scatter = (values.copy() for values in stats)
-        share = weight[b] / max(weight[a] + weight[b], np.finfo(np.float64).tiny)
-        apart = mean[b] - mean[a]
-        between = self.scatter_of(apart[None], np.atleast_1d(weight[a] * share))
-        mean[a] += share * apart
-        weight[a], weight[b] = weight[a] + weight[b], 0.0
-        if self.is_shared:
-            return GaussianStatistics(weight, mean, scatter + between)
-        scatter[a] += scatter[b] + between[0]
-        scatter[b] = 0.0
-        return GaussianStatistics(weight, mean, scatter)
+    def distances(
+        self, stats: GaussianStatistics, component: int, parameters: GaussianParameters
+    ) -> Array:
+        """Squared Mahalanobis distances of a component's mean from all of them."""
+        return self.mahalanobis(stats.mean[component] - parameters.means, parameters.factors)
 
-    def scale(self, stats: GaussianStatistics, factor: float) -> GaussianStatistics:
-        """Statistics of rows counted ``factor`` times."""
-        return GaussianStatistics(factor * stats.weight, stats.mean, factor * stats.scatter)
-
-    def expected(self, weights: Array, parameters: GaussianParameters) -> GaussianStatistics:
-        """Statistics per unit of weight that rows of a mixture are expected to have."""
-        shape = parameters.means.shape
-        within = parameters.covariances - self.reg_covar * self.identity(*shape)
-        if self.is_shared:
-            share = np.asarray(1.0)
-        else:
-            share = weights.reshape((-1,) + (1,) * (within.ndim - 1))
-        return GaussianStatistics(weights, parameters.means, self.seen(shape[1]) * share * within)
+    def coordinates(
+        self, prior: GaussianPrior, total: float, reference: GaussianStatistics
+    ) -> GaussianCoordinates:
+        return GaussianCoordinates(self, prior, total, reference)
 
     def flat_prior(self, n_features: int) -> GaussianPrior:
         """Prior under which the mode is the maximum-likelihood estimate."""
@@ -172,6 +145,10 @@ class GaussianFamily(CovarianceStructure):
         return GaussianPrior(np.zeros(n_features), 0.0, np.zeros_like(one), None)
 
     def posterior(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
+        """Make the conjugate update; with a floor, the nearest posterior above it."""
+        return self.hold_posterior(self.updated(prior, stats))
+
+    def updated(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
         """Conjugate update of the hyperparameters.
 
         The mode's divisor counts the observations and, for each part of the prior that is not
@@ -239,23 +216,14 @@ class GaussianFamily(CovarianceStructure):
         return posterior._replace(scatter=scatter)
 
     def mode(
-        self, posterior: GaussianPosterior, total: float, previous: GaussianParameters
+        self, stats: GaussianStatistics, prior: GaussianPrior, previous: GaussianParameters
     ) -> GaussianParameters:
         """Joint mode over means and covariances, plus `reg_covar`.
 
         A component without rows or prior keeps its previous parameters.
-
-        Parameters
-        ----------
-        posterior : GaussianPosterior
-        total : float
-            Total weight of the rows: what "without rows" is measured against.
-        previous : GaussianParameters
-
-        Raises
-        ------
-        SingularCovarianceError
         """
+        posterior = self.updated(prior, stats)
+        total = float(stats.weight.sum())
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
         means = np.where(known[:, None], posterior.mean, previous.means)
@@ -350,19 +318,21 @@ class GaussianFamily(CovarianceStructure):
         return self._scorer(parameters, constants)
 
     def expected_log_likelihood(
+        self,
+        stats: GaussianStatistics,
+        posterior: GaussianPosterior,
+        parameters: GaussianParameters,
+    ) -> float:
+        """Expected log likelihood of the rows that statistics stand for (Bishop 2006, 10.71)."""
+        height = self.expected_log_height(posterior, parameters)
+        return self._log_likelihood(stats, parameters, height)
+
+    def log_likelihood(self, stats: GaussianStatistics, parameters: GaussianParameters) -> float:
+        return self._log_likelihood(stats, parameters, self.log_height(parameters))
+
+    def _log_likelihood(
         self, stats: GaussianStatistics, parameters: GaussianParameters, height: Array
     ) -> float:
-        """Log likelihood of the rows that statistics stand for, given their components.
-
-        Expected under a posterior, with its expected height (Bishop 2006, 10.71).
-
-        Parameters
-        ----------
-        stats : GaussianStatistics
-        parameters : GaussianParameters
-        height : ndarray of shape (K,) or ()
-            `log_height`, or `expected_log_height` where the parameters are expected ones.
-        """
         distance = self.mahalanobis(stats.mean - parameters.means, parameters.factors)
         # For every structure tr(P S) is the sum over the entries that it keeps.
         spread = float((self.precisions(parameters.factors) * stats.scatter).sum())
@@ -387,13 +357,22 @@ class GaussianFamily(CovarianceStructure):
         means = 0.5 * (n_features * (ratio - 1.0 - np.log(ratio)) + prior.mean_precision * apart)
         return float(means.sum()) + self.covariance_divergence(posterior, parameters.factors, prior)
 
-    def take(self, data: Data, index: NDArray[np.intp]) -> Data:
-        """Return some of the components of statistics, a posterior or parameters, in an order."""
-        of_all = _COVARIANCE_FIELDS if self.is_shared else ()
-        fields = data._asdict().items()
-        return data._replace(**{name: v[index] for name, v in fields if name not in of_all})
+    # --- what estimators ask ----------------------------------------------------------------
 
-    # --- point parameters -------------------------------------------------------------------
+    def covariance_shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        return self.identity(n_components, n_features).shape
+
+    def are_positive(self, matrices: Array) -> tuple[bool, str]:
+        if not self.has_matrices:
+            return bool((matrices > 0).all()), "positive"
+        rounding = 1e-8 * float(np.abs(matrices).max())
+        symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=0, atol=rounding)
+        positive = symmetric and bool((np.linalg.eigvalsh(matrices) > 0).all())
+        return positive, "symmetric, positive-definite"
+
+    def values_by_decree(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Say which constant columns count: of one variance for all columns, none or all."""
+        return constant & (not self.one_variance or bool(constant.all()))
 
     def collapsed(self, weights: Array, parameters: GaussianParameters) -> NDArray[np.bool_]:
         """Say which components are held up by `reg_covar` alone, shape (K,)."""
@@ -419,4 +398,4 @@ class GaussianFamily(CovarianceStructure):
     ) -> Array:
         """Draw one row of each labelled component, shape (len(labels), D)."""
         noise = rng.standard_normal((len(labels), parameters.means.shape[1]))
-        return parameters.means[labels] + self.colour(noise, parameters.factors, labels)
+        return parameters.means[labels] + self.correlate(noise, parameters.factors, labels)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "EMPTY",
     "Array",
     "GaussianParameters",
     "GaussianPosterior",
@@ -21,6 +22,9 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[np.float64]
+
+# A component with a smaller share of the rows than this has none.
+EMPTY = 1e-14
 
 
 class SingularCovarianceError(ValueError):

@@ -13,8 +13,8 @@ from skem.families.parameters import (
     GaussianPosterior,
     GaussianPrior,
 )
-from skem.families.scorers import CentredDiagonalScorer, LinearScorer, Scorer, Sums
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
+from skem.scoring import CentredDiagonalScorer, LinearScorer, Scorer, Sums
 
 __all__ = ["SphericalGaussian"]
 
@@ -87,7 +87,7 @@ class SphericalGaussian(GaussianFamily):
         result: Array = second.sum(axis=1)
         return result
 
-    def seen(self, n_features: int) -> int:
+    def squares_per_entry(self, n_features: int) -> int:
         return n_features
 
     def covariance_exponent(self, n_features: int) -> float:
@@ -126,5 +126,5 @@ class SphericalGaussian(GaussianFamily):
         result: Array = covariances[:, None, None] * np.eye(n_features)
         return result
 
-    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+    def correlate(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         return noise / factors[labels][:, None]

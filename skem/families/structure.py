@@ -20,7 +20,7 @@ from skem.families.parameters import (
     GaussianPrior,
     SingularCovarianceError,
 )
-from skem.families.scorers import Scorer, Sums
+from skem.scoring import Scorer, Sums
 
 __all__ = ["CovarianceStructure"]
 
@@ -114,7 +114,11 @@ class CovarianceStructure(ABC):
         """Add up what informs a covariance, where it is one of several components: cov -> cov."""
         return scatter
 
-    def seen(self, n_features: int) -> int:
+    def values_of_a_row(self, n_features: int) -> int:
+        """Count the values that one row gives a variance."""
+        return n_features if self.one_variance else 1
+
+    def squares_per_entry(self, n_features: int) -> int:
         """Features whose squares an entry of a scatter is the sum of."""
         return 1
 
@@ -164,7 +168,7 @@ class CovarianceStructure(ABC):
         """Covariances as full matrices, (K, D, D)."""
 
     @abstractmethod
-    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+    def correlate(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         """Give standard normal rows (n, D) the covariances of their components."""
 
     def rows_needed(self, n_features: int) -> int:

@@ -19,8 +19,8 @@ from skem.families.parameters import (
     GaussianPrior,
     SingularCovarianceError,
 )
-from skem.families.scorers import CentredScorer, ProjectedScorer, Scorer, Sums
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
+from skem.scoring import CentredScorer, ProjectedScorer, Scorer, Sums
 
 __all__ = ["TiedGaussian"]
 
@@ -131,5 +131,5 @@ class TiedGaussian(GaussianFamily):
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.tile(covariances, (n_components, 1, 1))
 
-    def colour(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
+    def correlate(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         return np.asarray(np.linalg.solve(factors.T, noise.T).T, dtype=np.float64)

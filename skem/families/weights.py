@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, digamma, gammaln, xlogy
 
-from skem.families.gaussian import EMPTY
+from skem.families.parameters import EMPTY
 
 __all__ = ["CategoricalWeights", "StickBreakingWeights", "Sticks", "VariationalWeights"]
 

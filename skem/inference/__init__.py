@@ -1,11 +1,11 @@
 """Rules that turn statistics into parameters, the loops around them, and where they start."""
 
 from skem.inference.agglomeration import Tree, grow_tree
-from skem.inference.expectation import Local, Visit
 from skem.inference.extrapolation import ACCELERATIONS
-from skem.inference.initialisation import Start
-from skem.inference.loops import Run, batch_em, blend
+from skem.inference.initialisation import GivenShares, Start
+from skem.inference.loops import Earlier, Run, batch_em, blend
 from skem.inference.merging import batch_em_merging
+from skem.inference.passes import EStep, Passes
 from skem.inference.rules import (
     MixtureParameters,
     MixturePosterior,
@@ -16,14 +16,21 @@ from skem.inference.rules import (
     joint_scorer,
 )
 from skem.inference.search import SEARCH, START_METHODS, find_start
+from skem.inference.tasks import Assign, ComputeResponsibilities, LogDensity
 
 __all__ = [
     "ACCELERATIONS",
     "SEARCH",
     "START_METHODS",
-    "Local",
+    "Assign",
+    "ComputeResponsibilities",
+    "EStep",
+    "Earlier",
+    "GivenShares",
+    "LogDensity",
     "MixtureParameters",
     "MixturePosterior",
+    "Passes",
     "PointRule",
     "Rule",
     "Run",
@@ -31,7 +38,6 @@ __all__ = [
     "Theta",
     "Tree",
     "VariationalRule",
-    "Visit",
     "batch_em",
     "batch_em_merging",
     "blend",

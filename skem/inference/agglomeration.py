@@ -11,8 +11,8 @@ from sklearn.utils import check_array
 
 from skem import kernels
 from skem._parameters import check_sample_weight, float_dtypes
+from skem.engine import column_moments
 from skem.engine.resolution import recording_units
-from skem.engine.table import column_moments
 
 __all__ = ["Tree", "grow_tree"]
 

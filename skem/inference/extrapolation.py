@@ -24,7 +24,7 @@ class Extrapolation(Protocol):
     def propose(self, x: Array, image: Array) -> Array | None:
         """Return a guess now that `image` is known for `x`; None: go on to `image`."""
 
-    def judge(self, accepted: bool) -> None:
+    def record(self, accepted: bool) -> None:
         """Take notice of whether the last guess was a good one."""
 
     def forget(self) -> None:
@@ -67,7 +67,7 @@ class Squarem:
         self.forget()
         return first + 2.0 * self.length * r + self.length**2 * v
 
-    def judge(self, accepted: bool) -> None:
+    def record(self, accepted: bool) -> None:
         """Adapt the largest length."""
         if self.length == self.longest:
             factor = self.growth if accepted else 1.0 / self.growth
@@ -123,7 +123,7 @@ class Anderson:
         guess: Array = image + coefficients @ (steps + changes)
         return guess
 
-    def judge(self, accepted: bool) -> None:
+    def record(self, accepted: bool) -> None:
         """Adapt the damping."""
         change = 1.0 if accepted else -self.backwards
         self.successes = max(self.successes + change, -self.slowness)

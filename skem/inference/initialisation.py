@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import Table
-from skem.families import GaussianStatistics, Scorer
+from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, grow_tree
-from skem.inference.expectation import Visit
-from skem.inference.rules import Rule, Theta, update_summing
+from skem.inference.passes import Passes
+from skem.inference.rules import Rule, Theta, update_summing, with_floor
+from skem.inference.tasks import RowShares
+from skem.scoring import Scorer
 
-__all__ = ["ROW_METHODS", "Start", "draw_rows", "start_by_rows"]
+__all__ = ["ROW_METHODS", "GivenShares", "Start", "draw_rows", "start_by_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
-Responsibilities: TypeAlias = Callable[[int, int], Array]
 
 # k-means is run on as many rows as fill 4 MB, so that no copy of the whole is made: on more
 # rows than that the start would hardly be another.
@@ -30,6 +31,9 @@ _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
 # Up to as many rows, rows are chosen by a permutation, as scikit-learn does with the same seed.
 _PERMUTED_ROWS = 1_000_000
+
+# Rows whose random numbers are skipped at a time.
+_SKIPPED_ROWS = 4096
 
 # Warning filters belong to the process: starts in several threads change them one at a time.
 _FILTERS = threading.Lock()
@@ -45,6 +49,8 @@ class Start:
         A name, a tree to cut, or responsibilities.
     n_components : int
     rng : numpy.random.RandomState
+    table : Table
+        The rows to look at.
     column_mean, column_scale : ndarray of shape (n_features,)
         Each feature's mean and spread, for distances that no feature's unit can rule.
     """
@@ -52,28 +58,100 @@ class Start:
     method: str | Tree | Array
     n_components: int
     rng: np.random.RandomState
+    table: Table
     column_mean: Array
     column_scale: Array
 
 
+@dataclass(frozen=True)
+class GivenShares:
+    """Responsibilities that are an array of shape (n_rows, n_components)."""
+
+    resp: Array
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Return some of them."""
+        return self.resp[start:stop]
+
+
+@dataclass(frozen=True)
+class WholeRows:
+    """Rows that are wholly one component's; the others are nobody's.
+
+    Parameters
+    ----------
+    index : ndarray of shape (n_given,), intp
+        The rows, in ascending order.
+    components : ndarray of shape (n_given,), intp
+    n_components : int
+    """
+
+    index: NDArray[np.intp]
+    components: NDArray[np.intp]
+    n_components: int
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Return responsibilities of 0 and 1."""
+        first, last = np.searchsorted(self.index, [start, stop])
+        resp = np.zeros((stop - start, self.n_components))
+        resp[self.index[first:last] - start, self.components[first:last]] = 1.0
+        return resp
+
+
+@dataclass
+class RandomShares:
+    """Responsibilities drawn at random, a number for each row and component in their order.
+
+    Which numbers a row gets does not depend on which rows are asked for before it; but asking in
+    the order of the rows is fastest.
+
+    Parameters
+    ----------
+    rng : numpy.random.RandomState
+        Its state when the first row is drawn; asking for rows goes on with it.
+    n_components : int
+    """
+
+    rng: np.random.RandomState
+    n_components: int
+    _state: dict[str, Any] = field(init=False, repr=False)
+    _next: int = field(init=False, default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        self._state = self.rng.get_state(legacy=False)
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Return some of them."""
+        if start < self._next:
+            self.rng.set_state(self._state)
+            self._next = 0
+        while self._next < start:  # some at a time: they are only drawn to be skipped
+            more = min(start - self._next, _SKIPPED_ROWS)
+            self.rng.uniform(size=(more, self.n_components))
+            self._next += more
+        resp: Array = self.rng.uniform(size=(stop - start, self.n_components))
+        self._next = stop
+        return resp / resp.sum(axis=1, keepdims=True)
+
+
 class _Rows(NamedTuple):
-    """The rows that a start looks at, and how to ask for their responsibilities.
+    """The rows that a start looks at, and their responsibilities.
 
     Where each component has a single row its covariance is no one's: the floor, which would only
     change what such widths are, is left to the iterations.
     """
 
     table: Table
-    responsibilities: Callable[[], Responsibilities]
+    shares: RowShares
     single: bool = False
 
 
-def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
+def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that follow from some rows' responsibilities.
 
     Parameters
     ----------
-    visit : Visit
+    passes : Passes
     rule : Rule
     start : Start
 
@@ -84,27 +162,25 @@ def start_by_rows(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
         If a tree was grown on another number of rows.
     """
     if isinstance(start.method, str):
-        rows = ROW_METHODS[start.method](visit.table, start)
+        rows = ROW_METHODS[start.method](start.table, start)
     elif isinstance(start.method, Tree):
-        rows = _cut(start.method, visit.table, start.n_components)
+        rows = _cut(start.method, start.table, start.n_components)
     else:
-        given = start.method
-        rows = _Rows(visit.table, lambda: lambda a, b: given[a:b])
+        rows = _Rows(start.table, GivenShares(start.method))
     if rows.single:
-        rule = rule.with_floor(None)
-    return _estimate(visit.to(rows.table), rule, rows, start.n_components)
+        rule = with_floor(rule, None)
+    return _estimate(passes.over(rows.table), rule, rows.shares, start.n_components)
 
 
-def _estimate(visit: Visit, rule: Rule[Theta], rows: _Rows, n_components: int) -> Theta:
-    family = rule.family
-    n_features = visit.table.X.shape[1]
+def _estimate(passes: Passes, rule: Rule[Theta], shares: RowShares, n_components: int) -> Theta:
+    family, n_features = rule.family, passes.source.n_features
 
-    def sum_by(scorer: Scorer) -> GaussianStatistics:
-        return visit.summarise(family, scorer, rows.responsibilities())
+    def sum_by(summer: Scorer) -> Statistics:
+        return passes.summarise(family, summer, shares)
 
     summer = family.summer(n_components, n_features)
-    blank = rule.blank(n_components, n_features)
-    return update_summing(rule, sum_by(summer), blank, summer, sum_by)[0]
+    none = rule.without_rows(n_components, n_features)
+    return update_summing(rule, sum_by(summer), none, summer, sum_by)[0]
 
 
 def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
@@ -152,15 +228,7 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
 def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:
     """Give each row in ``rows`` wholly to the component in ``columns``."""
     order = np.argsort(rows, kind="stable")
-    rows, columns = rows[order], columns[order]
-
-    def responsibilities(start: int, stop: int) -> Array:
-        first, last = np.searchsorted(rows, [start, stop])
-        resp = np.zeros((stop - start, k))
-        resp[rows[first:last] - start, columns[first:last]] = 1.0
-        return resp
-
-    return _Rows(table, lambda: responsibilities)
+    return _Rows(table, WholeRows(rows[order], columns[order], k))
 
 
 def _kmeans(table: Table, start: Start) -> _Rows:
@@ -200,19 +268,7 @@ def _random_from_data(table: Table, start: Start) -> _Rows:
 
 
 def _random(table: Table, start: Start) -> _Rows:
-    state = start.rng.get_state()
-
-    def stream() -> Responsibilities:
-        # Each pass over the rows draws the same numbers, a block at a time.
-        start.rng.set_state(state)
-
-        def responsibilities(first: int, stop: int) -> Array:
-            resp: Array = start.rng.uniform(size=(stop - first, start.n_components))
-            return resp / resp.sum(axis=1, keepdims=True)
-
-        return responsibilities
-
-    return _Rows(table, stream)
+    return _Rows(table, RandomShares(start.rng, start.n_components))
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple
 
-from skem.families import GaussianFamily, GaussianStatistics, Scorer
+from skem.families.contract import AnyFamily, Statistics
 from skem.inference.acceleration import Accelerator
-from skem.inference.expectation import Visit
+from skem.inference.convergence import ROUNDING, Convergence
+from skem.inference.passes import Passes
 from skem.inference.rules import Rule, Theta, update_summing
+from skem.scoring import Scorer
 
-__all__ = ["ROUNDING", "Run", "batch_em", "blend"]
+__all__ = ["Earlier", "Run", "batch_em", "blend"]
 
-# A bound is known to this share of it: one that is lower by less has not fallen.
-ROUNDING = 1e-10
+
+class Earlier(NamedTuple):
+    """Where an earlier run ended, which a run may go on from.
+
+    Attributes
+    ----------
+    bound : float
+        In nats per unit of weight.
+    gains : sequence of float
+        What its last iterations gained.
+    """
+
+    bound: float
+    gains: Sequence[float]
 
 
 class Run(NamedTuple, Generic[Theta]):
@@ -28,8 +42,10 @@ class Run(NamedTuple, Generic[Theta]):
         The bound after each iteration; it never falls.
     converged : bool
     n_iter : int
-    statistics : GaussianStatistics or None
+    statistics : Statistics or None
         Those expected at `theta`, where they were asked for.
+    gains : list of float
+        What the last plain iterations gained; see `Convergence`.
     """
 
     theta: Theta
@@ -37,7 +53,8 @@ class Run(NamedTuple, Generic[Theta]):
     bounds: list[float]
     converged: bool
     n_iter: int
-    statistics: GaussianStatistics | None
+    statistics: Any
+    gains: list[float]
 
 
 class _State(NamedTuple, Generic[Theta]):
@@ -45,12 +62,12 @@ class _State(NamedTuple, Generic[Theta]):
 
     theta: Theta
     scorer: Scorer
-    statistics: GaussianStatistics | None
+    statistics: Statistics | None
     bound: float
 
 
 def batch_em(
-    visit: Visit,
+    passes: Passes,
     rule: Rule[Theta],
     theta: Theta,
     *,
@@ -59,6 +76,7 @@ def batch_em(
     after_iteration: Callable[[int, Theta, float, float], bool],
     keep_statistics: bool = False,
     acceleration: str | None = None,
+    earlier: Earlier | None = None,
 ) -> Run[Theta]:
     """Alternate E- and M-steps over all rows (Dempster, Laird & Rubin 1977).
 
@@ -77,11 +95,11 @@ def batch_em(
 
     With `acceleration` an iteration may start from extrapolated statistics. Where the bound would
     be lower for it, it is undone, and the next one is plain again. Whether gains have settled is
-    asked of plain iterations alone, see `Accelerator`.
+    asked of plain iterations alone, see `Convergence`.
 
     Parameters
     ----------
-    visit : Visit
+    passes : Passes
     rule : Rule
     theta : MixtureParameters or MixturePosterior
         Where to start.
@@ -94,36 +112,48 @@ def batch_em(
         Whether to return the statistics expected at the parameters that are returned.
     acceleration : str, default=None
         One of `ACCELERATIONS`.
+    earlier : Earlier, default=None
+        The end of the run that `theta` is from. If it was over the same rows, which the bound
+        tells, its last gains count as if the run had not been interrupted.
 
     Returns
     -------
     run : Run
     """
-    weight = visit.table.total_weight
+    weight = passes.source.total_weight
 
     def expect(theta: Theta, last: bool) -> _State[Theta]:
-        scorer = rule.scorer(theta)
-        local = visit.expect(rule.family, scorer, bound_only=last and not keep_statistics)
-        bound = (local.log_normaliser + rule.regulariser(theta)) / weight
-        return _State(theta, scorer, local.statistics, bound)
+        scorer, statistics = rule.scorer(theta), None
+        if last and not keep_statistics:
+            log_normaliser = passes.log_normaliser(scorer)
+        else:
+            statistics, log_normaliser = passes.expect(rule.family, scorer)
+        bound = (log_normaliser + rule.regulariser(theta)) / weight
+        return _State(theta, scorer, statistics, bound)
 
     state = expect(theta, last=max_iter == 0)
     accelerator = Accelerator(rule, weight, tol, acceleration)
+    convergence = Convergence(
+        rule.criterion, tol, hard=rule.hard, accelerated=acceleration is not None
+    )
+    if earlier is not None and abs(state.bound - earlier.bound) <= ROUNDING * abs(state.bound):
+        convergence.resume(earlier.gains)
     bounds: list[float] = []
     highest = float("-inf")
     converged = False
     for n_iter in range(1, max_iter + 1):
-        converged = accelerator.settled()
+        converged = convergence.reached()
         last = converged or n_iter == max_iter
         guess = None if last else accelerator.guess(state.theta, state.statistics)
-        proposed = expect(_maximise(visit, rule, state) if guess is None else guess, last)
+        proposed = expect(_maximise(passes, rule, state) if guess is None else guess, last)
         gain = proposed.bound - state.bound
         rises = proposed.bound >= highest - ROUNDING * abs(highest)
-        accelerator.judge(gain, rises)
+        for observer in (accelerator, convergence):
+            (observer.record_plain if guess is None else observer.record_guess)(gain, rises)
         if rises:
             state = proposed
         elif guess is None:
-            converged = True
+            converged = convergence.reached()
         else:
             gain = 0.0
         highest = max(highest, state.bound)
@@ -131,27 +161,27 @@ def batch_em(
         if after_iteration(n_iter, state.theta, highest, gain) or converged:
             break
     bound = bounds[-1] if bounds else state.bound
-    return Run(state.theta, bound, bounds, converged, len(bounds), state.statistics)
+    return Run(
+        state.theta, bound, bounds, converged, len(bounds), state.statistics, convergence.gains
+    )
 
 
-def _maximise(visit: Visit, rule: Rule[Theta], state: _State[Theta]) -> Theta:
-    """Make the M-step, after one more visit where the E-step's sums lost digits."""
+def _maximise(passes: Passes, rule: Rule[Theta], state: _State[Theta]) -> Theta:
+    """Make the M-step, after one more pass where the E-step's sums lost digits."""
     assert state.statistics is not None
 
-    def sum_by(summer: Scorer) -> GaussianStatistics:
-        again = visit.expect(rule.family, state.scorer, summer=summer).statistics
-        assert again is not None
+    def sum_by(summer: Scorer) -> Statistics:
+        again: Statistics = passes.expect(rule.family, state.scorer, summer).statistics
         return again
 
     theta, _ = update_summing(rule, state.statistics, state.theta, state.scorer, sum_by)
     return rule.arrange(theta)
 
 
-def blend(
-    family: GaussianFamily, old: GaussianStatistics, new: GaussianStatistics, rate: float
-) -> GaussianStatistics:
+def blend(family: AnyFamily, old: Statistics, new: Statistics, rate: float) -> Statistics:
     """Statistics of one step of stepwise EM: ``(1 - rate) old + rate new``.
 
     Cappé & Moulines 2009, equation 11, on statistics per unit of weight.
     """
-    return family.add(family.scale(old, 1.0 - rate), family.scale(new, rate))
+    result: Statistics = family.add(family.scale(old, 1.0 - rate), family.scale(new, rate))
+    return result

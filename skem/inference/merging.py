@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from skem.families import GaussianStatistics
-from skem.inference.expectation import Visit
-from skem.inference.loops import ROUNDING, Run, batch_em
-from skem.inference.rules import MixturePosterior, VariationalRule, best
+from skem.families.contract import Searchable, searchable
+from skem.inference.convergence import ROUNDING
+from skem.inference.loops import Earlier, Run, batch_em
+from skem.inference.passes import Passes
+from skem.inference.rules import MixturePosterior, VariationalRule, maximise_with_bound
 
 __all__ = ["batch_em_merging"]
 
 
 def batch_em_merging(
-    visit: Visit,
+    passes: Passes,
     rule: VariationalRule,
     theta: MixturePosterior,
     *,
@@ -23,6 +25,7 @@ def batch_em_merging(
     tol: float,
     after_iteration: Callable[[int, MixturePosterior, float, float], bool],
     acceleration: str | None = None,
+    earlier: Earlier | None = None,
 ) -> Run[MixturePosterior]:
     """Iterate to convergence, merge a pair of components that the bound is higher for, go on.
 
@@ -33,7 +36,7 @@ def batch_em_merging(
 
     Parameters
     ----------
-    visit, rule, theta, max_iter, tol, after_iteration, acceleration
+    passes, rule, theta, max_iter, tol, after_iteration, acceleration, earlier
         As for `batch_em`.
 
     Returns
@@ -41,6 +44,7 @@ def batch_em_merging(
     run : Run
         With its statistics. Iterations after a merge are counted on.
     """
+    family = searchable(rule.family, "Merging of components")
     bounds: list[float] = []
     while True:
         begun = len(bounds)
@@ -49,7 +53,7 @@ def batch_em_merging(
             return after_iteration(begun + n, theta, bound, gain)  # noqa: B023 (called here)
 
         run = batch_em(
-            visit,
+            passes,
             rule,
             theta,
             max_iter=max_iter - begun,
@@ -57,49 +61,54 @@ def batch_em_merging(
             after_iteration=counted_on,
             keep_statistics=True,
             acceleration=acceleration,
+            earlier=earlier,
         )
         bounds += run.bounds
         run = run._replace(bounds=bounds, n_iter=len(bounds))
-        merged = _merge(visit, rule, run) if run.converged and len(bounds) < max_iter else None
+        merged = (
+            _merge(passes, rule, family, run) if run.converged and len(bounds) < max_iter else None
+        )
         if merged is None:
             return run
-        theta = merged
+        theta, earlier = merged, None
 
 
 def _merge(
-    visit: Visit, rule: VariationalRule, run: Run[MixturePosterior]
+    passes: Passes,
+    rule: VariationalRule,
+    family: Searchable[Any, Any],
+    run: Run[MixturePosterior],
 ) -> MixturePosterior | None:
     """Return the posterior after the first merge that raises the bound, or None."""
     assert run.statistics is not None
-    _, now = best(rule, run.statistics, run.theta)
+    _, now = maximise_with_bound(rule, run.statistics, run.theta)
     trials = []
-    for a, b in _neighbours(visit, rule, run):
-        theta, bound = best(rule, rule.family.merge(run.statistics, a, b), run.theta)
+    for a, b in _neighbours(passes, family, run):
+        merged = family.merge(run.statistics, a, b)
+        theta, bound = maximise_with_bound(rule, merged, run.theta)
         # The assignments lose entropy: what does not gain before that can't gain after it.
         if bound > now:
             trials.append((bound, theta))
-    weight = visit.table.total_weight
+    weight = passes.source.total_weight
     least = run.bound + ROUNDING * abs(run.bound)
     for _, theta in sorted(trials, key=lambda trial: -trial[0]):
-        local = visit.expect(rule.family, rule.scorer(theta), bound_only=True)
-        if (local.log_normaliser + rule.regulariser(theta)) / weight > least:
+        log_normaliser = passes.log_normaliser(rule.scorer(theta))
+        if (log_normaliser + rule.regulariser(theta)) / weight > least:
             return theta
     return None
 
 
 def _neighbours(
-    visit: Visit, rule: VariationalRule, run: Run[MixturePosterior]
+    passes: Passes, family: Searchable[Any, Any], run: Run[MixturePosterior]
 ) -> Iterator[tuple[int, int]]:
-    """Yield each component that has rows and the one whose mean is nearest to its own."""
-    stats: GaussianStatistics | None = run.statistics
-    assert stats is not None
-    n_components = len(stats.weight)
-    least = visit.table.total_weight / (len(visit.table.X) * n_components)
-    present = np.flatnonzero(stats.weight >= least)
+    """Yield each component that has rows and the one that is nearest to it."""
+    weight = run.statistics.weight
+    source = passes.source
+    least = source.total_weight / (source.n_rows * len(weight))
+    present = np.flatnonzero(weight >= least)
     pairs = set()
     for a in present:
-        apart = stats.mean[a] - run.theta.components.means
-        distance = rule.family.mahalanobis(apart, run.theta.components.factors)
+        distance = family.distances(run.statistics, int(a), run.theta.components)
         others = present[present != a]
         if len(others):
             b = others[np.argmin(distance[others])]

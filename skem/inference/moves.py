@@ -8,16 +8,19 @@ for a component in two parts, so a move's gain is known, at least, before any it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Generic, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax, xlogy
 
-from skem.families import GaussianStatistics, Scorer, SingularCovarianceError
-from skem.inference.expectation import Visit
+from skem.families import SingularCovarianceError
+from skem.families.contract import Searchable, Statistics
+from skem.inference.initialisation import GivenShares
 from skem.inference.loops import Run
-from skem.inference.rules import Rule, Theta, best, update_summing
+from skem.inference.passes import Passes
+from skem.inference.rules import Rule, Theta, maximise_with_bound, update_summing
+from skem.scoring import Scorer
 
 __all__ = ["Scene", "promising_moves"]
 
@@ -25,10 +28,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Rounds in which the two parts of each component are told apart.
 _ROUNDS = 2
-_POWERS = 4  # that an axis is turned by
 _CERTAIN = 700.0  # log odds whose exp is still a number
-# Halves of a normal distribution have means m = sqrt(2 / pi) from its own, and variances 1 - m^2.
-_STEEPNESS = 2.0 * np.sqrt(2.0 / np.pi) / (1.0 - 2.0 / np.pi)
 
 
 class Scene(NamedTuple, Generic[Theta]):
@@ -36,9 +36,9 @@ class Scene(NamedTuple, Generic[Theta]):
 
     Attributes
     ----------
-    visit : Visit
-        To those rows; all have positive weights.
-    by_parts : Visit
+    passes : Passes
+        Over those rows; all have positive weights.
+    by_parts : Passes
         The same by twice as many components.
     rows : ndarray of shape (n, D)
         The same in the table's units.
@@ -48,12 +48,22 @@ class Scene(NamedTuple, Generic[Theta]):
         Smallest weight of a part.
     """
 
-    visit: Visit
-    by_parts: Visit
+    passes: Passes
+    by_parts: Passes
     rows: Array
     weights: Array
     rule: Rule[Theta]
     least: float
+
+    @property
+    def family(self) -> Searchable[Any, Any]:
+        """The rule's family, which can be searched."""
+        return cast("Searchable[Any, Any]", self.rule.family)
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return self.passes.plan.n_components
 
 
 class _Parts(NamedTuple):
@@ -61,7 +71,7 @@ class _Parts(NamedTuple):
 
     Attributes
     ----------
-    statistics : GaussianStatistics
+    statistics : Statistics
         Of 2K parts.
     entropy : ndarray of shape (K,)
         What the assignments' entropy gains if that component alone is split, in nats.
@@ -69,7 +79,7 @@ class _Parts(NamedTuple):
         What the bound gains then, at least; -inf where a part is too small.
     """
 
-    statistics: GaussianStatistics
+    statistics: Statistics
     entropy: Array
     gain: Array
 
@@ -81,7 +91,7 @@ class _Merged(NamedTuple):
     entropy: float
     a: int
     b: int
-    statistics: GaussianStatistics
+    statistics: Statistics
 
 
 def promising_moves(
@@ -103,13 +113,13 @@ def promising_moves(
     moves : list of (float, Theta)
         What the bound gains at least, per unit of weight, and where to go on.
     """
-    rule, total = scene.rule, scene.visit.table.total_weight
+    rule, total = scene.rule, scene.passes.source.total_weight
     assert run.statistics is not None
     resp, joint = _assign(scene, run)
     parts = _split(scene, run, resp, joint)
     if parts is None:
         return []
-    _, now = best(rule, run.statistics, run.theta)
+    _, now = maximise_with_bound(rule, run.statistics, run.theta)
     found: list[tuple[float, Theta]] = []
     pairs = sorted(_merge(scene, run, resp, joint, now), key=lambda merged: -merged.gain)
     guesses = [
@@ -122,9 +132,9 @@ def promising_moves(
     for guess, merged, c in guesses[:n_most]:
         if guess < -2.0 * hope * total:
             break
-        stats = _put(rule, merged.statistics, parts.statistics, c, merged.b)
+        stats = scene.family.split_into(merged.statistics, parts.statistics, c, merged.b)
         try:
-            theta, bound = best(rule, stats, run.theta)
+            theta, bound = maximise_with_bound(rule, stats, run.theta)
         except SingularCovarianceError:
             continue
         gain = (bound - now + merged.entropy + parts.entropy[c]) / total
@@ -135,7 +145,7 @@ def promising_moves(
 
 def _assign(scene: Scene[Theta], run: Run[Theta]) -> tuple[Array, Array]:
     """Responsibilities and log joint scores, in nats, both of shape (K, n)."""
-    scores = scene.visit.scores(scene.rule.scorer(run.theta))
+    scores = scene.passes.scores(scene.rule.scorer(run.theta))
     if scene.rule.hard:
         first = np.arange(len(scores))[:, None] == scores.argmax(axis=0)
         return first.astype(np.float64), scores
@@ -147,19 +157,18 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
 
     A component's rows are first cut through its mean. None if a part has no covariance.
     """
-    rule, n_parts = scene.rule, 2 * len(resp)
-    visit = scene.by_parts
-    family, n_features = rule.family, scene.rows.shape[1]
-    blank, summer = rule.blank(n_parts, n_features), family.summer(n_parts, n_features)
+    rule, family, passes = scene.rule, scene.family, scene.by_parts
+    n_parts, n_features = 2 * len(resp), scene.rows.shape[1]
+    none, summer = rule.without_rows(n_parts, n_features), family.summer(n_parts, n_features)
     parts = np.empty((n_parts, len(scene.rows)))
 
-    def sum_by(scorer: Scorer) -> GaussianStatistics:
-        return visit.summarise(family, scorer, lambda a, b: parts[:, a:b].T)
+    def sum_by(scorer: Scorer) -> Statistics:
+        return passes.summarise(family, scorer, GivenShares(parts.T))
 
     assert run.statistics is not None
     # Too small for two parts: whole in the first, so that the other can't be singular.
     whole = run.statistics.weight < 2.0 * scene.least
-    apart = _beyond(scene, run, resp)
+    apart = family.cut(run.theta.components, scene.rows, resp * scene.weights)
     for _ in range(_ROUNDS):
         apart[whole] = _CERTAIN
         # For the smaller part's share both exp and log are of small numbers.
@@ -169,10 +178,10 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
         np.subtract(resp, parts[0::2], out=parts[1::2])
         entropy = resp * (np.log1p(odds) + distance * odds / (1.0 + odds))
         try:
-            theta, stats = update_summing(rule, sum_by(summer), blank, summer, sum_by)
+            theta, stats = update_summing(rule, sum_by(summer), none, summer, sum_by)
         except SingularCovarianceError:
             return None
-        scores = visit.scores(rule.scorer(theta))
+        scores = passes.scores(rule.scorer(theta))
         with np.errstate(invalid="ignore"):
             apart = scores[0::2] - scores[1::2]
         apart[np.isnan(apart)] = 0.0  # neither part has rows
@@ -185,36 +194,6 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     return _Parts(stats, entropy @ scene.weights, np.where(small, -np.inf, gain))
 
 
-def _beyond(scene: Scene[Theta], run: Run[Theta], resp: Array) -> Array:
-    """Log odds of parts on either side of each component's mean, across an axis: (K, n).
-
-    Those of two Gaussians whose means are as far apart as those of the halves of one. The axis is
-    the longest one of the covariance, turned to where the rows spread more than the covariance
-    says (it may be round, or shared with others): the power method on their ratio.
-    """
-    means, covariances, _ = run.theta.components
-    dense = scene.rule.family.dense(covariances, *means.shape)
-    axis = np.linalg.eigh(dense)[1][:, :, -1]
-    share = resp * scene.weights
-    share /= np.maximum(share.sum(axis=1), np.finfo(np.float64).tiny)[:, None]
-    for _ in range(_POWERS):
-        pull = share * _along(scene, means, axis)
-        pull = pull @ scene.rows - pull.sum(axis=1)[:, None] * means
-        axis = np.linalg.solve(dense, pull[:, :, None])[:, :, 0]
-        length = np.abs(axis).max(axis=1, keepdims=True)
-        axis /= np.where(length > 0, length, 1.0)
-    along = _along(scene, means, axis)
-    spread = np.sqrt((share * np.square(along)).sum(axis=1))
-    along *= (_STEEPNESS / np.where(spread > 0, spread, 1.0))[:, None]
-    return along
-
-
-def _along(scene: Scene[Theta], means: Array, axis: Array) -> Array:
-    """Lengths of the rows' deviations from means (K, D) along an axis each (K, D): (K, n)."""
-    result: Array = axis @ scene.rows.T - (axis * means).sum(axis=1)[:, None]
-    return result
-
-
 def _merge(
     scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array, now: float
 ) -> Iterator[_Merged]:
@@ -225,9 +204,9 @@ def _merge(
     for a, b in _neighbours(softmax(joint, axis=0) if rule.hard else resp, scene.weights):
         together = resp[a] + resp[b]
         entropy = own[a] + own[b] - xlogy(together, together) @ scene.weights
-        merged = rule.family.merge(stats, a, b)
+        merged = scene.family.merge(stats, a, b)
         try:
-            _, bound = best(rule, merged, run.theta)
+            _, bound = maximise_with_bound(rule, merged, run.theta)
         except SingularCovarianceError:
             continue
         yield _Merged(bound - now + entropy, entropy, a, b, merged)
@@ -241,22 +220,3 @@ def _neighbours(resp: Array, weights: Array) -> list[tuple[int, int]]:
     np.fill_diagonal(overlap, -1.0)
     nearest = overlap.argmax(axis=1)
     return sorted({(min(a, b), max(a, b)) for a, b in enumerate(nearest.tolist())})
-
-
-def _put(
-    rule: Rule[Theta], stats: GaussianStatistics, parts: GaussianStatistics, split: int, free: int
-) -> GaussianStatistics:
-    """Statistics when a component's parts take its own place and a free one."""
-    family = rule.family
-    index = np.array([2 * split, 2 * split + 1])
-    two = family.take(parts, index)
-    weight, mean, scatter = (values.copy() for values in stats)
-    places = [split, free]
-    weight[places], mean[places] = two.weight, two.mean
-    if family.is_shared:
-        between = family.scatter_of(
-            (two.mean[1] - two.mean[0])[None], np.atleast_1d(np.prod(two.weight) / two.weight.sum())
-        )
-        return GaussianStatistics(weight, mean, scatter - between)
-    scatter[places] = two.scatter
-    return GaussianStatistics(weight, mean, scatter)

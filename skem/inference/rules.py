@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from skem.families import (
-    CategoricalWeights,
-    GaussianFamily,
-    GaussianParameters,
-    GaussianPosterior,
-    GaussianPrior,
-    GaussianStatistics,
-    Scorer,
-    SingularCovarianceError,
-    Sticks,
-    VariationalWeights,
-)
-from skem.families.gaussian import MOST_CANCELLATION
+from skem.families import CategoricalWeights, SingularCovarianceError, VariationalWeights
+from skem.families.contract import AnyConjugate, AnyFamily, Statistics
+from skem.inference.convergence import Criterion, nothing_left_to_gain, small_gain
+from skem.scoring import Scorer
 
 __all__ = [
     "MixtureParameters",
@@ -31,23 +22,20 @@ __all__ = [
     "Rule",
     "Theta",
     "VariationalRule",
-    "best",
     "joint_scorer",
+    "maximise_with_bound",
     "update_summing",
+    "with_floor",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
 
 
-# Nats per unit of weight: less is rounding.
-_NO_GAIN = 1e-13
-
-
 class MixtureParameters(NamedTuple):
-    """Weights of shape (K,) and the parameters of the components."""
+    """Weights of shape (K,) and what the family has as parameters of the components."""
 
     weights: Array
-    components: GaussianParameters
+    components: Any
 
 
 class MixturePosterior(NamedTuple):
@@ -56,14 +44,16 @@ class MixturePosterior(NamedTuple):
     Attributes
     ----------
     weights : ndarray of shape (K,) or Sticks
-    posterior : GaussianPosterior
-    components : GaussianParameters
+        What the weights' family makes of counts.
+    posterior : Post
+        What the components' family makes of statistics.
+    components : Params
         What the family makes of it as `expected_parameters`.
     """
 
-    weights: Array | Sticks
-    posterior: GaussianPosterior
-    components: GaussianParameters
+    weights: Any
+    posterior: Any
+    components: Any
 
 
 Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
@@ -73,55 +63,60 @@ class Rule(Protocol[Theta]):
     """What becomes of statistics; `Theta` is what it makes of them."""
 
     @property
-    def family(self) -> GaussianFamily:
+    def family(self) -> AnyFamily:
         """The components' family."""
 
     @property
-    def prior(self) -> GaussianPrior:
+    def prior(self) -> Any:
         """The components' prior."""
+
+    @property
+    def criterion(self) -> Criterion:
+        """What tells from gains whether iterations have converged."""
 
     @property
     def hard(self) -> bool:
         """Whether the E-step gives each row wholly to its most probable component."""
 
-    def with_floor(self, floor: Array | None) -> Self:
-        """Return the same rule with another floor under the covariances, or none."""
-
     def scorer(self, theta: Theta) -> Scorer:
         """Make what the E-step scores rows by."""
 
-    def update(self, stats: GaussianStatistics, previous: Theta) -> Theta:
+    def update(self, stats: Statistics, previous: Theta) -> Theta:
         """Make the M-step."""
 
     def arrange(self, theta: Theta) -> Theta:
         """Return the components in the order that suits the prior best."""
 
-    def ordered(self, stats: GaussianStatistics) -> GaussianStatistics:
+    def ordered(self, stats: Statistics) -> Statistics:
         """Return the statistics in the order that `arrange` would give what they lead to."""
 
     def regulariser(self, theta: Theta) -> float:
         """Return what the bound has besides the rows' share, in nats."""
 
-    def expected_log_likelihood(self, stats: GaussianStatistics, theta: Theta) -> float:
+    def expected_log_likelihood(self, stats: Statistics, theta: Theta) -> float:
         """Return the log likelihood of rows and their components that statistics stand for."""
 
-    def settled(self, gains: list[float], tol: float) -> bool:
-        """Say whether iterations with these gains, per unit of weight, have converged."""
-
-    def blank(self, n_components: int, n_features: int) -> Theta:
-        """Make what a component has that never had a row."""
+    def without_rows(self, n_components: int, n_features: int) -> Theta:
+        """Make what components have that never had a row."""
 
 
-def joint_scorer(family: GaussianFamily, theta: MixtureParameters) -> Scorer:
+def with_floor(rule: Rule[Theta], floor: Any) -> Rule[Theta]:
+    """Return the rule with another floor under its family's covariances, or without one.
+
+    A family that has none, nor a place for one, stays as it is.
+    """
+    if getattr(rule.family, "floor", None) is None and floor is None:
+        return rule
+    changed: Any = rule
+    result: Rule[Theta] = replace(changed, family=replace(changed.family, floor=floor))
+    return result
+
+
+def joint_scorer(family: AnyFamily, theta: MixtureParameters) -> Scorer:
     """Make the scorer of log joint densities; a weight of zero scores -inf."""
     with np.errstate(divide="ignore"):
         log_weights = np.log(theta.weights)
     return family.scorer(theta.components, log_weights)
-
-
-def _stuck(gains: list[float]) -> bool:
-    """Say whether hard assignments have stopped changing: each change but the start's gains."""
-    return len(gains) > 1 and gains[-1] <= 0.0
 
 
 @dataclass(frozen=True)
@@ -131,39 +126,34 @@ class PointRule:
     Parameters
     ----------
     weights : CategoricalWeights
-    family : GaussianFamily
-    prior : GaussianPrior
+    family : Family
+    prior : Any
+        The family's.
     hard : bool, default=False
         Whether each row is wholly its most probable component's (Celeux & Govaert 1992).
     """
 
     weights: CategoricalWeights
-    family: GaussianFamily
-    prior: GaussianPrior
+    family: AnyFamily
+    prior: Any
     hard: bool = field(default=False, kw_only=True)
-
-    def with_floor(self, floor: Array | None) -> Self:
-        """Return the same rule with another floor under the covariances, or none."""
-        return replace(self, family=replace(self.family, floor=floor))
 
     def scorer(self, theta: MixtureParameters) -> Scorer:
         """Make the scorer of log joint densities."""
         scorer = joint_scorer(self.family, theta)
-        return scorer.hardened() if self.hard else scorer
+        return scorer.with_hard_assignments() if self.hard else scorer
 
-    def update(self, stats: GaussianStatistics, previous: MixtureParameters) -> MixtureParameters:
+    def update(self, stats: Statistics, previous: MixtureParameters) -> MixtureParameters:
         """Return the M-step's parameters.
 
         Raises
         ------
         SingularCovarianceError
         """
-        posterior = self.family.posterior(self.prior, stats)
-        total = float(stats.weight.sum())
-        components = self.family.mode(posterior, total, previous.components)
+        components = self.family.mode(stats, self.prior, previous.components)
         return MixtureParameters(self.weights.mode(stats.weight), components)
 
-    def ordered(self, stats: GaussianStatistics) -> GaussianStatistics:
+    def ordered(self, stats: Statistics) -> Statistics:
         """Return the statistics in the order that suits the prior: here any does."""
         return stats
 
@@ -176,20 +166,19 @@ class PointRule:
         prior = self.family.log_prior(theta.components, self.prior)
         return self.weights.log_prior(theta.weights) + prior
 
-    def expected_log_likelihood(self, stats: GaussianStatistics, theta: MixtureParameters) -> float:
+    def expected_log_likelihood(self, stats: Statistics, theta: MixtureParameters) -> float:
         """Log density of rows and their components, given both (Bishop 2006, 9.36)."""
         assigned = float(xlogy(stats.weight, theta.weights).sum())
-        height = self.family.log_height(theta.components)
-        return assigned + self.family.expected_log_likelihood(stats, theta.components, height)
+        return assigned + self.family.log_likelihood(stats, theta.components)
 
-    def settled(self, gains: list[float], tol: float) -> bool:
-        """Say whether the last gain was below ``tol``."""
-        return (bool(gains) and abs(gains[-1]) < tol) or (self.hard and _stuck(gains))
+    @property
+    def criterion(self) -> Criterion:
+        """The last gain is small."""
+        return small_gain
 
-    def blank(self, n_components: int, n_features: int) -> MixtureParameters:
-        """Make the parameters that a component keeps which never had a row: those of all rows."""
-        unit = self.family.identity(n_components, n_features)
-        components = GaussianParameters(np.zeros((n_components, n_features)), unit, unit)
+    def without_rows(self, n_components: int, n_features: int) -> MixtureParameters:
+        """Make the parameters that components keep which never had a row: those of all rows."""
+        components = self.family.without_rows(n_components, n_features)
         return MixtureParameters(np.full(n_components, 1.0 / n_components), components)
 
 
@@ -200,31 +189,27 @@ class VariationalRule:
     Parameters
     ----------
     weights : VariationalWeights
-    family : GaussianFamily
-    prior : GaussianPrior
-        Without a flat part.
+    family : Conjugate
+    prior : Any
+        The family's. Without a flat part.
     hard : bool, default=False
         Whether the posterior of each row's component is one of certainty (Kurihara & Welling
         2009).
     """
 
     weights: VariationalWeights
-    family: GaussianFamily
-    prior: GaussianPrior
+    family: AnyConjugate
+    prior: Any
     hard: bool = field(default=False, kw_only=True)
-
-    def with_floor(self, floor: Array | None) -> Self:
-        """Return the same rule with another floor under the covariances, or none."""
-        return replace(self, family=replace(self.family, floor=floor))
 
     def scorer(self, theta: MixturePosterior) -> Scorer:
         """Make the scorer of expected log joint densities."""
         log_weights = self.weights.expected_log(theta.weights)
         scorer = self.family.expected_scorer(theta.posterior, theta.components, log_weights)
-        return scorer.hardened() if self.hard else scorer
+        return scorer.with_hard_assignments() if self.hard else scorer
 
     def update(
-        self, stats: GaussianStatistics, previous: MixturePosterior | None = None
+        self, stats: Statistics, previous: MixturePosterior | None = None
     ) -> MixturePosterior:
         """Return the conjugate posterior; a component without rows has its prior.
 
@@ -232,7 +217,7 @@ class VariationalRule:
         ------
         SingularCovarianceError
         """
-        posterior = self.family.hold_posterior(self.family.posterior(self.prior, stats))
+        posterior = self.family.posterior(self.prior, stats)
         components = self.family.expected_parameters(posterior)
         return MixturePosterior(self.weights.posterior(stats.weight), posterior, components)
 
@@ -252,7 +237,7 @@ class VariationalRule:
         weights = self.weights.posterior(self.weights.counts(theta.weights)[order])
         return MixturePosterior(weights, posterior, self.family.expected_parameters(posterior))
 
-    def ordered(self, stats: GaussianStatistics) -> GaussianStatistics:
+    def ordered(self, stats: Statistics) -> Statistics:
         """Return the statistics in the order that `arrange` would give their posterior."""
         order = self.weights.order(self.weights.posterior(stats.weight))
         return self.family.take(stats, order)
@@ -266,37 +251,26 @@ class VariationalRule:
         components = self.family.divergence(theta.posterior, theta.components, self.prior)
         return self.weights.divergence(theta.weights), components
 
-    def expected_log_likelihood(self, stats: GaussianStatistics, theta: MixturePosterior) -> float:
+    def expected_log_likelihood(self, stats: Statistics, theta: MixturePosterior) -> float:
         """Expected log density of rows and their components (Bishop 2006, 10.71 and 10.72)."""
         assigned = float(stats.weight @ self.weights.expected_log(theta.weights))
-        height = self.family.expected_log_height(theta.posterior, theta.components)
-        return assigned + self.family.expected_log_likelihood(stats, theta.components, height)
+        return assigned + self.family.expected_log_likelihood(
+            stats, theta.posterior, theta.components
+        )
 
-    def settled(self, gains: list[float], tol: float) -> bool:
-        """Say whether the last gains, and all that are to be expected, are below ``tol``.
+    @property
+    def criterion(self) -> Criterion:
+        """The last gains, and all that are to be expected, are small."""
+        return nothing_left_to_gain
 
-        While a component dies the bound rises slowly, then faster, then all at once, so a small
-        gain alone means little. Gains that shrink by a ratio c each time have ``c / (1 - c)``
-        times the last one to come (Aitken's extrapolation; Boehning et al. 1994).
-        """
-        if self.hard and _stuck(gains):
-            return True
-        if len(gains) < 2 or max(map(abs, gains[-2:])) >= tol:
-            return False
-        before, last = gains[-2:]
-        if min(before, last) <= _NO_GAIN:
-            return True
-        ratio = last / before
-        return 0.0 < ratio < 1.0 and last * ratio / (1.0 - ratio) < tol
-
-    def blank(self, n_components: int, n_features: int) -> MixturePosterior:
+    def without_rows(self, n_components: int, n_features: int) -> MixturePosterior:
         """Make the prior of each component."""
-        nothing = np.zeros(n_components), np.zeros((n_components, n_features))
-        scatter = np.zeros_like(self.family.identity(n_components, n_features))
-        return self.update(GaussianStatistics(*nothing, scatter))
+        return self.update(self.family.nothing(n_components, n_features))
 
 
-def best(rule: Rule[Theta], stats: GaussianStatistics, previous: Theta) -> tuple[Theta, float]:
+def maximise_with_bound(
+    rule: Rule[Theta], stats: Statistics, previous: Theta
+) -> tuple[Theta, float]:
     """Return what the M-step makes of statistics, and the bound without the entropy, in nats.
 
     The entropy is that of the assignments, which the statistics don't tell. Components are in
@@ -305,7 +279,7 @@ def best(rule: Rule[Theta], stats: GaussianStatistics, previous: Theta) -> tuple
     Parameters
     ----------
     rule : Rule
-    stats : GaussianStatistics
+    stats : Statistics
     previous : MixtureParameters or MixturePosterior
         What components without rows have.
 
@@ -320,11 +294,11 @@ def best(rule: Rule[Theta], stats: GaussianStatistics, previous: Theta) -> tuple
 
 def update_summing(
     rule: Rule[Theta],
-    stats: GaussianStatistics,
+    stats: Statistics,
     previous: Theta,
     scorer: Scorer,
-    sum_again: Callable[[Scorer], GaussianStatistics],
-) -> tuple[Theta, GaussianStatistics]:
+    sum_again: Callable[[Scorer], Statistics],
+) -> tuple[Theta, Statistics]:
     """Return the M-step's parameters and the statistics, from better sums if need be.
 
     Where the new components are so narrow, and so far from what the statistics were summed
@@ -333,7 +307,7 @@ def update_summing(
     Parameters
     ----------
     rule : Rule
-    stats : GaussianStatistics
+    stats : Statistics
     previous : MixtureParameters or MixturePosterior
     scorer : Scorer
         What the statistics were summed by.
@@ -344,13 +318,16 @@ def update_summing(
     ------
     SingularCovarianceError
     """
+    theta = None
     try:
         theta = rule.update(stats, previous)
-        apart = theta.components.means - rule.family.centres(scorer)
-        moved = theta.components._replace(means=apart)
-        if rule.family.cancellation(moved) <= MOST_CANCELLATION:
-            return theta, stats
+        summer = rule.family.better_summer(stats, scorer, theta.components)
     except SingularCovarianceError:
-        pass
-    stats = sum_again(rule.family.summer_about(stats.mean))
+        summer = rule.family.better_summer(stats, scorer, None)
+        if summer is None:
+            raise
+    if summer is None:
+        assert theta is not None
+        return theta, stats
+    stats = sum_again(summer)
     return rule.update(stats, previous), stats

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from skem import kernels
 from skem.families import SingularCovarianceError
-from skem.inference.expectation import Visit
+from skem.families.contract import searchable
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
 from skem.inference.loops import Run, batch_em
 from skem.inference.moves import Scene, promising_moves
+from skem.inference.passes import Passes
 from skem.inference.rules import Rule, Theta
 
 __all__ = ["SEARCH", "START_METHODS", "find_start"]
@@ -54,12 +55,12 @@ _TIMES_DETERMINED = 3.0
 _NOTHING = 1e-12  # a share of the rows
 
 
-def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
+def find_start(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that a start method leads to.
 
     Parameters
     ----------
-    visit : Visit
+    passes : Passes
     rule : Rule
     start : Start
         By one of `START_METHODS`, or responsibilities.
@@ -69,19 +70,22 @@ def find_start(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     SingularCovarianceError
     """
     searched = isinstance(start.method, str) and start.method == SEARCH
-    return (_search if searched else start_by_rows)(visit, rule, start)
+    return (_search if searched else start_by_rows)(passes, rule, start)
 
 
-def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
+def _search(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     """Return the parameters that a search over some of the rows ends with."""
-    k, n_features = start.n_components, visit.plan.n_features
+    family = searchable(rule.family, f"init_params={SEARCH!r}")
+    table, k = start.table, start.n_components
+    n_features = table.n_features
     most = max(_ROWS, _ROWS_PER_MEAN * (n_features + 1) * k)
     most = max(min(most, _SCORES // k), k)
-    n_rows = visit.table.n_positive
-    if most < min(n_rows, k * _TIMES_DETERMINED * rule.family.rows_needed(n_features)):
+    n_rows = table.n_positive
+    if most < min(n_rows, k * _TIMES_DETERMINED * family.rows_needed(n_features)):
         # Of so few of the rows most components would be spikes.
-        return start_by_rows(visit, rule, replace(start, method="kmeans"))
-    scene = _set(visit, rule, start, most)
+        return start_by_rows(passes, rule, replace(start, method="kmeans"))
+    start = replace(start, table=draw_rows(table, most, start.rng))
+    scene = _set(passes, rule, start)
     run = _first(scene, start)
     if start.n_components == 1:
         return run.theta
@@ -99,15 +103,15 @@ def _search(visit: Visit, rule: Rule[Theta], start: Start) -> Theta:
     return run.theta
 
 
-def _set(visit: Visit, rule: Rule[Theta], start: Start, most: int) -> Scene[Theta]:
-    visit = visit.to(draw_rows(visit.table, most, start.rng))
-    table = visit.table
+def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
+    table, k = start.table, start.n_components
+    passes = passes.over(table)
     rows = (table.X.astype(np.float64) - table.origin) / table.scale
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
-    needed = _TIMES_DETERMINED * rule.family.rows_needed(rows.shape[1])
-    least = needed * float(weights.mean())
-    return Scene(visit, visit.of(2 * start.n_components), rows, weights, rule, least)
+    family = searchable(rule.family, f"init_params={SEARCH!r}")
+    least = _TIMES_DETERMINED * family.rows_needed(rows.shape[1]) * float(weights.mean())
+    return Scene(passes, passes.with_components(2 * k), rows, weights, rule, least)
 
 
 def _first(scene: Scene[Theta], start: Start) -> Run[Theta]:
@@ -127,7 +131,7 @@ def _first(scene: Scene[Theta], start: Start) -> Run[Theta]:
     runs = []
     for method in methods:
         try:
-            theta = start_by_rows(scene.visit, scene.rule, replace(start, method=method))
+            theta = start_by_rows(scene.passes, scene.rule, replace(start, method=method))
             runs.append(_run(scene, theta, _FIRST))
         except SingularCovarianceError as error:
             singular = error
@@ -146,7 +150,7 @@ def _run(
     scene: Scene[Theta], theta: Theta, limits: tuple[int, float], acceleration: str | None = None
 ) -> Run[Theta]:
     return batch_em(
-        scene.visit,
+        scene.passes,
         scene.rule,
         theta,
         max_iter=limits[0],
@@ -159,7 +163,7 @@ def _run(
 
 def _move_on(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta]:
     """Make moves until none raises the bound; of two components there is none to make."""
-    for _ in range(_MOVES if len(run.theta.components.means) > 2 else 0):
+    for _ in range(_MOVES if scene.n_components > 2 else 0):
         better = _move(scene, run)
         if better is None:
             break

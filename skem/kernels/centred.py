@@ -24,7 +24,7 @@ def centred_lines(values, start, centre, out):
 
 
 @kernel
-def centred_scores(values, n_rows, centres, factors, constants, centred, projected, out):
+def centred_scores(values, n_rows, centres, factors, constants, space, out):
     """Write ``constants - |factor (z - centre)|^2 / 2`` to ``out``.
 
     Parameters
@@ -35,10 +35,10 @@ def centred_scores(values, n_rows, centres, factors, constants, centred, project
     factors : ndarray of shape (n_components, n_features, n_features)
         ``factor.T @ factor`` is the precision.
     constants : ndarray of shape (n_components,)
-    centred, projected : ndarray of shape (n_features, block_rows)
-        Scratch.
+    space : CentredSpace
     out : ndarray of shape (n_components, >= n_places)
     """
+    centred, projected, _, _ = space
     n_features, rows = centred.shape
     for start in range(0, n_rows, rows):
         for k in range(len(centres)):
@@ -63,14 +63,13 @@ def take_share(resp, k, start, n_rows, share):
 
 
 @reassociating_kernel
-def centred_sums(
-    values, n_rows, centres, resp, share, centred, weighted, part, weight, first, second
-):
+def centred_sums(values, n_rows, centres, resp, space, weight, first, second):
     """Add each component's weight, first and second moments about its centre.
 
-    ``share`` (block_rows,), ``centred`` and ``weighted`` (D, block_rows) and ``part`` (D, D) are
-    scratch; ``weight`` (K,), ``first`` (K, D) and ``second`` (K, D, D) are added to.
+    ``space`` is a `CentredSpace`; ``weight`` (K,), ``first`` (K, D) and ``second`` (K, D, D) are
+    added to.
     """
+    centred, weighted, part, share = space
     n_features, rows = centred.shape
     for start in range(0, n_rows, rows):
         for k in range(len(centres)):

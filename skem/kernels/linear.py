@@ -32,27 +32,7 @@ def fill_products(values, left, right, first, last, start, out):
 
 
 @kernel
-def linear_steps(
-    steps,
-    values,
-    n_rows,
-    weights,
-    left,
-    right,
-    coefficients,
-    constants,
-    products,
-    block,
-    block_part,
-    sums_part,
-    power,
-    power_bits,
-    scores,
-    log_normaliser,
-    factor,
-    resp,
-    sums,
-):
+def linear_steps(steps, tile, n_rows, model, space, sums):
     """Take one to three steps with a tile, a block of rows after the other.
 
     One kernel for all steps, because they share most of what takes long to compile, and because
@@ -61,31 +41,13 @@ def linear_steps(
     Parameters
     ----------
     steps : int
-        See `skem.kernels.steps`. A score is ``constants + coefficients @ products``, the sums
-        are ``products @ resp``.
-    values : ndarray of shape (n_lines, n_places)
-        A whole number of blocks; zero from ``n_rows`` on.
+        See `skem.kernels.steps`.
+    tile : TileLines
     n_rows : int
-    weights : ndarray of shape (n_places,)
-        Zero from ``n_rows`` on.
-    left, right : ndarray of shape (n_pairs,), int64
-    coefficients : ndarray of shape (n_pairs, n_components)
-    constants : ndarray of shape (n_components,)
-    products : ndarray of shape (chunk, block_rows)
-        Scratch, as are the next five. Its shape says how many pairs and rows are worked on at
-        a time.
-    block, block_part : ndarray of shape (n_components, block_rows)
-    sums_part : ndarray of shape (chunk, n_components)
-    power, power_bits : ndarray of shape (block_rows,)
-        As for `exp_difference`.
-    scores : ndarray of shape (n_components, >= n_places)
-        Receives scores, or unnormalised responsibilities, unless they are summed.
-    log_normaliser, factor : ndarray of shape (n_places,)
-        As for `log_normalise`.
-    resp : ndarray of shape (n_places, n_components)
-        Weighted responsibilities, finite from ``n_rows`` on; overwritten if the kernel normalises
-        and sums.
+    model : LinearModel
+    space : LinearSpace
     sums : ndarray of shape (n_pairs, n_components)
+        ``products @ resp`` is added.
 
     Returns
     -------
@@ -93,6 +55,9 @@ def linear_steps(
         ``sum_n w_n log sum_k exp(score_nk)``, in nats, hardened ``sum_n w_n max_k score_nk``; 0
         if nothing was normalised.
     """
+    values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
+    left, right, coefficients, constants = model
+    products, block, block_part, sums_part = space
     n_pairs, n_components = coefficients.shape
     chunk, rows = products.shape
     total = 0.0

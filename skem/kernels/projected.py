@@ -34,46 +34,17 @@ def weigh_lines(lines, resp, out):
 
 
 @kernel
-def projected_steps(
-    steps,
-    values,
-    n_rows,
-    weights,
-    projection,
-    centres,
-    constants,
-    lines,
-    projected,
-    block,
-    first_part,
-    second_part,
-    power,
-    power_bits,
-    scores,
-    log_normaliser,
-    factor,
-    resp,
-    first,
-    second,
-):
+def projected_steps(steps, tile, n_rows, model, space, first, second):
     """Take one to three steps with a tile, a block of rows after the other.
 
     Parameters
     ----------
-    steps, values, n_rows, weights, power, power_bits, scores, log_normaliser, factor, resp
-        As for `linear_steps`. A score is ``constants + centres @ y - |y|^2 / 2`` with
-        ``y = projection @ z``.
-    projection : ndarray of shape (n_features, n_features)
-        ``projection.T @ projection`` is the shared precision.
-    centres : ndarray of shape (n_components, n_features)
-        The projected means.
-    constants : ndarray of shape (n_components,)
-    lines : ndarray of shape (n_features + 1, block_rows)
-        Scratch, as are the next four.
-    projected : ndarray of shape (n_features, block_rows)
-    block : ndarray of shape (n_components, block_rows)
-    first_part, second_part : ndarray
-        Of the shapes of ``first`` and ``second``.
+    steps : int
+        See `skem.kernels.steps`.
+    tile : TileLines
+    n_rows : int
+    model : ProjectedModel
+    space : ProjectedSpace
     first : ndarray of shape (n_features + 1, n_components)
         ``sum_n resp_nk [z_n, 1]`` is added.
     second : ndarray of shape (n_features, n_features)
@@ -85,6 +56,9 @@ def projected_steps(
         ``sum_n w_n log sum_k exp(score_nk)``, in nats, hardened ``sum_n w_n max_k score_nk``; 0
         if nothing was normalised.
     """
+    values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
+    projection, centres, constants = model
+    lines, projected, block, first_part, second_part = space
     n_components, n_features = centres.shape
     rows = lines.shape[1]
     total = 0.0

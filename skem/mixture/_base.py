@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple, Self, TypeAlias
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,24 +20,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._callbacks import CallbackSupportMixin
 from skem._parameters import check_sample_weight, float_dtypes
-from skem.engine import Table, Threads, TilePlan, count_threads
-from skem.families import Scores
-from skem.inference import Visit
-from skem.mixture._forms import Form
-from skem.mixture._setup import make_family
+from skem.engine import Table, Task, Threads, count_threads, plan_tiles
+from skem.inference import Assign, ComputeResponsibilities, LogDensity
+from skem.mixture._reading import Reader, make_family
+from skem.mixture._record import FitRecord
+from skem.scoring import Scores
 
 __all__ = ["BaseMixture", "ClusteringMixin"]
 
 Floats: TypeAlias = NDArray[np.floating]
 Labels: TypeAlias = NDArray[np.int64]
-
-
-class _Evaluation(NamedTuple):
-    """A visit, what it scores rows by, and what to add to log densities for the user's units."""
-
-    visit: Visit
-    scorer: Scores
-    offset: float
 
 
 class ClusteringMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin):
@@ -112,16 +104,28 @@ class ClusteringMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Density
 class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     """Densities, assignments, criteria and samples of a fitted mixture.
 
-    A subclass fits; its `_form` says how rows are scored.
+    A subclass fits, and says by its `_kind` how its attributes are read.
     """
 
-    _form: Form[Any]
     n_components: int
     covariance_type: Any
     reg_covar: float
     n_jobs: int | None
     block_size: int | None
     random_state: Any
+
+    weights_: Floats
+    means_: Floats
+    covariances_: Floats
+    precisions_: Floats
+    precisions_cholesky_: Floats
+    lower_bounds_: list[float]
+    _record: FitRecord
+
+    @property
+    @abstractmethod
+    def _kind(self) -> Reader[Any, Any]:
+        """What reads the fitted attributes."""
 
     @property
     def _n_features_out(self) -> int:
@@ -132,22 +136,31 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
         return rows
 
-    @contextmanager
-    def _evaluation(self, X: Floats, make: Callable[..., Scores]) -> Iterator[_Evaluation]:
-        """Prepare to score rows by what `make(self, family, theta)` returns."""
-        family = make_family(self)
-        theta, n_features = self._form.read(self, family), X.shape[1]
+    def _evaluate(
+        self, X: Floats, make: Callable[..., Scores], ask: Callable[[Scores], Task[Any, Any]]
+    ) -> tuple[Any, float]:
+        """Ask for something of rows that are scored by what ``make(self, family, theta)`` returns.
+
+        Returns
+        -------
+        answer : Any
+            What the task ``ask(scorer)`` makes of all rows.
+        offset : float
+            What to add to log densities for the user's units, in nats.
+        """
+        family, kind = make_family(self), self._kind
+        theta, n_features = kind.read(self, family), X.shape[1]
         weights = np.asarray(self.weights_, dtype=np.float64)
         # About one of the means: where all agree, the origin is theirs to the last bit.
-        means, _, factors = theta.components
+        means = theta.components.means
         origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
-        scale = family.typical_scale(weights, factors, n_features)
-        scorer = make(self, family, self._form.to_table(family, theta, origin, scale))
-        n_pairs = len(family.pairs(n_features)[0])
-        plan = TilePlan(len(X), n_features, len(weights), n_pairs, self.block_size)
+        scale = family.typical_scale(weights, theta.components)
+        scorer = make(self, family, kind.to_table(family, theta, origin, scale))
+        n_products = family.n_products(n_features)
+        plan = plan_tiles(len(X), n_features, len(weights), n_products, self.block_size)
         with Threads(count_threads(self.n_jobs)) as threads:
-            visit = Visit(Table(X, None, origin, scale), plan, threads)
-            yield _Evaluation(visit, scorer, -float(np.log(scale).sum()))
+            answer = threads.fold(ask(scorer), Table(X, None, origin, scale), plan)
+        return answer, -float(np.log(scale).sum())
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Compute the log density of each row.
@@ -162,9 +175,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
         rows = self._check_rows(X)
-        log_density = np.empty(len(rows), dtype=np.float64)
-        with self._evaluation(rows, self._form.density) as (visit, scorer, offset):
-            visit.evaluate(scorer, log_density=log_density)
+        log_density, offset = self._evaluate(rows, self._kind.density, LogDensity)
         log_density += offset
         return _narrow(log_density, rows.dtype)
 
@@ -202,9 +213,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
             Of equally probable components, the first.
         """
         rows = self._check_rows(X)
-        labels = np.empty(len(rows), dtype=np.int64)
-        with self._evaluation(rows, self._form.assigner) as (visit, scorer, _):
-            visit.evaluate(scorer, labels=labels)
+        labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
         return labels
 
     def predict_proba(self, X: ArrayLike) -> Floats:
@@ -220,9 +229,8 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
             Responsibilities; each row sums to one.
         """
         rows = self._check_rows(X)
-        resp = np.empty((len(rows), len(self.weights_)), dtype=rows.dtype)
-        with self._evaluation(rows, self._form.assigner) as (visit, scorer, _):
-            visit.evaluate(scorer, resp=resp)
+        ask = partial(ComputeResponsibilities, dtype=rows.dtype)
+        resp: Floats = self._evaluate(rows, self._kind.assigner, ask)[0]
         return resp
 
     def sample(
@@ -251,11 +259,11 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
                 "sample."
             )
-        rng = self._sampler if random_state is None else check_random_state(random_state)
+        rng = self._record.sampler if random_state is None else check_random_state(random_state)
         share = np.asarray(self.weights_, dtype=np.float64)
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
         family = make_family(self)
-        drawn = self._form.draw(self, family, self._form.read(self, family), labels, rng)
+        drawn = self._kind.draw(family, self._kind.read(self, family), labels, rng)
         return _narrow(drawn, self.means_.dtype), labels
 
     def n_parameters(self) -> int:
@@ -267,7 +275,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         n_components, n_features = self.means_.shape
-        weights = self._form.weights(self).n_parameters(n_components)
+        weights = self._kind.weights(self).n_parameters(n_components)
         return weights + make_family(self).n_parameters(n_components, n_features)
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:

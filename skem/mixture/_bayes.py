@@ -1,9 +1,9 @@
-"""Posteriors: what `VariationalGaussianMixture` asks and publishes."""
+"""Posteriors: what `VariationalSettings` asks and publishes."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,102 +16,78 @@ from skem.families import (
     GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
-    Scores,
-    SingularCovarianceError,
     StickBreakingWeights,
     Sticks,
     VariationalWeights,
+    empirical_scale,
+    given_scale,
+    make_prior,
     predictive_scorer,
     sample_predictive,
+    user_scale,
 )
-from skem.inference import MixturePosterior, Run, Tree, VariationalRule, Visit, batch_em_merging
-from skem.mixture._forms import Problem, Stepwise, column_names, narrow
+from skem.inference import MixturePosterior, Passes, Run, Tree, VariationalRule, batch_em_merging
 from skem.mixture._held import warn_of_held
-from skem.mixture._setup import (
-    components_to_table,
-    components_to_user,
-    fitted_components,
-    make_family,
-    make_prior,
-    prior_covariance,
-    spread_of_rows,
-)
+from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
+from skem.mixture._protocols import VariationalSettings
+from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._record import ElboTerms, FitRecord
+from skem.mixture._rows import statistics_of_all_rows
+from skem.mixture._units import Units, components_to_table, components_to_user
+from skem.scoring import Scores
 
-if TYPE_CHECKING:
-    from skem.mixture._variational import VariationalGaussianMixture
-
-__all__ = ["WEIGHT_PRIORS", "ElboTerms", "VariationalForm"]
+__all__ = ["VARIATIONAL", "WEIGHT_PRIORS"]
 
 Array: TypeAlias = NDArray[np.float64]
+Mixture = TypeVar("Mixture", bound=VariationalSettings)
 
 WEIGHT_PRIORS: dict[str, type[CategoricalWeights] | type[StickBreakingWeights]] = {
     "dirichlet_process": StickBreakingWeights,
     "dirichlet_distribution": CategoricalWeights,
 }
 
-
 # What only the rows can tell of a pruned estimator.
-_OF_THE_BOUND = ("lower_bound_", "lower_bounds_", "_elbo_terms")
+_OF_THE_BOUND = ("lower_bound_", "lower_bounds_")
 
 
-class ElboTerms(NamedTuple):
-    """The parts of the evidence lower bound, in nats; their sum is the bound.
-
-    Attributes
-    ----------
-    expected_log_likelihood : float
-        Expected log density of the rows and of their assignments, given the parameters.
-    negative_kl_weights : float
-        Minus KL(posterior || prior) of the weights.
-    negative_kl_components : float
-        Minus KL(posterior || prior) of the means and precisions.
-    entropy : float
-        Entropy of the assignments.
-    """
-
-    expected_log_likelihood: float
-    negative_kl_weights: float
-    negative_kl_components: float
-    entropy: float
-
-
-class VariationalForm:
-    """Variational posteriors; see `skem.mixture._forms.Form`."""
+class VariationalKind:
+    """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "Variational inference"
     loop = staticmethod(batch_em_merging)
 
     def rule(
         self,
-        estimator: VariationalGaussianMixture,
+        estimator: VariationalSettings,
         family: GaussianFamily,
-        visit: Visit,
+        passes: Passes,
+        units: Units,
         prior: GaussianPrior | None,
     ) -> VariationalRule:
         """Make the rule; priors that the user left open come from the rows."""
-        prior = prior or _make_prior(estimator, family, visit)
+        prior = prior or _make_prior(estimator, family, passes, units)
         hard = estimator.assignment == "hard"
         return VariationalRule(self.weights(estimator), family, prior, hard=hard)
 
-    def weights(self, estimator: VariationalGaussianMixture) -> VariationalWeights:
+    def weights(self, estimator: VariationalSettings) -> VariationalWeights:
         """Make the weights' family with the prior that the user gave, or 1 / K."""
         concentration = estimator.weight_concentration_prior
         if concentration is None:
             concentration = 1.0 / estimator.n_components
         return WEIGHT_PRIORS[estimator.weight_concentration_prior_type](float(concentration))
 
-    def start_method(self, estimator: VariationalGaussianMixture) -> str | Tree | ArrayLike:
+    def start_method(self, estimator: VariationalSettings) -> str | Tree | ArrayLike:
         """Return `init_params`."""
         return estimator.init_params
 
-    def complete(self, problem: Problem, theta: MixturePosterior | None) -> MixturePosterior:
+    def complete(
+        self, estimator: VariationalSettings, problem: FitProblem, theta: MixturePosterior | None
+    ) -> MixturePosterior:
         """Return the start as it is."""
         assert theta is not None
         return theta
 
-    def read(
-        self, estimator: VariationalGaussianMixture, family: GaussianFamily
-    ) -> MixturePosterior:
+    def read(self, estimator: VariationalSettings, family: GaussianFamily) -> MixturePosterior:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
         given = estimator.weight_concentration_
@@ -143,7 +119,7 @@ class VariationalForm:
 
     def assigner(
         self,
-        estimator: VariationalGaussianMixture,
+        estimator: VariationalSettings,
         family: GaussianFamily,
         theta: MixturePosterior,
     ) -> Scores:
@@ -153,7 +129,7 @@ class VariationalForm:
 
     def density(
         self,
-        estimator: VariationalGaussianMixture,
+        estimator: VariationalSettings,
         family: GaussianFamily,
         theta: MixturePosterior,
     ) -> Scores:
@@ -164,7 +140,6 @@ class VariationalForm:
 
     def draw(
         self,
-        estimator: VariationalGaussianMixture,
         family: GaussianFamily,
         theta: MixturePosterior,
         labels: NDArray[np.int64],
@@ -173,15 +148,12 @@ class VariationalForm:
         """Draw rows from the predictive densities."""
         return sample_predictive(family, theta.posterior, theta.components, labels, rng)
 
-    def attributes(self, problem: Problem, theta: MixturePosterior) -> dict[str, Any]:
+    def attributes(self, problem: FitProblem, theta: MixturePosterior) -> dict[str, Any]:
         """Return the posterior and the prior in the user's units."""
-        family, rule, standard = problem.family, problem.rule, problem.standard
-        origin, scale = standard.origin, standard.scale
+        family, rule, units = problem.family, problem.rule, problem.units
+        origin, scale = units.origin, units.scale
         user = components_to_user(family, theta.components, origin, scale)
-        prior, d = rule.prior, len(scale)
-        unit = GaussianParameters(np.zeros((1, d)), prior.covariance, family.identity(1, d))
-        prior_scale = family.rescale(unit, scale).covariances
-        extra = prior_scale.ndim - len(family.prior_shape(d))
+        prior = rule.prior
         return {
             "weights_": rule.weights.expected(theta.weights),
             "means_": user.means,
@@ -197,47 +169,46 @@ class VariationalForm:
             "mean_precision_prior_": prior.mean_precision,
             "mean_prior_": prior.mean * scale + origin,
             "degrees_of_freedom_prior_": prior.degrees_of_freedom,
-            "covariance_prior_": prior_scale[(0,) * extra],
+            "covariance_prior_": user_scale(family, prior, scale),
         }
 
-    def bound(self, problem: Problem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: float) -> float:
         """Bring a bound per unit of weight to the whole bound in the user's units.
 
         A divergence has no unit, so only the rows' densities change.
         """
         return problem.table.total_weight * (bound - _log_scale(problem))
 
-    def outcome(self, problem: Problem, run: Run[MixturePosterior]) -> dict[str, Any]:
+    def outcome(self, problem: FitProblem, run: Run[MixturePosterior]) -> Outcome:
         """Return the bound's parts, the expected counts, and where steps may go on."""
-        assert run.statistics is not None
         weight = problem.table.total_weight
         stats = problem.family.scale(run.statistics, 1.0 / weight)
-        prior = problem.rule.prior
-        state = Stepwise(stats, problem.standard, 0, weight, prior, ())
         log_normaliser = weight * run.bound - problem.rule.regulariser(run.theta)
-        parts = _parts(problem, run.theta, run.statistics, log_normaliser, weight)
-        return {"_stepwise": state} | parts
+        outcome = _outcome(problem, run.theta, run.statistics, log_normaliser, weight)
+        more = {"statistics": stats, "prior": problem.rule.prior}
+        return outcome._replace(record=outcome.record | more)
 
     def outcome_of_batch(
-        self, problem: Problem, visit: Visit, theta: MixturePosterior, population: float
-    ) -> tuple[float, dict[str, Any]]:
+        self, problem: FitProblem, passes: Passes, theta: MixturePosterior, population: float
+    ) -> tuple[float, Outcome]:
         """Return the bound of a population of which this batch is a sample."""
         family, rule = problem.family, problem.rule
-        local = visit.expect(family, rule.scorer(theta))
-        assert local.statistics is not None
+        statistics, log_normaliser = passes.expect(family, rule.scorer(theta))
         share = population / problem.table.total_weight
-        stats = family.scale(local.statistics, share)
-        parts = _parts(problem, theta, stats, share * local.log_normaliser, population)
-        return sum(parts["_elbo_terms"]), parts
+        stats = family.scale(statistics, share)
+        outcome = _outcome(problem, theta, stats, share * log_normaliser, population)
+        return sum(outcome.record["elbo_terms"]), outcome
 
-    def standing(self, estimator: VariationalGaussianMixture) -> Stepwise | None:
+    def resume_point(self, estimator: VariationalSettings) -> FitRecord | None:
         """Say where stochastic variational inference stands."""
-        state: Stepwise | None = getattr(estimator, "_stepwise", None)
-        return state
+        record: FitRecord | None = getattr(estimator, "_record", None)
+        return record
 
-    def prune(self, estimator: VariationalGaussianMixture) -> VariationalGaussianMixture:
+    def prune(self, estimator: Mixture) -> Mixture:
         """Make a fitted estimator of the effective components."""
-        index = np.flatnonzero(estimator._effective)
+        effective = estimator._record.effective
+        assert effective is not None
+        index = np.flatnonzero(effective)
         pruned = clone(estimator).set_params(
             n_components=len(index),
             # Left open it would be another for fewer components.
@@ -249,34 +220,53 @@ class VariationalForm:
         vars(pruned).update(attributes | self._taken(estimator, index))
         return pruned
 
-    def _taken(
-        self, estimator: VariationalGaussianMixture, index: NDArray[np.intp]
-    ) -> dict[str, Any]:
+    def _taken(self, estimator: VariationalSettings, index: NDArray[np.intp]) -> dict[str, Any]:
         """Return the fitted attributes of some of the components."""
         family, weights = make_family(estimator), self.weights(estimator)
-        names = ["means_", "mean_precision_", "expected_counts_", "_effective"]
-        if not family.is_shared:
-            names += ["covariances_", "precisions_", "precisions_cholesky_", "degrees_of_freedom_"]
-        left = weights.take(self.read(estimator, family).weights, index)
-        state = estimator._stepwise
-        attributes = {name: getattr(estimator, name)[index] for name in names} | {
+        theta, record = self.read(estimator, family), estimator._record
+        left = weights.take(theta.weights, index)
+        components = family.take(theta.components, index)
+        posterior = family.take(theta.posterior, index)
+        precisions = theta.components._replace(covariances=np.asarray(estimator.precisions_))
+        assert record.effective is not None
+        attributes = {
             "weights_": weights.expected(left),
             "weight_concentration_": tuple(left) if isinstance(left, Sticks) else left,
-            "_stepwise": state._replace(statistics=family.take(state.statistics, index)),
+            "means_": components.means,
+            "covariances_": components.covariances,
+            "precisions_": family.take(precisions, index).covariances,
+            "precisions_cholesky_": components.factors,
+            "mean_precision_": posterior.mean_precision,
+            "degrees_of_freedom_": posterior.degrees_of_freedom,
+            "expected_counts_": np.asarray(estimator.expected_counts_)[index],
+            "_record": record._replace(
+                sampler=copy.deepcopy(record.sampler),
+                statistics=family.take(record.statistics, index),
+                effective=record.effective[index],
+                elbo_terms=None,
+            ),
         }
         return narrow(attributes, estimator.means_.dtype)
 
-    def diagnose(self, problem: Problem, theta: MixturePosterior, n_rows: float) -> list[str]:
+    def diagnose(
+        self,
+        estimator: VariationalSettings,
+        problem: FitProblem,
+        theta: MixturePosterior,
+        n_rows: float,
+    ) -> list[str]:
         """Name components at the floor; one without rows has its prior, and none can collapse."""
-        weights = problem.rule.weights.expected(theta.weights)
         return warn_of_held(
             problem.family,
-            weights,
+            problem.rule.weights.expected(theta.weights),
             theta.components,
             n_rows,
-            problem.standard,
-            column_names(problem),
+            problem.units,
+            column_names(estimator, problem),
         )
+
+
+VARIATIONAL = VariationalKind()
 
 
 def _posterior(
@@ -289,17 +279,18 @@ def _posterior(
 
 
 def _make_prior(
-    estimator: VariationalGaussianMixture, family: GaussianFamily, visit: Visit
+    estimator: VariationalSettings, family: GaussianFamily, passes: Passes, units: Units
 ) -> GaussianPrior:
-    table, d = visit.table, visit.table.X.shape[1]
+    d = len(units.scale)
     kappa, nu = estimator.mean_precision_prior, estimator.degrees_of_freedom_prior
     if estimator.covariance_prior is None:
-        scale = _empirical_covariance(family, visit)
+        scale = empirical_scale(family, statistics_of_all_rows(family, passes))
     else:
-        scale = prior_covariance(family, table, estimator.covariance_prior)
+        scale = given_scale(family, units.scale, estimator.covariance_prior)
     return make_prior(
         family,
-        table,
+        units.origin,
+        units.scale,
         mean=estimator.mean_prior,
         mean_precision=1.0 if kappa is None else float(kappa),
         covariance=scale,
@@ -307,37 +298,17 @@ def _make_prior(
     )
 
 
-def _empirical_covariance(family: GaussianFamily, visit: Visit) -> Array:
-    """Return the unbiased covariance of the rows, plus `reg_covar`."""
-    d = visit.table.X.shape[1]
-    stats = spread_of_rows(family, visit)
-    n = float(stats.weight.sum())
-    values = d if family.one_variance else 1
-    # Below two rows there is no unbiased one.
-    scale = stats.scatter / (values * max(n - 1.0, 0.5 * n))
-    scale = scale + family.reg_covar * family.identity(1, d)
-    try:
-        family.factorise(scale)
-    except SingularCovarianceError:
-        raise ValueError(
-            "The covariance of X is singular, so it can be no covariance_prior: increase reg_covar "
-            f"(it is {family.reg_covar:g}), give a covariance_prior, or drop constant or linearly "
-            "dependent columns"
-        ) from None
-    return scale
+def _log_scale(problem: FitProblem) -> float:
+    return float(np.log(problem.units.scale).sum())
 
 
-def _log_scale(problem: Problem) -> float:
-    return float(np.log(problem.standard.scale).sum())
-
-
-def _parts(
-    problem: Problem,
+def _outcome(
+    problem: FitProblem,
     theta: MixturePosterior,
     stats: GaussianStatistics,
     log_normaliser: float,
     weight: float,
-) -> dict[str, Any]:
+) -> Outcome:
     """Return the bound's parts and the expected counts, given the statistics of all rows."""
     rule = problem.rule
     expected = rule.expected_log_likelihood(stats, theta)
@@ -348,9 +319,8 @@ def _parts(
     given = problem.table.weights
     least = 1.0 if given is None else float(given[given > 0].min())
     effective = stats.weight >= least / len(stats.weight)
-    return {
+    counts = {
         "expected_counts_": stats.weight,
         "effective_n_components_": int(effective.sum()),
-        "_effective": effective,
-        "_elbo_terms": terms,
     }
+    return Outcome(counts, {"effective": effective, "elbo_terms": terms})

@@ -19,7 +19,8 @@ from skem._parameters import random_state as seeds
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._grid import in_parallel, iteration_size
-from skem.mixture._setup import make_family
+from skem.mixture._point import POINT
+from skem.mixture._reading import fitted_components, make_family
 
 __all__ = [
     "LikelihoodRatioTest",
@@ -155,7 +156,9 @@ def bootstrap_likelihood_ratio(
 
     def ratio(table: Floats, **parameters: Any) -> tuple[float, EMGaussianMixture, list[str]]:
         null, alternative = (_copy(estimator, n_components=n, **parameters) for n in (k, k + 1))
-        said = [text for fit in (null, alternative) for text in fit_quietly(fit, table, None)]
+        said = [
+            text for fit in (null, alternative) for text in fit_quietly(fit, POINT, table, None)
+        ]
         gain = float(alternative.score(table)) - float(null.score(table))
         return 2.0 * len(table) * gain, null, said
 
@@ -279,7 +282,7 @@ default='weighted_likelihood'
     check_parameters(owner, {"method": method}, {"method": (one_of(_METHODS),)})
     check_is_fitted(estimator)
     fitted = estimator.predict_proba(X)
-    shared = make_family(estimator).is_shared
+    family = make_family(estimator)
     start = {
         "weights_init": estimator.weights_,
         "means_init": estimator.means_,
@@ -292,10 +295,10 @@ default='weighted_likelihood'
         table, weights = _METHODS[method](estimator, rows, rng)
         # No random numbers are left to the start, but `sample` is seeded.
         mixture = _copy(estimator, **start, n_jobs=n_threads, random_state=0)
-        fit_quietly(mixture, table, weights)
+        fit_quietly(mixture, POINT, table, weights)
         order = linear_sum_assignment(fitted.T @ mixture.predict_proba(rows), maximize=True)[1]
-        covariances = mixture.covariances_ if shared else mixture.covariances_[order]
-        return mixture.weights_[order], mixture.means_[order], covariances
+        components = family.take(fitted_components(mixture, family), order)
+        return mixture.weights_[order], components.means, components.covariances
 
     size = iteration_size(rows, len(estimator.weights_))
     fits = _repeat(replicate, n_bootstrap, random_state, n_jobs, size)

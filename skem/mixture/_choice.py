@@ -14,23 +14,21 @@ from sklearn.model_selection import KFold, check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._docstrings import fill_docstring
 from skem._parameters import (
     Allowed,
-    array,
     boolean,
     check_parameters,
     check_sample_weight,
     float_dtypes,
     integer,
-    jobs,
     none,
     one_of,
     random_state,
-    real,
     some,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import ACCELERATIONS, START_METHODS
+from skem.inference import START_METHODS
 from skem.mixture._base import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
@@ -49,10 +47,13 @@ from skem.mixture._grid import (
     tabulate,
     unwatched,
 )
+from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 
 __all__ = ["GaussianMixtureIC"]
 
 _FOLDS = 5
+# Parameters that all fits have as they are here.
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -68,6 +69,7 @@ def _count(rows: Floats, weights: NDArray[np.float64] | None) -> int:
     return len(rows) if weights is None else int(np.count_nonzero(weights))
 
 
+@fill_docstring(ENTRIES)
 class GaussianMixtureIC(ClusteringMixin, BaseEstimator):
     """Gaussian mixture whose number of components and covariances a criterion chooses.
 
@@ -159,11 +161,9 @@ default='hierarchical'
 
     n_iter_ : int
         Number of iterations of the best fit.
-    n_features_in_ : int
-        Number of features seen during `fit`.
+    {n_features_in_}
 
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during `fit`, where all of them are strings.
+    {feature_names_in_}
 
     See Also
     --------
@@ -194,20 +194,15 @@ default='hierarchical'
     """
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
+        **{name: SHARED_PARAMETERS[name] for name in _SHARED},
+        "n_jobs": SHARED_PARAMETERS["n_jobs"],
         "n_components": (integer(1), some(integer(1), "such ints")),
         "covariance_type": (one_of(["all", *GAUSSIAN_FAMILIES]), _types),
         "criterion": (one_of(COLUMNS),),
         "cv": (integer(2), _splits, none),
         "refit": (boolean,),
-        "tol": (real(0.0),),
-        "reg_covar": (real(0.0),),
-        "max_iter": (integer(0),),
-        "n_init": (integer(1),),
-        "acceleration": (one_of(ACCELERATIONS), none),
         "init_params": (one_of(START_METHODS),),
         "random_state": (random_state, none),
-        "n_jobs": (jobs, none),
-        "resolution": (one_of(("auto",)), array, none),
     }
 
     def __init__(
@@ -284,16 +279,8 @@ default='hierarchical'
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = int(check_random_state(seed).randint(2**31 - 1))
-        shared = (
-            "tol",
-            "reg_covar",
-            "max_iter",
-            "n_init",
-            "acceleration",
-            "init_params",
-            "resolution",
-        )
-        parameters = {name: getattr(self, name) for name in shared} | {"random_state": seed}
+        parameters = {name: getattr(self, name) for name in (*_SHARED, "init_params")}
+        parameters["random_state"] = seed
         cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
         grid = Grid(cells, parameters, self.n_jobs)
 

@@ -8,28 +8,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skem._callbacks import with_callbacks
+from skem._docstrings import fill_docstring
 from skem._parameters import (
     Allowed,
     array,
-    boolean,
     infinity,
-    integer,
-    jobs,
     none,
     one_of,
-    random_state,
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import ACCELERATIONS, Tree
-from skem.mixture import _fitting
+from skem.inference import Tree
 from skem.mixture._base import BaseMixture
-from skem.mixture._forms import STARTS
-from skem.mixture._point import PointForm
+from skem.mixture._fitting import fit
+from skem.mixture._point import POINT
+from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
+from skem.mixture._stepwise import step
 
 __all__ = ["EMGaussianMixture"]
 
 
+@fill_docstring(ENTRIES)
 class EMGaussianMixture(BaseMixture):
     """Gaussian mixture fitted by expectation-maximisation.
 
@@ -72,9 +71,7 @@ class EMGaussianMixture(BaseMixture):
     max_iter : int, default=100
         Largest number of EM iterations.
 
-    n_init : int, default=1
-        Number of starts; the fit with the highest bound is kept. They run in parallel threads,
-        with the same result for every `n_jobs`. One is enough where nothing of it is drawn.
+    {n_init}
 
     init_params : {'auto', 'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, \
 Tree or array-like of shape (n_samples, n_components), default='auto'
@@ -113,22 +110,14 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Precisions (inverse covariances) to start from, of the shape of ``precisions_``. What is
         not given of weights, means and precisions follows from `init_params`.
 
-    random_state : int, RandomState instance or None, default=None
-        Source of the starts' random numbers and of `sample`'s.
+    {random_state}
 
-    warm_start : bool, default=False
-        Whether `fit` starts from what the last `fit` found. `n_init` is then ignored, and a
-        changed number of components or features is an error.
+    {warm_start}
 
-    verbose : int, default=0
-        1 prints starts and iterations, 2 also times and gains.
-    verbose_interval : int, default=10
-        Number of iterations between two lines.
+    {verbose}
+    {verbose_interval}
 
-    n_jobs : int, default=None
-        Number of threads. None stands for as many as the linear algebra library may use (all
-        cores, unless ``OMP_NUM_THREADS``, threadpoolctl or joblib's workers say otherwise), -1
-        for all cores. Every bit of the result is the same for each number.
+    {n_jobs}
 
     weight_concentration_prior : float, default=None
         Parameter of a symmetric Dirichlet prior on the weights, at least 1. None: flat.
@@ -155,14 +144,10 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         With any prior given the fit is a MAP estimate, the joint mode over weights, means and
         covariances (Fraley & Raftery 2007); a part without a prior stays flat.
 
-    learning_decay : float, default=0.7
-        Exponent of the rate of `partial_fit`, in (0.5, 1].
-    learning_offset : float, default=10.0
-        Slows the first steps of `partial_fit` down; non-negative.
+    {learning_decay}
+    {learning_offset}
 
-    block_size : int, default=None
-        Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
-        None: one group. Every bit of the result is the same for each number.
+    {block_size}
 
     assignment : {'soft', 'hard'}, default='soft'
         What the E-step makes of the components' posterior probabilities:
@@ -189,17 +174,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
         there is nothing to extrapolate: an error.
 
-    resolution : 'auto', None or array-like of shape (n_features,), default='auto'
-        The steps that the columns are recorded in (a year, a count, a centimetre), which no
-        component is narrower than:
-
-        - 'auto': found in the rows, see :ref:`resolution`; 0 for a column without steps;
-        - an array: these, in the columns' units; 0 for none;
-        - None: nothing is held. A fit from given parameters is then scikit-learn's.
-
-        Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
-        the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
-        One component is never changed, nor is a mixture of wider ones.
+    {resolution}
 
     Attributes
     ----------
@@ -221,11 +196,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Upper triangular C with precision C C' (square roots of the precisions for 'diag' and
         'spherical'). With ``weights_`` and ``means_`` it is what rows are scored by.
 
-    converged_ : bool
-        Whether the best start converged.
-    n_iter_ : int
-        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
-        are counted.
+    {converged_}
+    {n_iter_}
 
     lower_bound_ : float
         Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
@@ -234,18 +206,13 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         log-likelihood is in the log-likelihood's place: of each row the log joint density with
         its most probable component, which is less than its log density.
 
-    lower_bounds_ : list of float
-        The same after each iteration of `fit`; it never falls.
+    {lower_bounds_}
 
-    resolution_ : ndarray of shape (n_features,) or None
-        The steps that covariances were held by, 0 for columns without; None for
-        ``resolution=None``.
+    {resolution_}
 
-    n_features_in_ : int
-        Number of features seen during `fit`.
+    {n_features_in_}
 
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during `fit`, where all of them are strings.
+    {feature_names_in_}
 
     See Also
     --------
@@ -288,35 +255,14 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     array([1, 0])
     """
 
-    _form = PointForm()
+    _kind = POINT
 
-    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
-        "n_components": (integer(1),),
+    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = SHARED_PARAMETERS | {
         "covariance_type": (one_of(GAUSSIAN_FAMILIES),),
-        "tol": (real(0.0),),
-        "reg_covar": (real(0.0),),
-        "max_iter": (integer(0),),
-        "n_init": (integer(1),),
-        "init_params": STARTS,
         "weights_init": (array, none),
         "means_init": (array, none),
         "precisions_init": (array, none),
-        "random_state": (random_state, none),
-        "warm_start": (boolean,),
-        "verbose": (integer(0), boolean),
-        "verbose_interval": (integer(1),),
-        "n_jobs": (jobs, none),
         "weight_concentration_prior": (real(1.0), infinity, none),
-        "mean_prior": (array, none),
-        "mean_precision_prior": (real(0.0, open_left=True), none),
-        "covariance_prior": (real(0.0, open_left=True), array, none),
-        "degrees_of_freedom_prior": (real(0.0, open_left=True), none),
-        "learning_decay": (real(0.5, 1.0, open_left=True),),
-        "learning_offset": (real(0.0),),
-        "block_size": (integer(1), none),
-        "assignment": (one_of(("soft", "hard")),),
-        "acceleration": (one_of(ACCELERATIONS), none),
-        "resolution": (one_of(("auto",)), array, none),
     }
 
     def __init__(
@@ -405,7 +351,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
             If no restart converged, a component emptied or collapsed, or a column is constant
             ('spherical': all are).
         """
-        _fitting.fit(self, X, y, sample_weight)
+        fit(POINT, self, X, y, sample_weight)
         return self
 
     def partial_fit(
@@ -431,5 +377,5 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
             ``lower_bound_`` is that of this batch at the new parameters, ``lower_bounds_`` has
             one for each step, and ``n_iter_`` counts the steps.
         """
-        _fitting.step(self, X, sample_weight)
+        step(POINT, self, X, sample_weight)
         return self

@@ -16,6 +16,7 @@ from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import grow_tree
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
+from skem.mixture._point import POINT
 
 __all__ = [
     "COLUMNS",
@@ -212,7 +213,7 @@ def iteration_size(X: Floats, n_components: float) -> float:
 def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge: Judge) -> Outcome:
     begin = perf_counter()
     try:
-        said = fit_quietly(mixture, X, weights)
+        said = fit_quietly(mixture, POINT, X, weights)
         seconds = perf_counter() - begin
         values = judge(mixture)
         if not np.isfinite(list(values.values())).all():

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families import GaussianFamily, GaussianParameters, GaussianPrior
-from skem.mixture._setup import Standard
+from skem.mixture._units import Units
 
 __all__ = ["describe_held", "find_collapsed", "find_dependent", "find_held", "warn_of_held"]
 
@@ -169,13 +169,13 @@ def _say_collapsed(
     )
 
 
-def _say_held(found: Sequence[Held], names: Sequence[object], units: Array) -> str:
+def _say_held(found: Sequence[Held], names: Sequence[object], steps: Array) -> str:
     """Say which components are at the floor, and of which columns' steps."""
     columns = np.unique(np.concatenate([held.columns for held in found]))
-    steps = ", ".join(f"{names[j]!s} by {units[j]:.6g}" for j in columns)
+    listed = ", ".join(f"{names[j]!s} by {steps[j]:.6g}" for j in columns)
     return (
         f"Component(s) {[held.component for held in found]} are held at the width of the steps "
-        f"that columns are recorded in ({steps}): narrower than that can't be told. If a column's "
+        f"that columns are recorded in ({listed}): narrower than that can't be told. If a column's "
         "values are categories, drop it or make it categorical; resolution=None holds nothing."
     )
 
@@ -191,7 +191,7 @@ def describe_held(
     weights: Array,
     parameters: GaussianParameters,
     n_rows: float,
-    standard: Standard,
+    units: Units,
     names: Sequence[object],
 ) -> list[str]:
     """Return what a user should know of components that are held up, and of dependent columns.
@@ -200,7 +200,7 @@ def describe_held(
     ----------
     family, prior, weights, parameters, n_rows
         As for `find_collapsed`.
-    standard : Standard
+    units : Units
         From the table's units to the user's.
     names : sequence
         Of the columns.
@@ -210,15 +210,15 @@ def describe_held(
     if collapsed:
         shown = [
             held._replace(
-                values=held.values * standard.scale[held.columns] + standard.origin[held.columns]
+                values=held.values * units.scale[held.columns] + units.origin[held.columns]
             )
             for held in collapsed
         ]
         d = len(names)
         needed = max(family.rows_needed(d), family.least_rows(1, d))
         messages.append(_say_collapsed(shown, names, family.reg_covar, needed))
-    messages += warn_of_held(family, weights, parameters, n_rows, standard, names)
-    dependent = find_dependent(family, weights, parameters, standard.constant)
+    messages += warn_of_held(family, weights, parameters, n_rows, units, names)
+    dependent = find_dependent(family, weights, parameters, units.constant)
     if len(dependent) and n_rows > len(names):
         messages.append(
             f"Columns {[names[j] for j in dependent]} of X depend on each other linearly: in one "
@@ -233,11 +233,11 @@ def warn_of_held(
     weights: Array,
     parameters: GaussianParameters,
     n_rows: float,
-    standard: Standard,
+    units: Units,
     names: Sequence[object],
 ) -> list[str]:
     """Return what a user should know of components at the floor; see `describe_held`."""
     held = find_held(family, weights, parameters, n_rows)
-    if not held or standard.units is None:
+    if not held or units.steps is None:
         return []
-    return [_say_held(held, names, standard.units)]
+    return [_say_held(held, names, units.steps)]

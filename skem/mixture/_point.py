@@ -1,42 +1,41 @@
-"""Point estimates: what `EMGaussianMixture` asks and publishes."""
+"""Point estimates: what `PointSettings` asks and publishes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import check_shape
-from skem.families import CategoricalWeights, GaussianFamily, GaussianPrior, Scorer
+from skem.families import (
+    CategoricalWeights,
+    GaussianFamily,
+    GaussianPrior,
+    given_scale,
+    make_prior,
+    observed_scale,
+)
 from skem.inference import (
     SEARCH,
     MixtureParameters,
+    Passes,
     PointRule,
     Run,
     Tree,
-    Visit,
     batch_em,
     joint_scorer,
 )
-from skem.mixture._forms import Problem, Stepwise, column_names
 from skem.mixture._held import describe_held
-from skem.mixture._setup import (
-    Standard,
-    check_positive,
-    components_to_table,
-    components_to_user,
-    fitted_components,
-    make_family,
-    make_prior,
-    prior_covariance,
-    spread_of_rows,
-)
+from skem.mixture._problem import FitProblem, Outcome, column_names
+from skem.mixture._protocols import FittedMixture, PointSettings
+from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._record import FitRecord
+from skem.mixture._rows import statistics_of_all_rows
+from skem.mixture._units import Units, components_to_table, components_to_user
+from skem.scoring import Scorer
 
-if TYPE_CHECKING:
-    from skem.mixture._em import EMGaussianMixture
-
-__all__ = ["PointForm"]
+__all__ = ["POINT"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -44,30 +43,31 @@ Array: TypeAlias = NDArray[np.float64]
 _EMPTIED = 1e-12
 
 
-class PointForm:
-    """Maximum likelihood and MAP; see `skem.mixture._forms.Form`."""
+class PointKind:
+    """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "EM"
     loop = staticmethod(batch_em)
 
     def rule(
         self,
-        estimator: EMGaussianMixture,
+        estimator: PointSettings,
         family: GaussianFamily,
-        visit: Visit,
+        passes: Passes,
+        units: Units,
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
-        prior = prior or _make_prior(estimator, family, visit)
+        prior = prior or _make_prior(estimator, family, passes, units)
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
 
-    def weights(self, estimator: EMGaussianMixture) -> CategoricalWeights:
+    def weights(self, estimator: PointSettings) -> CategoricalWeights:
         """Make the weights' family, without a prior if the user gave none."""
         concentration = estimator.weight_concentration_prior
         return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
-    def start_method(self, estimator: EMGaussianMixture) -> str | Tree | ArrayLike | None:
+    def start_method(self, estimator: PointSettings) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
         given = (estimator.weights_init, estimator.means_init, estimator.precisions_init)
         if all(value is not None for value in given):
@@ -76,11 +76,13 @@ class PointForm:
         some = any(value is not None for value in given)
         return "kmeans" if some and isinstance(method, str) and method == SEARCH else method
 
-    def complete(self, problem: Problem, theta: MixtureParameters | None) -> MixtureParameters:
+    def complete(
+        self, estimator: PointSettings, problem: FitProblem, theta: MixtureParameters | None
+    ) -> MixtureParameters:
         """Put `*_init` in their places; nothing of them is changed."""
-        return _complete(problem, theta)
+        return _complete(estimator, problem, theta)
 
-    def read(self, estimator: EMGaussianMixture, family: GaussianFamily) -> MixtureParameters:
+    def read(self, estimator: FittedMixture, family: GaussianFamily) -> MixtureParameters:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
         return MixtureParameters(np.asarray(estimator.weights_, dtype=np.float64), components)
@@ -92,7 +94,9 @@ class PointForm:
         components = components_to_table(family, theta.components, origin, scale)
         return theta._replace(components=components)
 
-    def assigner(self, estimator: Any, family: GaussianFamily, theta: MixtureParameters) -> Scorer:
+    def assigner(
+        self, estimator: FittedMixture, family: GaussianFamily, theta: MixtureParameters
+    ) -> Scorer:
         """Score by log joint densities."""
         return joint_scorer(family, theta)
 
@@ -100,7 +104,6 @@ class PointForm:
 
     def draw(
         self,
-        estimator: Any,
         family: GaussianFamily,
         theta: MixtureParameters,
         labels: NDArray[np.int64],
@@ -109,10 +112,10 @@ class PointForm:
         """Draw Gaussian rows."""
         return family.sample(theta.components, labels, rng)
 
-    def attributes(self, problem: Problem, theta: MixtureParameters) -> dict[str, Any]:
+    def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, covariances and precisions in the user's units."""
-        family, standard = problem.family, problem.standard
-        user = components_to_user(family, theta.components, standard.origin, standard.scale)
+        family, units = problem.family, problem.units
+        user = components_to_user(family, theta.components, units.origin, units.scale)
         return {
             "weights_": theta.weights,
             "means_": user.means,
@@ -121,38 +124,43 @@ class PointForm:
             "precisions_cholesky_": user.factors,
         }
 
-    def bound(self, problem: Problem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: float) -> float:
         """Bring a bound in the table's units to the user's; per unit of weight in both."""
-        log_scale = np.log(problem.standard.scale)
+        log_scale = np.log(problem.units.scale)
         k, prior = problem.plan.n_components, problem.rule.prior
         jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
         return bound - float(log_scale.sum()) - jacobian / problem.table.total_weight
 
-    def outcome(self, problem: Problem, run: Run[MixtureParameters]) -> dict[str, Any]:
-        """Remember the rows' weight and units for steps that may follow."""
-        return {"_stepwise": None, "_seen": (problem.table.total_weight, *problem.standard)}
+    def outcome(self, problem: FitProblem, run: Run[MixtureParameters]) -> Outcome:
+        """Return nothing: parameters say it all."""
+        return Outcome({}, {})
 
     def outcome_of_batch(
-        self, problem: Problem, visit: Visit, theta: MixtureParameters, population: float
-    ) -> tuple[float, dict[str, Any]]:
+        self, problem: FitProblem, passes: Passes, theta: MixtureParameters, population: float
+    ) -> tuple[float, Outcome]:
         """Return the bound of this batch."""
         rule = problem.rule
-        local = visit.expect(problem.family, rule.scorer(theta), bound_only=True)
-        bound = (local.log_normaliser + rule.regulariser(theta)) / problem.table.total_weight
-        return self.bound(problem, bound), {}
+        log_normaliser = passes.log_normaliser(rule.scorer(theta))
+        bound = (log_normaliser + rule.regulariser(theta)) / problem.table.total_weight
+        return self.bound(problem, bound), Outcome({}, {})
 
-    def standing(self, estimator: EMGaussianMixture) -> Stepwise | None:
+    def resume_point(self, estimator: PointSettings) -> FitRecord | None:
         """Say where stepwise EM stands; after a fit, with the statistics its rows should have."""
-        state: Stepwise | None = getattr(estimator, "_stepwise", None)
-        if state is not None or not hasattr(estimator, "_seen"):
-            return state
+        record: FitRecord | None = getattr(estimator, "_record", None)
+        if record is None or record.statistics is not None:
+            return record
         family = make_family(estimator)
-        weight, *standard = estimator._seen
-        theta = self.to_table(family, self.read(estimator, family), *standard[:2])
-        expected = family.expected(theta.weights, theta.components)
-        return Stepwise(expected, Standard(*standard), 0, weight, None, ())
+        units = record.units
+        theta = self.to_table(family, self.read(estimator, family), units.origin, units.scale)
+        return record._replace(statistics=family.expected(theta.weights, theta.components))
 
-    def diagnose(self, problem: Problem, theta: MixtureParameters, n_rows: float) -> list[str]:
+    def diagnose(
+        self,
+        estimator: PointSettings,
+        problem: FitProblem,
+        theta: MixtureParameters,
+        n_rows: float,
+    ) -> list[str]:
         """Name components that emptied or collapsed."""
         messages = []
         emptied = np.flatnonzero(theta.weights <= _EMPTIED)
@@ -168,38 +176,45 @@ class PointForm:
             theta.weights,
             theta.components,
             n_rows,
-            problem.standard,
-            column_names(problem),
+            problem.units,
+            column_names(estimator, problem),
         )
 
 
+POINT = PointKind()
+
+
 def _make_prior(
-    estimator: EMGaussianMixture, family: GaussianFamily, visit: Visit
+    estimator: PointSettings, family: GaussianFamily, passes: Passes, units: Units
 ) -> GaussianPrior:
     """Make the components' prior that the user gave, in the table's units."""
-    table = visit.table
-    d = table.X.shape[1]
     mean, kappa = estimator.mean_prior, estimator.mean_precision_prior
     if kappa is None:
         kappa = 0.0 if mean is None else 1.0
     covariance, nu = estimator.covariance_prior, estimator.degrees_of_freedom_prior
     scale = None
     if covariance is not None:
-        scale = prior_covariance(family, table, covariance)
+        scale = given_scale(family, units.scale, covariance)
     elif nu is not None:
-        stats = spread_of_rows(family, visit)
-        # Of one variance for all features the scatter has seen D values a row.
-        seen = float(family.count(stats.weight, d).sum())
-        scale = stats.scatter / seen + family.reg_covar * family.identity(1, d)
-    nu = float(d) if nu is None and covariance is not None else nu
+        scale = observed_scale(family, statistics_of_all_rows(family, passes))
+    if nu is None and covariance is not None:
+        nu = float(len(units.scale))
     return make_prior(
-        family, table, mean=mean, mean_precision=kappa, covariance=scale, degrees_of_freedom=nu
+        family,
+        units.origin,
+        units.scale,
+        mean=mean,
+        mean_precision=kappa,
+        covariance=scale,
+        degrees_of_freedom=nu,
     )
 
 
-def _complete(problem: Problem, theta: MixtureParameters | None) -> MixtureParameters:
-    estimator, family, table = problem.estimator, problem.family, problem.table
-    k, d = estimator.n_components, table.X.shape[1]
+def _complete(
+    estimator: PointSettings, problem: FitProblem, theta: MixtureParameters | None
+) -> MixtureParameters:
+    family, table = problem.family, problem.table
+    k, d = estimator.n_components, table.n_features
     weights, means, precisions = (
         estimator.weights_init,
         estimator.means_init,
@@ -226,8 +241,10 @@ def _complete(problem: Problem, theta: MixtureParameters | None) -> MixtureParam
         assert theta is not None
         means = theta.components.means
     if precisions is not None:
-        precisions = check_shape("precisions_init", precisions, family.identity(k, d).shape)
-        check_positive("precisions_init", precisions, family)
+        precisions = check_shape("precisions_init", precisions, family.covariance_shape(k, d))
+        positive, words = family.are_positive(precisions)
+        if not positive:
+            raise ValueError(f"The parameter 'precisions_init' should be {words}")
         components = family.rescale(
             family.from_precisions(precisions)._replace(means=np.zeros((k, d))), 1.0 / table.scale
         )

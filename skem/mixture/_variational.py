@@ -9,28 +9,27 @@ from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import with_callbacks
+from skem._docstrings import fill_docstring
 from skem._parameters import (
     Allowed,
-    array,
-    boolean,
     check_parameters,
-    integer,
-    jobs,
     none,
     one_of,
-    random_state,
     real,
 )
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import ACCELERATIONS, Tree
-from skem.mixture import _fitting
+from skem.inference import Tree
 from skem.mixture._base import BaseMixture
-from skem.mixture._bayes import WEIGHT_PRIORS, ElboTerms, VariationalForm
-from skem.mixture._forms import STARTS
+from skem.mixture._bayes import VARIATIONAL, WEIGHT_PRIORS
+from skem.mixture._fitting import fit
+from skem.mixture._record import ElboTerms
+from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
+from skem.mixture._stepwise import step
 
 __all__ = ["VariationalGaussianMixture"]
 
 
+@fill_docstring(ENTRIES)
 class VariationalGaussianMixture(BaseMixture):
     """Gaussian mixture with full posteriors, fitted by mean-field variational inference.
 
@@ -72,9 +71,7 @@ class VariationalGaussianMixture(BaseMixture):
     max_iter : int, default=100
         Largest number of iterations.
 
-    n_init : int, default=1
-        Number of starts; the fit with the highest bound is kept. They run in parallel threads,
-        with the same result for every `n_jobs`. One is enough where nothing of it is drawn.
+    {n_init}
 
     init_params : {'auto', 'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, \
 Tree or array-like of shape (n_samples, n_components), default='auto'
@@ -108,30 +105,19 @@ default='dirichlet_process'
         rate=Psi / 2)`` for numbers. None: the unbiased weighted covariance of the rows ('diag',
         'EEI': their variances, 'spherical', 'EII': the mean of those) plus `reg_covar`.
 
-    random_state : int, RandomState instance or None, default=None
-        Source of the starts' random numbers and of `sample`'s.
+    {random_state}
 
-    warm_start : bool, default=False
-        Whether `fit` starts from what the last `fit` found. `n_init` is then ignored, and a
-        changed number of components or features is an error.
+    {warm_start}
 
-    verbose : int, default=0
-        1 prints starts and iterations, 2 also times and gains.
-    verbose_interval : int, default=10
-        Number of iterations between two lines.
+    {verbose}
+    {verbose_interval}
 
-    n_jobs : int, default=None
-        Number of threads. None stands for as many as the linear algebra library may use, -1 for
-        all cores. Every bit of the result is the same for each number.
+    {n_jobs}
 
-    learning_decay : float, default=0.7
-        Exponent of the rate of `partial_fit`, in (0.5, 1].
-    learning_offset : float, default=10.0
-        Slows the first steps of `partial_fit` down; non-negative.
+    {learning_decay}
+    {learning_offset}
 
-    block_size : int, default=None
-        Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
-        None: one group. Every bit of the result is the same for each number.
+    {block_size}
 
     assignment : {'soft', 'hard'}, default='soft'
         What is asked of the posterior of a row's component:
@@ -148,17 +134,7 @@ default='dirichlet_process'
         or damped Anderson acceleration [6]_. See `EMGaussianMixture`. With hard assignments there
         is nothing to extrapolate: an error.
 
-    resolution : 'auto', None or array-like of shape (n_features,), default='auto'
-        The steps that the columns are recorded in (a year, a count, a centimetre), which no
-        component is narrower than:
-
-        - 'auto': found in the rows, see :ref:`resolution`; 0 for a column without steps;
-        - an array: these, in the columns' units; 0 for none;
-        - None: nothing is held. A fit from given parameters is then scikit-learn's.
-
-        Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
-        the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
-        One component is never changed, nor is a mixture of wider ones.
+    {resolution}
 
     Attributes
     ----------
@@ -194,19 +170,15 @@ default='dirichlet_process'
     weight_concentration_prior_, mean_precision_prior_, degrees_of_freedom_prior_ : float
         The priors as they were used; ``mean_prior_`` and ``covariance_prior_``, arrays, too.
 
-    converged_ : bool
-        Whether the best start converged.
-    n_iter_ : int
-        Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
-        are counted.
+    {converged_}
+    {n_iter_}
 
     lower_bound_ : float
         The evidence lower bound (ELBO) on the log evidence of all rows, in nats, with all
         constants, at the posterior that was returned. It compares numbers of components,
         priors and covariance types on the same rows. It is a sum over rows, not a mean.
 
-    lower_bounds_ : list of float
-        The same after each iteration of `fit`; it never falls.
+    {lower_bounds_}
 
     expected_counts_ : ndarray of shape (n_components,)
         Summed responsibilities at the posterior that was returned.
@@ -215,15 +187,11 @@ default='dirichlet_process'
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
 
-    resolution_ : ndarray of shape (n_features,) or None
-        The steps that covariances were held by, 0 for columns without; None for
-        ``resolution=None``.
+    {resolution_}
 
-    n_features_in_ : int
-        Number of features seen during `fit`.
+    {n_features_in_}
 
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features seen during `fit`, where all of them are strings.
+    {feature_names_in_}
 
     See Also
     --------
@@ -266,33 +234,12 @@ default='dirichlet_process'
     array([0, 1])
     """
 
-    _form = VariationalForm()
+    _kind = VARIATIONAL
 
-    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
-        "n_components": (integer(1),),
+    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = SHARED_PARAMETERS | {
         "covariance_type": (one_of(GAUSSIAN_FAMILIES),),
-        "tol": (real(0.0),),
-        "reg_covar": (real(0.0),),
-        "max_iter": (integer(0),),
-        "n_init": (integer(1),),
-        "init_params": STARTS,
         "weight_concentration_prior_type": (one_of(WEIGHT_PRIORS),),
         "weight_concentration_prior": (real(0.0, open_left=True), none),
-        "mean_precision_prior": (real(0.0, open_left=True), none),
-        "mean_prior": (array, none),
-        "degrees_of_freedom_prior": (real(0.0, open_left=True), none),
-        "covariance_prior": (real(0.0, open_left=True), array, none),
-        "random_state": (random_state, none),
-        "warm_start": (boolean,),
-        "verbose": (integer(0), boolean),
-        "verbose_interval": (integer(1),),
-        "n_jobs": (jobs, none),
-        "learning_decay": (real(0.5, 1.0, open_left=True),),
-        "learning_offset": (real(0.0),),
-        "block_size": (integer(1), none),
-        "assignment": (one_of(("soft", "hard")),),
-        "acceleration": (one_of(ACCELERATIONS), none),
-        "resolution": (one_of(("auto",)), array, none),
     }
 
     def __init__(
@@ -378,7 +325,7 @@ default='dirichlet_process'
         ConvergenceWarning
             If no restart converged, or a column is constant ('spherical': all are).
         """
-        _fitting.fit(self, X, y, sample_weight)
+        fit(VARIATIONAL, self, X, y, sample_weight)
         return self
 
     def partial_fit(
@@ -415,7 +362,7 @@ default='dirichlet_process'
             ``lower_bounds_`` has one for each step, and ``n_iter_`` counts the steps.
         """
         check_parameters("partial_fit", {"total_weight": total_weight}, self._of_a_step)
-        _fitting.step(self, X, sample_weight, total_weight)
+        step(VARIATIONAL, self, X, sample_weight, total_weight)
         return self
 
     _of_a_step: ClassVar[dict[str, tuple[Allowed, ...]]] = {
@@ -434,12 +381,12 @@ default='dirichlet_process'
             the last the entropy of the assignments.
         """
         check_is_fitted(self)
-        if not hasattr(self, "_elbo_terms"):
+        terms = self._record.elbo_terms
+        if terms is None:
             raise AttributeError(
                 "A pruned estimator has no bound until it is fitted: set warm_start=True and "
                 "fit it to the rows"
             )
-        terms: ElboTerms = self._elbo_terms
         return terms
 
     def prune(self) -> VariationalGaussianMixture:
@@ -456,4 +403,4 @@ default='dirichlet_process'
             `init_params` is kept as it is, and has too many columns for a new start.
         """
         check_is_fitted(self)
-        return self._form.prune(self)
+        return VARIATIONAL.prune(self)

@@ -39,23 +39,22 @@ from skem.engine import Threads, count_threads
 from skem.vae import _fitting
 from skem.vae._evaluation import RowTerms, encode, row_terms
 from skem.vae._latents import Latent
+from skem.vae._likelihoods import LIKELIHOODS, NOISE_VARIANCES
 from skem.vae._networks import ACTIVATIONS
 from skem.vae._optimisers import OPTIMISERS
+from skem.vae._record import Data, Trained
 from skem.vae._rows import Rows, make_rows
-from skem.vae._setup import NOISE_VARIANCES, check_unit_interval
 
 __all__ = ["COMMON", "BaseAutoencoder"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
-_LIKELIHOODS = ("gaussian", "bernoulli", "auto")
-
 # What the parameters that all autoencoders share may be.
 COMMON: dict[str, tuple[Allowed, ...]] = {
     "hidden_layer_sizes": (integers(1), integer(1)),
     "activation": (one_of(ACTIVATIONS),),
-    "likelihood": (one_of(_LIKELIHOODS),),
+    "likelihood": (one_of(("auto", *LIKELIHOODS)),),
     "noise_variance": (one_of(NOISE_VARIANCES), real(0.0, open_left=True)),
     "beta": (real(0.0),),
     "kl_warmup_steps": (integer(0),),
@@ -98,13 +97,13 @@ class BaseAutoencoder(
     early_stopping: bool
     validation_fraction: float
     alpha: float
-    random_state: Any
+    random_state: int | np.random.RandomState | None
     warm_start: bool
     verbose: int | bool
     n_jobs: int | None
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]]
-    _trained: _fitting.Trained
+    _trained: Trained
 
     @abstractmethod
     def _make_latent(self) -> Latent:
@@ -147,8 +146,9 @@ class BaseAutoencoder(
             If training diverged or did not converge, the code is not used, the warm-up of the
             divergence was not over, or a column is constant.
         """
-        rows, weights = self._check_fit(X, sample_weight, reset=True)
-        self._publish(_fitting.fit(self, rows, y, weights), level=4)
+        data = self._check_fit(X, y, sample_weight, reset=True)
+        before = getattr(self, "_trained", None)
+        self._publish(_fitting.fit(self, self._make_latent(), before, data), level=4)
         return self
 
     def partial_fit(
@@ -172,8 +172,11 @@ class BaseAutoencoder(
         -------
         self : estimator
         """
-        rows, weights = self._check_fit(X, sample_weight, reset=not hasattr(self, "_trained"))
-        self._publish(_fitting.step(self, rows, weights), level=3)
+        before = getattr(self, "_trained", None)
+        data = self._check_fit(X, y, sample_weight, reset=before is None)
+        outcome = _fitting.step(self, self._make_latent(), before, data)
+        outcome.attributes["loss_curve_"][:0] = getattr(self, "loss_curve_", [])
+        self._publish(outcome, level=3)
         return self
 
     def fit_transform(
@@ -262,20 +265,21 @@ class BaseAutoencoder(
         return model.decoder.forward(decoder, z, model.decoder.space(len(z), model.dtype))
 
     def _check_fit(
-        self, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> tuple[Floats, Array | None]:
+        self, X: ArrayLike, y: object, sample_weight: ArrayLike | None, *, reset: bool
+    ) -> Data:
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
         rows = validate_data(self, X, reset=reset, dtype=float_dtypes(X))
-        return rows, check_sample_weight(sample_weight, len(rows))
+        columns = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
+        return Data(rows, y, check_sample_weight(sample_weight, len(rows)), columns)
 
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
         rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
-        if self.likelihood_ == "bernoulli":
-            check_unit_interval(rows)
+        self._trained.model.likelihood.check(rows)
         return rows
 
     def _publish(self, outcome: _fitting.Outcome, *, level: int) -> None:
+        self._trained = outcome.trained
         for name, value in outcome.attributes.items():
             setattr(self, name, value)
         for message in outcome.messages:

@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, softmax
-from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skem._parameters import Allowed, integer
-from skem.vae._base import COMMON, BaseAutoencoder, Floats
-from skem.vae._density import DensityMethods
+from skem.vae._base import COMMON, Floats
+from skem.vae._density import DensityAutoencoder
 from skem.vae._latents import Batch
 
 __all__ = ["CategoricalLatent", "CategoricalSpace", "CategoricalVAE"]
@@ -149,7 +148,7 @@ _COLLAPSED = (
 )
 
 
-class CategoricalVAE(DensityMethods, DensityMixin, BaseAutoencoder):
+class CategoricalVAE(DensityAutoencoder):
     """Variational autoencoder with one category as the code: a clusterer with networks.
 
     The decoder gives each of K categories a distribution of rows, the encoder gives each row

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skem._parameters import check_sample_weight
-from skem.vae import _fitting
+from skem.vae._base import BaseAutoencoder
 
-__all__ = ["DensityMethods", "Elbo", "weighted_mean"]
+__all__ = ["DensityAutoencoder", "Elbo", "weighted_mean"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -36,15 +37,8 @@ def weighted_mean(values: Floats, sample_weight: ArrayLike | None) -> float:
     return float(np.average(values.astype(np.float64), weights=weights))
 
 
-class DensityMethods:
-    """Scores, bounds and samples, for a class that is a `BaseAutoencoder` as well."""
-
-    _trained: _fitting.Trained
-    _sampler: np.random.RandomState
-    _check_rows: Any
-    _decode: Any
-    _evaluated: Any
-    _log_likelihood: Any
+class DensityAutoencoder(DensityMixin, BaseAutoencoder):
+    """Scores, bounds and samples."""
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Estimate the log-likelihood of each row.
@@ -116,4 +110,4 @@ class DensityMethods:
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
                 "sample, and a whole number of them."
             )
-        return self._sampler if random_state is None else check_random_state(random_state)
+        return self._trained.sampler if random_state is None else check_random_state(random_state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from skem.engine import Threads
 from skem.vae._evaluation import encode
 from skem.vae._model import Model
+from skem.vae._record import Settings, Trained
 from skem.vae._rows import Rows
 from skem.vae._training import Curves
-
-if TYPE_CHECKING:
-    from skem.vae._base import BaseAutoencoder
-    from skem.vae._fitting import Trained
 
 __all__ = ["Diagnosis", "diagnose", "messages"]
 
@@ -49,51 +46,48 @@ def diagnose(model: Model, parameters: Floats, rows: Rows, threads: Threads) -> 
 
 
 def messages(
-    estimator: BaseAutoencoder,
+    settings: Settings,
     trained: Trained,
+    columns: NDArray[Any],
     curves: Curves,
     diagnosis: Diagnosis,
     *,
     partial: bool = False,
 ) -> list[str]:
-    """Say what went wrong, and what to do."""
+    """Say what went wrong, and what to do; ``columns`` are the names of X's."""
     found = []
     if curves.diverged:
         found.append(
             f"Training diverged in epoch {trained.state.epoch}: the loss or a weight was no longer "
             "finite. The weights are those from before that epoch. Decrease "
-            f"learning_rate_init={estimator.learning_rate_init:g}, or standardise X."
+            f"learning_rate_init={settings.learning_rate_init:g}, or standardise X."
         )
     elif diagnosis.collapsed:
         found.append(diagnosis.collapsed)
-    found += _constant_columns(estimator, trained)
+    found += _constant_columns(trained, columns)
     if partial or curves.diverged:
         return found
-    warmup = estimator.kl_warmup_steps
+    warmup = settings.kl_warmup_steps
     if trained.state.step < warmup:
         found.append(
             f"Training ended after {trained.state.step} steps, before the warm-up of the "
             f"divergence (kl_warmup_steps={warmup}) was over: the model was never trained on the "
             "ELBO. Increase max_epochs or decrease kl_warmup_steps."
         )
-    elif not curves.converged and len(curves.loss) == estimator.max_epochs:
+    elif not curves.converged and len(curves.loss) == settings.max_epochs:
         found.append(
-            f"Training did not converge in max_epochs={estimator.max_epochs} epochs: within the "
-            f"last n_iter_no_change={estimator.n_iter_no_change} the loss still fell by "
-            f"tol={estimator.tol:g} or more. Increase max_epochs, learning_rate_init or tol."
+            f"Training did not converge in max_epochs={settings.max_epochs} epochs: within the "
+            f"last n_iter_no_change={settings.n_iter_no_change} the loss still fell by "
+            f"tol={settings.tol:g} or more. Increase max_epochs, learning_rate_init or tol."
         )
     return found
 
 
-def _constant_columns(estimator: BaseAutoencoder, trained: Trained) -> list[str]:
-    constant = trained.standard.constant
-    own_variance = len(np.unique(trained.standard.scale)) > 1 or constant.all()
-    if trained.likelihood != "gaussian" or not constant.any() or not own_variance:
+def _constant_columns(trained: Trained, columns: NDArray[Any]) -> list[str]:
+    noiseless = trained.model.likelihood.noiseless(trained.standard.constant)
+    if not noiseless.any():
         return []
-    if isinstance(estimator.noise_variance, str):
-        names = getattr(estimator, "feature_names_in_", np.arange(len(constant)))
-        return [
-            f"Column(s) {names[constant].tolist()} of X are constant: their noise variance is the "
-            "lowest that is allowed, and densities depend on it. Drop them."
-        ]
-    return []
+    return [
+        f"Column(s) {columns[noiseless].tolist()} of X are constant: their noise variance is the "
+        "lowest that is allowed, and densities depend on it. Drop them."
+    ]

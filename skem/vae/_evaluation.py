@@ -49,7 +49,7 @@ def for_chunks(
         x, keys, weights = rows.take(np.arange(first, min(first + size, len(rows))))
         return [visit(Batch(x, keys, weights, _STEP))]
 
-    answers: list[Any] = threads.fold(task, list.__add__, len(starts), lambda: None)
+    answers: list[Any] = threads.fold_in_order(task, list.__add__, len(starts), lambda: None)
     return answers
 
 

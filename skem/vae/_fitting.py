@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,68 +12,49 @@ from skem._callbacks import root_task
 from skem.engine import Threads, count_threads
 from skem.vae._diagnosis import diagnose, messages
 from skem.vae._gradient import Steps
+from skem.vae._latents import Latent
 from skem.vae._model import Model
 from skem.vae._optimisers import OPTIMISERS
+from skem.vae._record import Data, Settings, Trained
 from skem.vae._rows import Rows, make_rows
-from skem.vae._setup import find_likelihood, make_model, measure_rows
+from skem.vae._setup import find_likelihood, make_model
 from skem.vae._standard import Standard
 from skem.vae._training import Curves, Schedule, State, renew_latent, run_epoch, train
 
-if TYPE_CHECKING:
-    from skem.vae._base import BaseAutoencoder
-
-__all__ = ["Outcome", "Trained", "fit", "step"]
+__all__ = ["Outcome", "fit", "step"]
 
 Array: TypeAlias = NDArray[np.float64]
-Floats: TypeAlias = NDArray[np.floating]
 
 
 class Outcome(NamedTuple):
-    """Fitted attributes, and what the user should be warned of."""
+    """What a fit leaves for later, its public attributes, and what the user is warned of."""
 
+    trained: Trained
     attributes: dict[str, Any]
     messages: list[str]
 
 
-class Trained(NamedTuple):
-    """A model in training or after it, with all that it needs to go on.
-
-    Attributes
-    ----------
-    model : Model
-    standard : Standard
-    state : State
-    seed : int
-        Of the rows' random numbers.
-    likelihood : str
-        Its name.
-    """
-
-    model: Model
-    standard: Standard
-    state: State
-    seed: int
-    likelihood: str
-
-
-def _begin(estimator: BaseAutoencoder, X: Floats, weights: Array | None) -> Trained:
+def _begin(settings: Settings, latent: Latent, data: Data) -> Trained:
     """Make a model for rows, with random parameters."""
-    rng = check_random_state(estimator.random_state)
-    name = find_likelihood(estimator, X)
-    standard = measure_rows(estimator, name, X, weights)
-    model = make_model(estimator, name, standard, X.dtype)
-    seed, order = rng.randint(2**31 - 1, size=2)
+    rng = check_random_state(settings.random_state)
+    kind = find_likelihood(settings, data.X)
+    standard = kind.measure(data.X, data.weights)
+    dtype = data.X.dtype
+    model = make_model(settings, latent, kind, standard, dtype)
+    seed, order = (int(number) for number in rng.randint(2**31 - 1, size=2))
     parameters = model.initialise(np.random.RandomState(rng.randint(2**31 - 1)))
-    moments = np.zeros((OPTIMISERS[estimator.solver].n_moments, len(parameters)), X.dtype)
-    return Trained(model, standard, State(parameters, moments, int(order)), int(seed), name)
+    moments = np.zeros((OPTIMISERS[settings.solver].n_moments, len(parameters)), dtype)
+    state = State(parameters, moments, order)
+    return Trained(model, standard, state, seed, _sampler(seed, state))
 
 
-def _go_on(estimator: BaseAutoencoder, X: Floats, *, anew: bool) -> Trained:
+def _go_on(
+    settings: Settings, latent: Latent, before: Trained, data: Data, *, anew: bool
+) -> Trained:
     """Take up what was fitted before; ``anew``: with an optimiser that remembers nothing."""
-    trained: Trained = estimator._trained
-    name = find_likelihood(estimator, X, trained.likelihood)
-    model = make_model(estimator, name, trained.standard, trained.model.dtype)
-    fitted, wanted = _form(trained.model, trained.likelihood), _form(model, name)
+    kind = find_likelihood(settings, data.X, before.model.likelihood)
+    model = make_model(settings, latent, kind, before.standard, before.model.dtype)
+    fitted, wanted = _form(before.model), _form(model)
     changes = [
         f"{part}={wanted[part]!r} instead of {fitted[part]!r}"
         for part in fitted
@@ -85,122 +66,127 @@ def _go_on(estimator: BaseAutoencoder, X: Floats, *, anew: bool) -> Trained:
             "fit that goes on (warm_start=True, partial_fit) can't change them. Fit a new "
             "estimator, or set warm_start=False"
         )
-    state = trained.state.copy()
-    n_moments = OPTIMISERS[estimator.solver].n_moments
+    state = before.state.copy()
+    n_moments = OPTIMISERS[settings.solver].n_moments
     if anew or n_moments != len(state.moments):
         state.moments = np.zeros((n_moments, len(state.parameters)), model.dtype)
         state.step = 0
-    return trained._replace(model=model, state=state, likelihood=name)
+    sampler = _sampler(before.seed, state) if anew else before.sampler
+    return before._replace(model=model, state=state, sampler=sampler)
 
 
-def _form(model: Model, likelihood: str) -> dict[str, object]:
+def _form(model: Model) -> dict[str, object]:
     """Say what training can't change: the parts' shapes, and what the numbers stand for."""
     return {
         "encoder": model.encoder.widths,
         "decoder": model.decoder.widths,
         "activation": model.encoder.activation,
-        "likelihood": likelihood,
+        "likelihood": model.likelihood.name,
         "noise": type(model.likelihood).__name__,
         "n_parameters": model.sizes,
         "n_latent": getattr(model.latent, "n_latent", model.latent.n_inputs),
     }
 
 
-def _steps(estimator: BaseAutoencoder, trained: Trained, rows: Rows, threads: Threads) -> Steps:
+def _sampler(seed: int, state: State) -> np.random.RandomState:
+    return np.random.RandomState([seed, state.seed])
+
+
+def _steps(settings: Settings, trained: Trained, rows: Rows, threads: Threads) -> Steps:
     return Steps(
         trained.model,
         rows,
-        OPTIMISERS[estimator.solver](estimator.learning_rate_init),
+        OPTIMISERS[settings.solver](settings.learning_rate_init),
         threads,
-        min(estimator.batch_size, len(rows)),
-        estimator.alpha / float(rows.total_weight),
+        min(settings.batch_size, len(rows)),
+        settings.alpha / float(rows.total_weight),
     )
 
 
-def _schedule(estimator: BaseAutoencoder) -> Schedule:
+def _schedule(settings: Settings) -> Schedule:
     return Schedule(
-        estimator.max_epochs,
-        estimator.tol,
-        estimator.n_iter_no_change,
-        estimator.beta,
-        estimator.kl_warmup_steps,
+        settings.max_epochs,
+        settings.tol,
+        settings.n_iter_no_change,
+        settings.beta,
+        settings.kl_warmup_steps,
     )
 
 
-def _hold_out(estimator: BaseAutoencoder, trained: Trained, rows: Rows) -> tuple[Rows, Rows | None]:
+def _hold_out(settings: Settings, trained: Trained, rows: Rows) -> tuple[Rows, Rows | None]:
     """Split rows into those to train on and, for early stopping, those to watch."""
-    if not estimator.early_stopping:
+    if not settings.early_stopping:
         return rows, None
-    n_held = int(np.ceil(estimator.validation_fraction * len(rows)))
+    n_held = int(np.ceil(settings.validation_fraction * len(rows)))
     if n_held >= len(rows):
         raise ValueError(
-            f"validation_fraction={estimator.validation_fraction} leaves no rows to train on where "
+            f"validation_fraction={settings.validation_fraction} leaves no rows to train on where "
             f"n_samples = {len(rows)}. Set early_stopping=False or give more rows"
         )
     order = np.random.RandomState(trained.state.seed).permutation(len(rows))
     return rows.subset(np.sort(order[n_held:])), rows.subset(np.sort(order[:n_held]))
 
 
-def fit(estimator: BaseAutoencoder, X: Floats, y: object, weights: Array | None) -> Outcome:
+def fit(settings: Settings, latent: Latent, before: Trained | None, data: Data) -> Outcome:
     """Train until nothing improves."""
-    warm = estimator.warm_start and hasattr(estimator, "_trained")
-    trained = _go_on(estimator, X, anew=True) if warm else _begin(estimator, X, weights)
+    before = before if settings.warm_start else None
+    if before is None:
+        trained = _begin(settings, latent, data)
+    else:
+        trained = _go_on(settings, latent, before, data, anew=True)
     model, standard, state = trained.model, trained.standard, trained.state
-    whole = make_rows(X, weights, standard, model.dtype, trained.seed)
-    if not warm:
+    whole = make_rows(data.X, data.weights, standard, model.dtype, trained.seed)
+    if before is None:
         renew_latent(model, state, whole)
-    rows, held_out = _hold_out(estimator, trained, whole)
-    schedule = _schedule(estimator)
-    metadata = None if weights is None else {"sample_weight": weights}
-    root = root_task(estimator, estimator.max_epochs, sequential=True, X=X, y=y, metadata=metadata)
+    rows, held_out = _hold_out(settings, trained, whole)
+    metadata = None if data.weights is None else {"sample_weight": data.weights}
+    root = root_task(
+        settings, settings.max_epochs, sequential=True, X=data.X, y=data.y, metadata=metadata
+    )
     first = state.epoch
 
-    def attributes(curves: Curves, last: State) -> dict[str, Any]:
-        now = trained._replace(state=last.copy())
-        return _attributes(now, curves, last.epoch - first) | {"_sampler": _sampler(now)}
+    def attributes(curves: Curves, now: Trained) -> dict[str, Any]:
+        return _attributes(now, curves, now.state.epoch - first)
 
     def after_epoch(last: State, curves: Curves) -> bool:
-        _report(estimator, curves, standard)
-        return root.subtask("epoch").end(lambda: attributes(curves, last))
+        _report(settings, curves, standard)
+        now = trained._replace(state=last.copy())
+        return root.subtask("epoch").end(lambda: attributes(curves, now) | {"_trained": now})
 
-    with Threads(count_threads(estimator.n_jobs)) as threads:
-        steps = _steps(estimator, trained, rows, threads)
-        curves = train(steps, state, schedule, held_out, after_epoch)
+    with Threads(count_threads(settings.n_jobs)) as threads:
+        steps = _steps(settings, trained, rows, threads)
+        curves = train(steps, state, _schedule(settings), held_out, after_epoch)
         diagnosis = diagnose(model, state.parameters, whole, threads)
-    fitted = attributes(curves, state) | diagnosis.attributes
-    root.end(lambda: fitted)
-    return Outcome(fitted, messages(estimator, trained, curves, diagnosis))
+    fitted = attributes(curves, trained) | diagnosis.attributes
+    root.end(lambda: fitted | {"_trained": trained})
+    found = messages(settings, trained, data.columns, curves, diagnosis)
+    return Outcome(trained, fitted, found)
 
 
-def step(estimator: BaseAutoencoder, X: Floats, weights: Array | None) -> Outcome:
+def step(settings: Settings, latent: Latent, before: Trained | None, data: Data) -> Outcome:
     """Visit rows once."""
-    fitted = hasattr(estimator, "_trained")
-    trained = _go_on(estimator, X, anew=False) if fitted else _begin(estimator, X, weights)
+    if before is None:
+        trained = _begin(settings, latent, data)
+    else:
+        trained = _go_on(settings, latent, before, data, anew=False)
     state = trained.state
-    rows = make_rows(X, weights, trained.standard, trained.model.dtype, trained.seed)
-    if not fitted:
+    rows = make_rows(data.X, data.weights, trained.standard, trained.model.dtype, trained.seed)
+    if before is None:
         renew_latent(trained.model, state, rows)
     curves = Curves()
-    with Threads(count_threads(estimator.n_jobs)) as threads:
-        steps = _steps(estimator, trained, rows, threads)
-        before = state.copy()
-        loss = run_epoch(steps, state, _schedule(estimator))
+    with Threads(count_threads(settings.n_jobs)) as threads:
+        steps = _steps(settings, trained, rows, threads)
+        start = state.copy()
+        loss = run_epoch(steps, state, _schedule(settings))
         if np.isfinite(loss) and state.is_finite():
             curves.loss.append(loss)
         else:
             curves.diverged = True
-            state.restore(before)
+            state.restore(start)
         diagnosis = diagnose(trained.model, state.parameters, rows, threads)
-    attributes = _attributes(trained, curves, state.epoch)
-    attributes["loss_curve_"] = [*getattr(estimator, "loss_curve_", []), *attributes["loss_curve_"]]
-    attributes |= diagnosis.attributes
-    if not fitted:
-        attributes["_sampler"] = _sampler(trained)
-    return Outcome(attributes, messages(estimator, trained, curves, diagnosis, partial=True))
-
-
-def _sampler(trained: Trained) -> np.random.RandomState:
-    return np.random.RandomState([trained.seed, trained.state.seed])
+    found = messages(settings, trained, data.columns, curves, diagnosis, partial=True)
+    attributes = _attributes(trained, curves, state.epoch) | diagnosis.attributes
+    return Outcome(trained, attributes, found)
 
 
 def _attributes(trained: Trained, curves: Curves, n_epochs: int) -> dict[str, Any]:
@@ -208,8 +194,7 @@ def _attributes(trained: Trained, curves: Curves, n_epochs: int) -> dict[str, An
     loss = [value + volume for value in curves.loss]
     validation = [value + volume for value in curves.validation]
     return {
-        "_trained": trained,
-        "likelihood_": trained.likelihood,
+        "likelihood_": trained.model.likelihood.name,
         "noise_variance_": _noise_variance(trained),
         "n_iter_": n_epochs,
         "n_steps_": trained.state.step,
@@ -233,8 +218,8 @@ def _noise_variance(trained: Trained) -> Any:
     return bounded if np.ndim(bounded) else float(bounded)
 
 
-def _report(estimator: BaseAutoencoder, curves: Curves, standard: Standard) -> None:
-    if not estimator.verbose:
+def _report(settings: Settings, curves: Curves, standard: Standard) -> None:
+    if not settings.verbose:
         return
     words = f"Epoch {len(curves.loss)}, loss = {curves.loss[-1] + standard.log_volume:.6f}"
     if curves.validation:

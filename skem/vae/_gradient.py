@@ -107,7 +107,7 @@ class Steps:
         def visit(shard: int, space: None) -> Terms:
             return self._gradient(shard, parts[shard], parameters, beta, len(chosen))
 
-        terms = self.threads.fold(visit, Terms.__add__, len(parts), _no_space)
+        terms = self.threads.fold_in_order(visit, Terms.__add__, len(parts), _no_space)
         for other in range(1, len(parts)):
             self._gradients[0, len(moved) :] += self._gradients[other, len(moved) :]
 
@@ -120,7 +120,7 @@ class Steps:
             self.optimiser.update(moved[here], total, moments[:, here], step)
             return 0
 
-        self.threads.fold(update, int.__add__, self.n_shards, _no_space)
+        self.threads.fold_in_order(update, int.__add__, self.n_shards, _no_space)
         return terms
 
     def _gradient(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["Batch", "GaussianLatent", "GaussianSpace", "Latent"]
+__all__ = ["Batch", "GaussianLatent", "GaussianSpace", "Latent", "LatentSpace"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -44,6 +44,30 @@ class Batch(NamedTuple):
     step: NDArray[np.uint64]
 
 
+class LatentSpace(Protocol):
+    """The arrays of a batch of n rows that others read; a latent has more of its own."""
+
+    @property
+    def z(self) -> Floats:
+        """The decoder's input, a line for each sample (n_lines, n_inputs)."""
+
+    @property
+    def z_gradient(self) -> Floats:
+        """The loss's gradient there; without lines if nobody asks for it."""
+
+    @property
+    def line_weights(self) -> Array:
+        """Weights of the lines (n_lines,)."""
+
+    @property
+    def kl(self) -> Array:
+        """Divergence of each row's code in each dimension (n, n_latent), in nats."""
+
+    @property
+    def divergence(self) -> Array:
+        """In the first line, its sums over rows with their weights."""
+
+
 class Latent(Protocol):
     """What training needs of a latent; its arrays are in a space that it makes itself."""
 
@@ -67,8 +91,8 @@ class Latent(Protocol):
     def n_samples(self) -> int:
         """Lines that the decoder gets for each row."""
 
-    def space(self, n_rows: int, dtype: Any) -> Any:
-        """Make room for a batch, with fields z, z_gradient, line_weights and divergence."""
+    def space(self, n_rows: int, dtype: Any) -> LatentSpace:
+        """Make room for a batch."""
 
     def forward(
         self, parameters: Floats, head: Floats, batch: Batch, beta: float, space: Any

@@ -6,17 +6,21 @@ Everything here is in the units of the network's input; `Standard` knows the use
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from skem import kernels
+from skem.vae._standard import Standard, measure, unchanged
 
 __all__ = [
+    "LIKELIHOODS",
+    "NOISE_VARIANCES",
     "Bernoulli",
     "FeatureVariance",
+    "Gaussian",
     "KnownVariance",
     "Likelihood",
     "NetworkVariance",
@@ -31,9 +35,45 @@ Floats: TypeAlias = NDArray[np.floating]
 _BOUNDS = np.log(np.array([1e-6, 1e6]))
 _NO_BOUNDS = np.array([-np.inf, np.inf])
 
+# A known noise variance over that of the data: beyond, float32 has no squares for it.
+_LEAST_RATIO, _LARGEST_RATIO = 1e-15, 1e15
+
 
 class Likelihood(Protocol):
-    """What training and scoring need of a likelihood; D features, R lines of outputs."""
+    """What choosing, training and scoring need of a likelihood; D features, R lines of outputs.
+
+    Attributes
+    ----------
+    name : str
+        What users call it.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def suits(cls, X: Floats) -> bool:
+        """Say whether ``likelihood="auto"`` may take it for a table."""
+
+    @classmethod
+    def check(cls, X: Floats) -> None:
+        """Raise ValueError for rows that it gives no density."""
+
+    @classmethod
+    def of(cls, noise_variance: str | float) -> type[Likelihood]:
+        """Return the class for a parameter ``noise_variance``."""
+
+    @classmethod
+    def measure(cls, X: Floats, weights: Array | None) -> Standard:
+        """Choose the units of the network."""
+
+    @classmethod
+    def make(
+        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
+    ) -> Likelihood:
+        """Make the likelihood of rows in these units."""
+
+    def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Say which columns have the least variance that is allowed, given the constant ones."""
 
     def n_outputs(self, n_features: int) -> int:
         """Width of the decoder's output."""
@@ -63,8 +103,39 @@ class Likelihood(Protocol):
         """Draw a row from each line."""
 
 
-class _Gaussian:
+class Gaussian:
+    """A Gaussian whose mean is the decoder's output; subclasses say what its variance is."""
+
+    name: ClassVar[str] = "gaussian"
+    has_own_variances: ClassVar[bool] = False  # each column has its own
     bounds = _BOUNDS
+
+    @classmethod
+    def suits(cls, X: Floats) -> bool:
+        return True
+
+    @classmethod
+    def check(cls, X: Floats) -> None:
+        """Do nothing: every finite row has a density."""
+
+    @classmethod
+    def of(cls, noise_variance: str | float) -> type[Gaussian]:
+        if isinstance(noise_variance, str):
+            return NOISE_VARIANCES[noise_variance]
+        return KnownVariance
+
+    @classmethod
+    def measure(cls, X: Floats, weights: Array | None) -> Standard:
+        return measure(X, weights, one_scale=not cls.has_own_variances)
+
+    @classmethod
+    def make(
+        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
+    ) -> Gaussian:
+        return cls()
+
+    def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return constant if self.has_own_variances else constant & constant.all()
 
     def n_outputs(self, n_features: int) -> int:
         return n_features
@@ -105,7 +176,7 @@ class _Gaussian:
 
 
 @dataclass(frozen=True)
-class KnownVariance(_Gaussian):
+class KnownVariance(Gaussian):
     """Gaussian with one variance that the user gave.
 
     Parameters
@@ -116,26 +187,48 @@ class KnownVariance(_Gaussian):
     log_variance: Floats
     bounds = _NO_BOUNDS
 
+    @classmethod
+    def make(
+        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
+    ) -> KnownVariance:
+        """Make it, or raise ValueError if the variance is out of the range for the rows."""
+        log_ratio = float(np.log(noise_variance) - 2.0 * np.log(standard.scale[0]))
+        if not np.log(_LEAST_RATIO) <= log_ratio <= np.log(_LARGEST_RATIO):
+            raise ValueError(
+                f"noise_variance={noise_variance} is {np.exp(log_ratio):.3g} times the mean "
+                f"variance of X's columns, which must be between {_LEAST_RATIO:g} and "
+                f"{_LARGEST_RATIO:g}. Rescale X, or let the noise variance be learned"
+            )
+        return cls(np.array([log_ratio], dtype))
+
+    def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """None: the variance is given."""
+        return np.zeros_like(constant)
+
     def log_variances(self, parameters: Floats) -> Floats:
         return self.log_variance
 
 
-class SharedVariance(_Gaussian):
+class SharedVariance(Gaussian):
     """Gaussian with one learned variance (Rybkin, Daniilidis & Levine 2021)."""
 
     def n_parameters(self, n_features: int) -> int:
         return 1
 
 
-class FeatureVariance(_Gaussian):
+class FeatureVariance(Gaussian):
     """Gaussian with a learned variance for each feature."""
+
+    has_own_variances = True
 
     def n_parameters(self, n_features: int) -> int:
         return n_features
 
 
-class NetworkVariance(_Gaussian):
+class NetworkVariance(Gaussian):
     """Gaussian whose means and log-variances are the decoder's output."""
+
+    has_own_variances = True
 
     def n_outputs(self, n_features: int) -> int:
         return 2 * n_features
@@ -169,6 +262,41 @@ class NetworkVariance(_Gaussian):
 class Bernoulli:
     """Independent features in [0, 1]; the outputs are log odds."""
 
+    name: ClassVar[str] = "bernoulli"
+
+    @classmethod
+    def suits(cls, X: Floats) -> bool:
+        return bool(np.isin(X, (0, 1)).all())
+
+    @classmethod
+    def check(cls, X: Floats) -> None:
+        """Raise ValueError unless all values are in [0, 1]."""
+        outside = np.argwhere((X < 0) | (X > 1))
+        if len(outside):
+            row, column = (int(place) for place in outside[0])
+            raise ValueError(
+                f"likelihood='bernoulli' needs values in [0, 1], but X has {X[row, column]} in "
+                f"row {row}, column {column}. Rescale X (MinMaxScaler), or use "
+                "likelihood='gaussian'"
+            )
+
+    @classmethod
+    def of(cls, noise_variance: str | float) -> type[Bernoulli]:
+        return cls
+
+    @classmethod
+    def measure(cls, X: Floats, weights: Array | None) -> Standard:
+        return unchanged(X.shape[1])
+
+    @classmethod
+    def make(
+        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
+    ) -> Bernoulli:
+        return cls()
+
+    def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.zeros_like(constant)
+
     def n_outputs(self, n_features: int) -> int:
         return n_features
 
@@ -197,3 +325,14 @@ class Bernoulli:
     def draw(self, parameters: Floats, output: Floats, rng: np.random.RandomState) -> Floats:
         probabilities = self.mean(output)
         return (rng.uniform(size=output.shape) < probabilities).astype(output.dtype)
+
+
+# Names of what may be learned about the noise.
+NOISE_VARIANCES: dict[str, type[Gaussian]] = {
+    "shared": SharedVariance,
+    "per_feature": FeatureVariance,
+    "network": NetworkVariance,
+}
+
+# Names of likelihoods; "auto" is the first that suits the rows.
+LIKELIHOODS: dict[str, type[Likelihood]] = {"bernoulli": Bernoulli, "gaussian": Gaussian}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.vae._latents import Batch, Latent
+from skem.vae._latents import Batch, Latent, LatentSpace
 from skem.vae._likelihoods import Likelihood
 from skem.vae._networks import Network
 
@@ -56,7 +56,7 @@ class Space(NamedTuple):
 
     encoder: Floats
     decoder: Floats
-    latent: Any
+    latent: LatentSpace
     losses: Array  # (n_lines,)
     output_gradient: Floats  # (n_lines, n_outputs)
     nothing: Floats  # (0, n_features): no gradient is wanted at the rows

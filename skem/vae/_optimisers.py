@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,4 +68,4 @@ class Momentum:
         )
 
 
-OPTIMISERS: dict[str, Any] = {"adam": Adam, "sgd": Momentum}
+OPTIMISERS: dict[str, type[Adam | Momentum]] = {"adam": Adam, "sgd": Momentum}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.engine import column_moments, is_plain, plain
 
-__all__ = ["Standard", "measure"]
+__all__ = ["Standard", "measure", "unchanged"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -56,6 +56,11 @@ class Standard:
         limits = np.finfo(dtype)
         rows = values.astype(np.float64) * self.scale + self.origin
         return np.clip(rows, limits.min, limits.max, out=rows).astype(dtype, copy=False)
+
+
+def unchanged(n_features: int) -> Standard:
+    """Leave rows in their units."""
+    return Standard(np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=bool))
 
 
 def measure(X: Floats, weights: Array | None, *, one_scale: bool) -> Standard:

@@ -7,17 +7,16 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import DensityMixin
 
 from skem._parameters import Allowed, integer, real
-from skem.vae._base import COMMON, BaseAutoencoder, Floats
-from skem.vae._density import DensityMethods
+from skem.vae._base import COMMON, Floats
+from skem.vae._density import DensityAutoencoder
 from skem.vae._latents import GaussianLatent
 
 __all__ = ["VAE"]
 
 
-class VAE(DensityMethods, DensityMixin, BaseAutoencoder):
+class VAE(DensityAutoencoder):
     """Variational autoencoder.
 
     Encodes rows by a few continuous numbers and decodes them again; reduces dimensions, estimates

@@ -171,11 +171,11 @@ def test_k_beyond_the_rows_is_left_out(run, refused, tmp_path):
 
 
 def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypatch):
-    def fussy(self, X, weights):
+    def fussy(self, kind, X, weights):
         if self.n_components in failing:
             raise ValueError("no luck\ntoday")
         self.set_params(max_iter=100 if self.n_components == 1 else 1, tol=0.0)
-        return fit_quietly(self, X, weights)
+        return fit_quietly(self, kind, X, weights)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", fussy)
     failing = {2}

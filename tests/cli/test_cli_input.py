@@ -138,9 +138,9 @@ def test_missing_dependency(refused, table, tmp_path, monkeypatch, module):
 
 
 def test_table_that_changes_meanwhile(refused, table, tmp_path, monkeypatch):
-    def truncate(self, X, weights):
+    def truncate(self, kind, X, weights):
         table.write_text("x,y,name,flag\n1,2,a,True\n")
-        return fit_quietly(self, X, weights)
+        return fit_quietly(self, kind, X, weights)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", truncate)
     options = ["-k", 1, "--columns", "x,y", "-o", tmp_path / "out.csv"]
@@ -154,7 +154,7 @@ def test_out_of_memory_and_infinite_bic(refused, table, monkeypatch):
     says = ["no fit succeeded: ", "full with 1: ", "not finite: ", "'bic': inf"]
     refused("cluster", table, *options, says=says)
 
-    def exhaust(self, X, weights):
+    def exhaust(self, kind, X, weights):
         raise MemoryError
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", exhaust)

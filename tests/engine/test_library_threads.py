@@ -130,7 +130,7 @@ def test_the_last_to_leave_lifts_what_another_thread_set():
 def test_concurrent_callers():
     def work(caller):
         with Threads(2) as threads:
-            return threads.fold(lambda task, space: blas_threads(), set.union, 2, list)
+            return threads.fold_in_order(lambda task, space: blas_threads(), set.union, 2, list)
 
     before = blas_threads()
     with ThreadPoolExecutor(4) as pool:
@@ -144,7 +144,7 @@ def test_limit_is_restored_after_an_error(limit):
     with threadpool_limits(limit):
         before = blas_threads()
         with pytest.raises(ZeroDivisionError), Threads(2) as threads:
-            threads.fold(lambda task, space: 1 // task, int.__add__, 4, list)
+            threads.fold_in_order(lambda task, space: 1 // task, int.__add__, 4, list)
         assert blas_threads() == before
 
 

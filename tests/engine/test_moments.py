@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import exact
 
-from skem.engine.table import column_moments
+from skem.engine import column_moments
 
 
 def check(X, weights=None, rtol=1e-12):

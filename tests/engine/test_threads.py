@@ -15,7 +15,7 @@ def join(total, result):
 
 def fold_all(n_threads, visit, n_tasks, at_once=1, add=join, space=list):
     with Threads(n_threads) as threads:
-        return threads.fold(visit, add, n_tasks, space, at_once)
+        return threads.fold_in_order(visit, add, n_tasks, space, at_once)
 
 
 @pytest.mark.core
@@ -142,8 +142,8 @@ def test_a_team_can_fold_again_after_an_error():
 
     with Threads(2) as threads:
         with pytest.raises(ValueError, match="once"):
-            threads.fold(visit, join, 9, list)
-        assert threads.fold(lambda task, space: [task], join, 9, list) == list(range(9))
+            threads.fold_in_order(visit, join, 9, list)
+        assert threads.fold_in_order(lambda task, space: [task], join, 9, list) == list(range(9))
 
 
 def test_interrupt_of_the_caller_gets_out():

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.cases import small_plan
 
-from skem.engine import Tile, TilePlan
+from skem.engine import Table, Tile, Workplace, plan_tiles
 from skem.families import GAUSSIAN_FAMILIES
+from skem.scoring import CentredDiagonalScorer, CentredScorer, LinearScorer, ProjectedScorer
 
 SHAPES = {
     "n_rows": st.integers(1, 300_000),
@@ -16,14 +18,20 @@ SHAPES = {
 }
 
 
+def table_of(n_rows):
+    """A table of so many rows that takes no memory."""
+    return Table(np.broadcast_to(0.0, (n_rows, 1)), None, np.zeros(1), np.ones(1))
+
+
 @pytest.mark.core
 @settings(max_examples=100, deadline=None)
 @given(**SHAPES, block_size=st.none() | st.integers(1, 400_000))
 def test_tiles_cover_every_row_once(block_size, **shapes):
-    plan = TilePlan(**shapes, block_size=block_size)
+    plan = plan_tiles(**shapes, block_size=block_size)
+    source = table_of(shapes["n_rows"])
     last = 0
-    for group in range(plan.n_groups):
-        tiles = plan.tiles(group)
+    for group in range(source.n_groups(plan)):
+        tiles = source.tiles(plan, group)
         assert tiles
         for start, stop in tiles:
             assert start == last
@@ -36,67 +44,76 @@ def test_tiles_cover_every_row_once(block_size, **shapes):
 @settings(max_examples=100, deadline=None)
 @given(**SHAPES, block_size=st.integers(1, 400_000))
 def test_cut_does_not_depend_on_block_size(block_size, **shapes):
-    plain, blocks = TilePlan(**shapes), TilePlan(**shapes, block_size=block_size)
+    plain, blocks = plan_tiles(**shapes), plan_tiles(**shapes, block_size=block_size)
     assert plain.chunks == blocks.chunks
-    assert [plain.tiles(g) for g in range(plain.n_groups)] == [
-        blocks.tiles(g) for g in range(blocks.n_groups)
-    ]
+    source = table_of(shapes["n_rows"])
+    n_groups = source.n_groups(plain)
+    assert n_groups == source.n_groups(blocks)
+    for group in range(n_groups):
+        assert source.tiles(plain, group) == source.tiles(blocks, group)
 
 
 @settings(max_examples=100, deadline=None)
 @given(**SHAPES, block_size=st.integers(1, 400_000))
 def test_block_size_is_rounded_up_to_whole_groups(block_size, **shapes):
-    plan = TilePlan(**shapes, block_size=block_size)
+    plan = plan_tiles(**shapes, block_size=block_size)
     assert plan.groups_at_once >= 1
     assert plan.groups_at_once * plan.group_rows >= block_size
     assert (plan.groups_at_once - 1) * plan.group_rows < block_size
-    assert TilePlan(**shapes).groups_at_once == 1
+    assert plan_tiles(**shapes).groups_at_once == 1
 
 
 @settings(max_examples=60, deadline=None)
 @given(**SHAPES)
 def test_chunks(**shapes):
-    rows, chunk = TilePlan(**shapes).chunks
+    rows, chunk = plan_tiles(**shapes).chunks
     assert rows >= 1
     assert 1 <= chunk <= shapes["n_pairs"]
-    assert TilePlan(**shapes).tile_rows % rows == 0
+    assert plan_tiles(**shapes).tile_rows % rows == 0
 
 
 @pytest.mark.parametrize("kind", GAUSSIAN_FAMILIES)
 @settings(max_examples=30, deadline=None)
 @given(n_features=st.integers(1, 40), n_components=st.integers(1, 200))
 def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components):
-    n_pairs = len(GAUSSIAN_FAMILIES[kind](0.0).pairs(n_features)[0])
-    plan = TilePlan(5000, n_features, n_components, n_pairs)
-    tile = Tile(plan)
-    for block in (tile.block, tile.block_part):
-        assert block.shape == (n_components, plan.chunks[0])
-    assert tile.products.shape == plan.chunks[::-1]
-    assert tile.sums_part.shape == (plan.chunks[1], n_components)
-    assert len(tile.power) >= max(plan.chunks[0], plan.tile_rows)
-    assert tile.second_part.shape == (n_features, n_features)
+    n_pairs = GAUSSIAN_FAMILIES[kind](0.0).n_products(n_features)
+    plan = plan_tiles(5000, n_features, n_components, n_pairs)
+    products, block, block_part, sums_part = LinearScorer.space(plan)
+    assert block.shape == block_part.shape == (n_components, plan.chunks[0])
+    assert products.shape == plan.chunks[::-1]
+    assert sums_part.shape == (plan.chunks[1], n_components)
+    assert len(Tile(plan).power) >= max(plan.chunks[0], plan.tile_rows)
 
 
 @settings(max_examples=60, deadline=None)
 @given(**SHAPES)
 def test_projected_blocks_divide_the_blocks_of_a_tile(**shapes):
-    plan = TilePlan(**shapes)
-    tile = Tile(plan)
-    n_features, projected_rows = tile.projected.shape
+    plan = plan_tiles(**shapes)
+    space = ProjectedScorer.space(plan)
+    n_features, projected_rows = space.projected.shape
     assert projected_rows <= 256
     assert plan.chunks[0] % projected_rows == 0
     assert projected_rows >= min(64, plan.chunks[0])
-    assert tile.lines.shape == (n_features + 1, projected_rows)
-    assert tile.projected_block.shape == (shapes["n_components"], projected_rows)
-    assert tile.share.shape == (projected_rows,)
+    assert space.lines.shape == (n_features + 1, projected_rows)
+    assert space.block.shape == (shapes["n_components"], projected_rows)
+    assert space.first_part.shape == (n_features + 1, shapes["n_components"])
+    assert space.second_part.shape == (n_features, n_features)
+    centred = CentredScorer.space(plan)
+    assert centred.centred.shape == centred.projected.shape == (n_features, projected_rows)
+    assert centred.part.shape == (n_features, n_features)
+    assert centred.share.shape == CentredDiagonalScorer.space(plan).shape == (projected_rows,)
+
+
+def test_a_workplace_makes_each_kind_of_scratch_once():
+    workplace = Workplace(plan_tiles(1000, 3, 4, 10))
+    linear = workplace.space(LinearScorer.space)
+    assert workplace.space(LinearScorer.space) is linear
+    assert workplace.space(ProjectedScorer.space) is not linear
 
 
 @pytest.mark.parametrize(("n_rows", "n_places"), [(0, 0), (1, 8), (8, 8), (9, 16), (20, 24)])
 def test_a_tile_holds_whole_blocks(n_rows, n_places):
-    plan = TilePlan(20, 3, 4, 10)
-    object.__setattr__(plan, "tile_rows", 20)
-    object.__setattr__(plan, "chunks", (8, 4))
-    tile = Tile(plan)
+    tile = Tile(small_plan(20, 3, 4, 10, cut=(20, 1, (8, 4))))
     assert tile.hold(n_rows) == (n_rows, n_places)
     assert tile.n_rows == n_rows
     assert min(tile.values.shape[1], tile.scores.shape[1], len(tile.resp)) >= 24
@@ -106,13 +123,13 @@ def test_a_tile_holds_whole_blocks(n_rows, n_places):
 @settings(max_examples=60, deadline=None)
 @given(**SHAPES | {"n_rows": st.integers(1, 500)})
 def test_a_small_table_has_a_small_tile(**shapes):
-    plan = TilePlan(**shapes)
+    plan = plan_tiles(**shapes)
     assert plan.chunks[0] <= shapes["n_rows"] + 63
     assert plan.tile_rows < shapes["n_rows"] + plan.chunks[0]
 
 
 def test_shapes_of_a_tile():
-    plan = TilePlan(1000, 3, 4, 10)
+    plan = plan_tiles(1000, 3, 4, 10)
     tile = Tile(plan)
     assert tile.n_rows == 0
     assert tile.values.shape[0] == 5
@@ -134,6 +151,6 @@ def test_shapes_of_a_tile():
 )
 def test_a_tile_is_small_whatever_the_number_of_rows(n_rows, n_features, n_components):
     n_pairs = (n_features + 1) * (n_features + 2) // 2
-    tile = Tile(TilePlan(n_rows, n_features, n_components, n_pairs))
+    tile = Tile(plan_tiles(n_rows, n_features, n_components, n_pairs))
     size = sum(array.nbytes for array in vars(tile).values() if isinstance(array, np.ndarray))
     assert size < 4e6

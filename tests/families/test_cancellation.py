@@ -44,7 +44,7 @@ def near(matrices, X, means):
 def test_densities(kind, ratio):
     family, parameters, matrices, X, _ = narrow(kind, ratio)
     scorer = family.scorer(parameters, np.zeros(K))
-    got = cases.scores_of(scorer, X, K, len(family.pairs(D)[0]))
+    got = cases.scores_of(scorer, X, K, family.n_products(D))
     wanted = np.column_stack(
         [exact.log_density(X, parameters.means[k], matrices[k]) for k in range(K)]
     )
@@ -94,9 +94,9 @@ def test_one_step_of_em(kind, ratio):
     components = family.rescale(parameters._replace(means=parameters.means - origin), 1.0 / scale)
     theta = MixtureParameters(np.full(K, 0.5), components)
     table = cases.make_table(X, None, origin, scale)
-    visit = cases.make_visit(table, family, K, cut=(16, 1, (8, 3)))
-    with visit.threads:
-        stats = visit.expect(family, family.scorer(components, np.log(theta.weights))).statistics
+    passes = cases.make_passes(table, family, K, cut=(16, 1, (8, 3)))
+    with passes.engine:
+        stats = passes.expect(family, family.scorer(components, np.log(theta.weights))).statistics
     if ratio >= 300:  # each row is wholly its own cluster's
         Z = (X.astype(np.longdouble) - origin) / scale
         weight, mean, scatter = exact.statistics(Z, np.eye(K)[labels])
@@ -125,7 +125,7 @@ def test_a_thin_cluster_at_the_origin(kind, thinness):
     parameters = GaussianParameters(np.zeros((1, 2)), covariances, family.factorise(covariances))
     X = rng.standard_normal((30, 1)) * direction + thinness * rng.standard_normal((30, 1)) * across
     scorer = family.scorer(parameters, np.zeros(1))
-    got = cases.scores_of(scorer, X, 1, len(family.pairs(2)[0]))[:, 0]
+    got = cases.scores_of(scorer, X, 1, family.n_products(2))[:, 0]
     # The rows and the factor of so thin a matrix carry an error of their own.
     own = 1e-15 / thinness**2
     wanted = exact.log_density(X, parameters.means[0], matrix).astype(float)

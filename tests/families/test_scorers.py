@@ -27,7 +27,7 @@ def make(kind, form, theta):
 
 
 def score(kind, scorer, X, n_components):
-    n_pairs = len(cases.make_family(kind).pairs(X.shape[1])[0])
+    n_pairs = cases.make_family(kind).n_products(X.shape[1])
     return cases.scores_of(scorer, X, n_components, n_pairs)
 
 
@@ -114,7 +114,7 @@ def test_summer_sums_about_the_origin(kind):
     family = cases.make_family(kind)
     rng = np.random.default_rng(4)
     X, resp = cases.blobs(40, 2, rng), cases.random_resp(40, 3, rng)
-    n_pairs = len(family.pairs(2)[0])
+    n_pairs = family.n_products(2)
     sums = cases.sums_of(family.summer(3, 2), X, resp, n_pairs)
     weight, first, second = family.unpack(sums)
     np.testing.assert_allclose(weight, resp.sum(axis=0), rtol=1e-13)
@@ -136,10 +136,10 @@ def test_pieces_of_uneven_size(kind, form):
     rng = np.random.default_rng(5)
     theta = cases.random_theta(kind, 2, 3, rng)
     family, scorer = cases.make_family(kind), make(kind, form, theta)
-    X, n_pairs = rng.standard_normal((7, 3)), len(family.pairs(3)[0])
-    tile = cases.filled_tile(X, 2, n_pairs, (7, 1, (3, 2)))
-    scorer.score(tile)
+    X, n_pairs = rng.standard_normal((7, 3)), family.n_products(3)
+    workplace = cases.filled_workplace(X, 2, n_pairs, (7, 1, (3, 2)))
+    scorer.score(workplace.tile, workplace.space(scorer.space))
     wanted = gaussian.log_joint(
         kind, X, theta.weights, theta.components.means, theta.components.covariances
     )
-    np.testing.assert_allclose(tile.scores[:, :7].T, wanted, rtol=1e-12)
+    np.testing.assert_allclose(workplace.tile.scores[:, :7].T, wanted, rtol=1e-12)

@@ -105,7 +105,7 @@ def test_split_blocks_are_the_whole(kind, seed, cut):
 def test_sums_of_one_scorer_add_up_array_by_array(kind):
     family = cases.make_family(kind)
     X, resp, _ = parts(kind, 5, n_parts=2)
-    n_pairs = len(family.pairs(D)[0])
+    n_pairs = family.n_products(D)
     parameters = cases.random_parameters(kind, K, D, np.random.default_rng(0))
     for make in (family.packed_scorer, family.centred_scorer):
         scorer = make(parameters, np.zeros(K))

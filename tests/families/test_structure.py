@@ -129,7 +129,7 @@ def test_typical_scale(kind):
     weights = rng.dirichlet(np.ones(3))
     inverses = np.array([np.diag(np.linalg.inv(matrix)) for matrix in matrices])
     wanted = 1 / np.sqrt(weights @ inverses)
-    got = family.typical_scale(weights, parameters.factors, 2)
+    got = family.typical_scale(weights, parameters)
     assert got.shape == (2,)
     np.testing.assert_allclose(got, wanted, rtol=1e-10)
 

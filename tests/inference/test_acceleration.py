@@ -13,8 +13,8 @@ from skem.families import (
     SingularCovarianceError,
     StickBreakingWeights,
 )
-from skem.inference import ACCELERATIONS, PointRule, VariationalRule, Visit, batch_em
-from skem.inference.acceleration import Accelerator, Coordinates
+from skem.inference import ACCELERATIONS, GivenShares, Passes, PointRule, VariationalRule, batch_em
+from skem.inference.acceleration import Accelerator
 
 K, D = 3, 2
 families = pytest.mark.parametrize("kind", gaussian.KINDS)
@@ -35,25 +35,25 @@ def make_rule(kind, which, rng, reg_covar=0.0):
 
 
 def setting(kind, which="ml", seed=0, n_rows=200, weighted=False, reg_covar=0.0, spread=1.2):
-    """A visit, a rule and a start, of clusters that overlap."""
+    """A passes, a rule and a start, of clusters that overlap."""
     rng = np.random.default_rng(seed)
     X = cases.blobs(n_rows, D, rng, spread=spread)
     X = (X - X.mean(axis=0)) / X.std(axis=0)
     weights = rng.uniform(0.2, 3.0, n_rows) if weighted else None
     rule = make_rule(kind, which, rng, reg_covar)
-    visit = cases.make_visit(cases.make_table(X, weights), rule.family, K)
+    passes = cases.make_passes(cases.make_table(X, weights), rule.family, K)
     resp = rng.dirichlet(np.full(K, 0.3), size=n_rows)
-    with visit.threads:
+    with passes.engine:
         summer = rule.family.summer(K, D)
-        stats = visit.summarise(rule.family, summer, lambda a, b: resp[a:b])
-        theta = rule.arrange(rule.update(stats, rule.blank(K, D)))
-    return visit, rule, theta
+        stats = passes.summarise(rule.family, summer, GivenShares(resp))
+        theta = rule.arrange(rule.update(stats, rule.without_rows(K, D)))
+    return passes, rule, theta
 
 
-def run(visit, rule, theta, acceleration, max_iter=3000, tol=1e-8, after_iteration=None):
-    with visit.threads:
+def run(passes, rule, theta, acceleration, max_iter=3000, tol=1e-8, after_iteration=None):
+    with passes.engine:
         return batch_em(
-            visit,
+            passes,
             rule,
             theta,
             max_iter=max_iter,
@@ -63,53 +63,54 @@ def run(visit, rule, theta, acceleration, max_iter=3000, tol=1e-8, after_iterati
         )
 
 
-def bound_at(visit, rule, theta):
-    with visit.threads:
-        local = visit.expect(rule.family, rule.scorer(theta))
-    return (local.log_normaliser + rule.regulariser(theta)) / visit.table.total_weight
+def bound_at(passes, rule, theta):
+    with passes.engine:
+        local = passes.expect(rule.family, rule.scorer(theta))
+    return (local.log_normaliser + rule.regulariser(theta)) / passes.source.total_weight
 
 
 @pytest.fixture
-def passes(monkeypatch):
+def made(monkeypatch):
     """A list that grows by one with each E-step over the rows."""
-    made = []
-    expect = Visit.expect
+    calls = []
+    for name in ("expect", "log_normaliser"):
+        method = getattr(Passes, name)
 
-    def counted(*args, **options):
-        made.append(1)
-        return expect(*args, **options)
+        def counted(*args, method=method, **options):
+            calls.append(1)
+            return method(*args, **options)
 
-    monkeypatch.setattr(Visit, "expect", counted)
-    return made
+        monkeypatch.setattr(Passes, name, counted)
+    return calls
 
 
-def count(passes, fit):
-    before = len(passes)
+def count(made, fit):
+    before = len(made)
     result = fit()
-    return len(passes) - before, result
+    return len(made) - before, result
 
 
 def random_statistics(kind, which, seed):
     """A rule, and statistics after a few steps of it."""
-    visit, rule, theta = setting(kind, which, seed, reg_covar=1e-6)
-    theta = run(visit, rule, theta, None, max_iter=3, tol=0.0).theta
-    with visit.threads:
-        stats = visit.expect(rule.family, rule.scorer(theta)).statistics
-    return visit, rule, stats
+    passes, rule, theta = setting(kind, which, seed, reg_covar=1e-6)
+    theta = run(passes, rule, theta, None, max_iter=3, tol=0.0).theta
+    with passes.engine:
+        stats = passes.expect(rule.family, rule.scorer(theta)).statistics
+    return passes, rule, stats
 
 
 @pytest.mark.core
 @families
 @pytest.mark.parametrize("which", RULES)
 def test_coordinates_are_a_bijection(kind, which):
-    visit, rule, stats = random_statistics(kind, which, 0)
-    coordinates = Coordinates(rule, visit.table.total_weight, stats)
+    passes, rule, stats = random_statistics(kind, which, 0)
+    coordinates = rule.family.coordinates(rule.prior, passes.source.total_weight, stats)
     origin = coordinates.encode(stats)
     rng = np.random.default_rng(1)
     for size in (0.0, 1e-3, 0.3):
         vector = origin + size * rng.standard_normal(len(origin)) / len(origin)
         decoded = coordinates.decode(vector)
-        assert decoded.weight.sum() == pytest.approx(visit.table.total_weight)
+        assert decoded.weight.sum() == pytest.approx(passes.source.total_weight)
         again = coordinates.decode(coordinates.encode(decoded))
         for part, expected in zip(again, decoded, strict=True):
             np.testing.assert_allclose(part, expected, rtol=1e-9, atol=1e-9)
@@ -120,7 +121,7 @@ def test_coordinates_are_a_bijection(kind, which):
 
 def complete_divergence(rule, stats, other):
     """KL between the joint distributions of a row and its component, by NumPy alone."""
-    theta, changed = (rule.update(s, rule.blank(K, D)) for s in (stats, other))
+    theta, changed = (rule.update(s, rule.without_rows(K, D)) for s in (stats, other))
     total = float((theta.weights * np.log(theta.weights / changed.weights)).sum())
     dense = [rule.family.dense(t.components.covariances, K, D) for t in (theta, changed)]
     for k, weight in enumerate(theta.weights):
@@ -134,8 +135,8 @@ def complete_divergence(rule, stats, other):
 
 @families
 def test_half_the_squared_distance_is_the_divergence(kind):
-    visit, rule, stats = random_statistics(kind, "ml", 0)
-    coordinates = Coordinates(rule, visit.table.total_weight, stats)
+    passes, rule, stats = random_statistics(kind, "ml", 0)
+    coordinates = rule.family.coordinates(rule.prior, passes.source.total_weight, stats)
     origin = coordinates.encode(stats)
     rng = np.random.default_rng(2)
     for _ in range(5):
@@ -146,8 +147,8 @@ def test_half_the_squared_distance_is_the_divergence(kind):
 
 
 def test_coordinates_that_no_rows_could_have():
-    visit, rule, stats = random_statistics("full", "ml", 0)
-    coordinates = Coordinates(rule, visit.table.total_weight, stats)
+    passes, rule, stats = random_statistics("full", "ml", 0)
+    coordinates = rule.family.coordinates(rule.prior, passes.source.total_weight, stats)
     vector = coordinates.encode(stats)
     first = K + K * D
     for value in (-1e3, 1e6, np.nan):  # narrower than reg_covar; overflow; no number
@@ -163,12 +164,12 @@ def test_coordinates_that_no_rows_could_have():
 @pytest.mark.parametrize("which", RULES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_bounds_never_fall(kind, method, which, weighted):
-    visit, rule, theta = setting(kind, which, weighted=weighted, reg_covar=1e-6)
-    result = run(visit, rule, theta, method, max_iter=150, tol=1e-9)
+    passes, rule, theta = setting(kind, which, weighted=weighted, reg_covar=1e-6)
+    result = run(passes, rule, theta, method, max_iter=150, tol=1e-9)
     assert (np.diff(result.bounds) >= 0).all()
     assert result.n_iter == len(result.bounds)
     assert result.bound == result.bounds[-1]
-    np.testing.assert_allclose(result.bound, bound_at(visit, rule, result.theta), rtol=1e-10)
+    np.testing.assert_allclose(result.bound, bound_at(passes, rule, result.theta), rtol=1e-10)
 
 
 @methods
@@ -179,10 +180,10 @@ def test_bounds_never_fall(kind, method, which, weighted):
     reg_covar=st.sampled_from([1e-6, 1e-2, 0.3]),
 )
 def test_bounds_never_fall_at_random(method, kind, seed, reg_covar):
-    visit, rule, theta = setting(kind, "ml", seed, n_rows=40, weighted=True, reg_covar=reg_covar)
-    result = run(visit, rule, theta, method, max_iter=60, tol=1e-9)
+    passes, rule, theta = setting(kind, "ml", seed, n_rows=40, weighted=True, reg_covar=reg_covar)
+    result = run(passes, rule, theta, method, max_iter=60, tol=1e-9)
     assert (np.diff(result.bounds) >= 0).all()
-    np.testing.assert_allclose(result.bound, bound_at(visit, rule, result.theta), rtol=1e-10)
+    np.testing.assert_allclose(result.bound, bound_at(passes, rule, result.theta), rtol=1e-10)
 
 
 @families
@@ -190,10 +191,10 @@ def test_bounds_never_fall_at_random(method, kind, seed, reg_covar):
 @pytest.mark.parametrize("which", RULES)
 def test_the_end_is_that_of_plain_iterations(kind, method, which):
     # From where only one maximum is near.
-    visit, rule, theta = setting(kind, which, reg_covar=1e-6, spread=2.5)
-    near = run(visit, rule, theta, None, tol=1e-4).theta
-    plain = run(visit, rule, near, None, max_iter=20_000, tol=1e-14)
-    fast = run(visit, rule, near, method, tol=1e-10)
+    passes, rule, theta = setting(kind, which, reg_covar=1e-6, spread=2.5)
+    near = run(passes, rule, theta, None, tol=1e-4).theta
+    plain = run(passes, rule, near, None, max_iter=20_000, tol=1e-14)
+    fast = run(passes, rule, near, method, tol=1e-10)
     assert fast.converged
     np.testing.assert_allclose(fast.bound, plain.bound, rtol=0, atol=1e-8)
     np.testing.assert_allclose(
@@ -204,10 +205,10 @@ def test_the_end_is_that_of_plain_iterations(kind, method, which):
 @pytest.mark.core
 @methods
 @pytest.mark.parametrize("which", ["ml", "map", "dirichlet"])
-def test_far_fewer_passes_on_a_slow_case(passes, method, which):
-    visit, rule, theta = setting("full", which, seed=3, reg_covar=1e-6, spread=0.7)
-    slow, plain = count(passes, lambda: run(visit, rule, theta, None))
-    quick, fast = count(passes, lambda: run(visit, rule, theta, method))
+def test_far_fewer_passes_on_a_slow_case(made, method, which):
+    passes, rule, theta = setting("full", which, seed=3, reg_covar=1e-6, spread=0.7)
+    slow, plain = count(made, lambda: run(passes, rule, theta, None))
+    quick, fast = count(made, lambda: run(passes, rule, theta, method))
     assert slow > 150
     assert quick == fast.n_iter + 1
     assert quick < slow / 3
@@ -225,7 +226,7 @@ class Wild:
     def propose(self, x, image):
         return image + self.shift
 
-    def judge(self, accepted):
+    def record(self, accepted):
         self.judged.append(accepted)
 
     def forget(self):
@@ -234,9 +235,9 @@ class Wild:
 
 @methods
 def test_the_first_iterations_are_plain(method):
-    visit, rule, theta = setting("full")
-    plain = run(visit, rule, theta, None, max_iter=1, tol=0.0)
-    fast = run(visit, rule, theta, method, max_iter=1, tol=0.0)
+    passes, rule, theta = setting("full")
+    plain = run(passes, rule, theta, None, max_iter=1, tol=0.0)
+    fast = run(passes, rule, theta, method, max_iter=1, tol=0.0)
     assert fast.bounds == plain.bounds
 
 
@@ -246,11 +247,11 @@ def test_the_first_iterations_are_plain(method):
 def test_what_lowers_the_bound_is_undone(monkeypatch, kind, which):
     wild = Wild(0.7)
     monkeypatch.setitem(ACCELERATIONS, "wild", lambda: wild)
-    visit, rule, theta = setting(kind, which, reg_covar=1e-6, spread=2.5)
-    plain = run(visit, rule, theta, None, max_iter=12, tol=0.0)
+    passes, rule, theta = setting(kind, which, reg_covar=1e-6, spread=2.5)
+    plain = run(passes, rule, theta, None, max_iter=12, tol=0.0)
     seen = []
     fast = run(
-        visit,
+        passes,
         rule,
         theta,
         "wild",
@@ -273,33 +274,33 @@ def test_what_lowers_the_bound_is_undone(monkeypatch, kind, which):
 
 
 @pytest.mark.parametrize("shift", [np.nan, 1e300, -1e300])
-def test_guesses_that_are_nothing_cost_no_pass(monkeypatch, passes, shift):
+def test_guesses_that_are_nothing_cost_no_pass(monkeypatch, made, shift):
     wild = Wild(shift)
     monkeypatch.setitem(ACCELERATIONS, "wild", lambda: wild)
-    visit, rule, theta = setting("full", reg_covar=1e-6)
-    slow, plain = count(passes, lambda: run(visit, rule, theta, None, max_iter=20, tol=0.0))
-    quick, fast = count(passes, lambda: run(visit, rule, theta, "wild", max_iter=20, tol=0.0))
+    passes, rule, theta = setting("full", reg_covar=1e-6)
+    slow, plain = count(made, lambda: run(passes, rule, theta, None, max_iter=20, tol=0.0))
+    quick, fast = count(made, lambda: run(passes, rule, theta, "wild", max_iter=20, tol=0.0))
     assert quick == slow
     assert fast.bounds == plain.bounds
 
 
 def test_a_run_without_good_guesses_converges_all_the_same(monkeypatch):
     monkeypatch.setitem(ACCELERATIONS, "wild", lambda: Wild(0.7))
-    visit, rule, theta = setting("full", reg_covar=1e-6, spread=2.5)
-    plain = run(visit, rule, theta, None, tol=1e-6)
-    fast = run(visit, rule, theta, "wild", tol=1e-6)
+    passes, rule, theta = setting("full", reg_covar=1e-6, spread=2.5)
+    plain = run(passes, rule, theta, None, tol=1e-6)
+    fast = run(passes, rule, theta, "wild", tol=1e-6)
     assert fast.converged
     assert fast.n_iter <= 2 * plain.n_iter + 10
     np.testing.assert_allclose(fast.bound, plain.bound, atol=1e-5)
 
 
 def test_a_rule_that_finds_a_singular_covariance_in_a_guess(monkeypatch):
-    visit, rule, theta = setting("full", reg_covar=1e-6)
-    with visit.threads:
-        stats = visit.expect(rule.family, rule.scorer(theta)).statistics
-    accelerator = Accelerator(rule, visit.table.total_weight, 1e-3, "anderson")
+    passes, rule, theta = setting("full", reg_covar=1e-6)
+    with passes.engine:
+        stats = passes.expect(rule.family, rule.scorer(theta)).statistics
+    accelerator = Accelerator(rule, passes.source.total_weight, 1e-3, "anderson")
     assert accelerator.guess(theta, stats) is None
-    accelerator.judge(1.0, True)
+    accelerator.record_plain(1.0, True)
 
     def singular(*args):
         raise SingularCovarianceError(0)
@@ -307,7 +308,7 @@ def test_a_rule_that_finds_a_singular_covariance_in_a_guess(monkeypatch):
     monkeypatch.setattr(PointRule, "update", singular)
     for _ in range(3):
         assert accelerator.guess(theta, stats) is None
-        accelerator.judge(1.0, True)
+        accelerator.record_plain(1.0, True)
 
 
 @methods
@@ -318,17 +319,17 @@ def test_singular_scatters_leave_iterations_plain(method):
     accelerator = Accelerator(rule, 3.0, 1e-3, method)
     for _ in range(3):
         assert accelerator.guess(theta, stats) is None
-        accelerator.judge(1.0, True)
+        accelerator.record_plain(1.0, True)
 
 
 @families
 @methods
 @pytest.mark.parametrize("factor", [1e-100, 1e-6, 1e100])
 def test_the_unit_of_the_weights_does_not_matter(kind, method, factor):
-    visit, rule, theta = setting(kind, weighted=True)
-    result = run(visit, rule, theta, method, max_iter=25)
-    visit.table.weights[:] *= factor
-    scaled = run(visit, rule, theta, method, max_iter=25)
+    passes, rule, theta = setting(kind, weighted=True)
+    result = run(passes, rule, theta, method, max_iter=25)
+    passes.source.weights[:] *= factor
+    scaled = run(passes, rule, theta, method, max_iter=25)
     assert scaled.n_iter == result.n_iter
     np.testing.assert_allclose(scaled.bounds, result.bounds, rtol=1e-9)
 
@@ -336,12 +337,12 @@ def test_the_unit_of_the_weights_does_not_matter(kind, method, factor):
 @methods
 @pytest.mark.parametrize("which", ["ml", "dirichlet"])
 def test_a_component_without_rows(method, which):
-    visit, rule, theta = setting("full", which, reg_covar=1e-6)
+    passes, rule, theta = setting("full", which, reg_covar=1e-6)
     if which == "ml":
         far = theta.components.means.copy()
         far[2] = 1e3
         theta = theta._replace(components=theta.components._replace(means=far))
-    result = run(visit, rule, theta, method, max_iter=60)
+    result = run(passes, rule, theta, method, max_iter=60)
     assert np.isfinite(result.bounds).all()
     assert (np.diff(result.bounds) >= 0).all()
     if which == "ml":
@@ -351,10 +352,10 @@ def test_a_component_without_rows(method, which):
 
 @methods
 def test_one_component_is_at_its_end_at_once(method):
-    visit, rule, _ = setting("full")
-    visit = cases.make_visit(visit.table, rule.family, 1)
+    passes, rule, _ = setting("full")
+    passes = cases.make_passes(passes.source, rule.family, 1)
     theta = cases.random_theta("full", 1, D, np.random.default_rng(0))
-    result = run(visit, rule, theta, method, tol=1e-12)
+    result = run(passes, rule, theta, method, tol=1e-12)
     assert result.converged
     assert result.n_iter < 10
 
@@ -377,7 +378,7 @@ def test_another_order_of_the_components_is_a_new_beginning(method):
         guess = accelerator.guess(theta, statistics(*weight))
         remembered.append(accelerator.coordinates is not None)
         assert guess is None or (np.diff(accelerator.tried.weight) <= 0).all()
-        accelerator.judge(1.0, True)
+        accelerator.record_plain(1.0, True)
     # None before the first iteration, none after the components changed places.
     assert remembered[:3] == [False, True, False]
     assert (np.diff(accelerator.source.weight) <= 0).all()

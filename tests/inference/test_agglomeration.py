@@ -208,9 +208,9 @@ def test_pickle():
 def find(method, rows, k=3, seed=0):
     family = cases.make_family("full", 1e-2)
     rule = PointRule(CategoricalWeights(), family, family.flat_prior(rows.X.shape[1]))
-    start = Start(method, k, np.random.RandomState(seed), rows.origin, rows.scale)
+    start = Start(method, k, np.random.RandomState(seed), rows, rows.origin, rows.scale)
     with Threads(1) as threads:
-        return find_start(cases.make_visit(rows, family, k, threads, None), rule, start)
+        return find_start(cases.make_passes(rows, family, k, threads, None), rule, start)
 
 
 @pytest.mark.core

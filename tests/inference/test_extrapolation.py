@@ -48,7 +48,7 @@ def test_squarem_starts_with_two_steps_and_grows_with_success():
         lengths.append(squarem.length)
         r, v = x - first, image(x) - 2 * x + first
         np.testing.assert_allclose(guess, first + 2 * lengths[-1] * r + lengths[-1] ** 2 * v)
-        squarem.judge(accepted)
+        squarem.record(accepted)
         if len(lengths) == 1:
             np.testing.assert_allclose(guess, image(x))
     assert lengths[0] == 1.0
@@ -117,10 +117,10 @@ def test_anderson_restarts_and_is_damped_by_failure():
         assert anderson.empty == (number == Anderson.order)
         x = image(x)
     before = anderson.successes
-    anderson.judge(True)
+    anderson.record(True)
     assert anderson.successes == before + 1
     for _ in range(100):
-        anderson.judge(False)
+        anderson.record(False)
     assert anderson.successes == -Anderson.slowness
 
 

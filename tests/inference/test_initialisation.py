@@ -26,15 +26,15 @@ def table(weighted=False, scale=(1.0, 1.0)):
 
 def start_of(method, rows, seed=0):
     rng = np.random.RandomState(seed)
-    return Start(method, K, rng, rows.origin, rows.scale)
+    return Start(method, K, rng, rows, rows.origin, rows.scale)
 
 
 def find(kind, method, rows, seed=0, cut=None, reg_covar=REG, n_threads=1):
     family = cases.make_family(kind, reg_covar)
     rule = PointRule(CategoricalWeights(), family, family.flat_prior(D))
     with Threads(n_threads) as threads:
-        visit = cases.make_visit(rows, family, K, threads, cut)
-        return find_start(visit, rule, start_of(method, rows, seed))
+        passes = cases.make_passes(rows, family, K, threads, cut)
+        return find_start(passes, rule, start_of(method, rows, seed))
 
 
 def expected(kind, rows, resp):
@@ -165,7 +165,7 @@ def test_a_seed_decides_and_the_generator_moves_on(kind, method):
     start = start_of(method, rows)
     before = start.rng.get_state()[1:3]
     with Threads(1) as threads:
-        find_start(cases.make_visit(rows, family, K, threads), rule, start)
+        find_start(cases.make_passes(rows, family, K, threads), rule, start)
     after = start.rng.get_state()[1:3]
     assert not (np.array_equal(before[0], after[0]) and before[1] == after[1])
 

@@ -49,17 +49,17 @@ def set_scene(X, weights, rule, resp, n_iter=0, least=1.0, standard=None):
     k = resp.shape[1]
     origin, scale = standard or (X.mean(axis=0), np.full(D, X.std()))
     table = cases.make_table(X, weights, origin, scale)
-    visit = cases.make_visit(table, rule.family, k)
+    passes = cases.make_passes(table, rule.family, k)
     rows = (X - table.origin) / table.scale
     weights = np.ones(len(X)) if weights is None else weights
-    scene = Scene(visit, visit.of(2 * k), rows, weights, rule, least)
-    start = Start(resp, k, np.random.RandomState(0), table.origin, table.scale)
-    return scene, go_on(scene, find_start(visit, rule, start), n_iter)
+    scene = Scene(passes, passes.with_components(2 * k), rows, weights, rule, least)
+    start = Start(resp, k, np.random.RandomState(0), table, table.origin, table.scale)
+    return scene, go_on(scene, find_start(passes, rule, start), n_iter)
 
 
 def go_on(scene, theta, n_iter):
     return batch_em(
-        scene.visit,
+        scene.passes,
         scene.rule,
         theta,
         max_iter=n_iter,
@@ -174,7 +174,7 @@ def test_the_best_move_mends_a_planted_fault(seed, spread, hard):
     gain, theta = promising_moves(scene, run, 0.02, 8)[0]
     assert gain > 0.1
     run = go_on(scene, theta, 20)
-    given = scene.visit.scores(rule.scorer(run.theta)).argmax(axis=0)
+    given = scene.passes.scores(rule.scorer(run.theta)).argmax(axis=0)
     assert adjusted_rand_score(labels, given) > 0.98
 
 
@@ -216,7 +216,7 @@ def test_a_component_is_cut_across_the_axis_of_its_own_rows(kind, across, hard):
         X, centres = X[:, ::-1].copy(), centres[:, ::-1]
     scene, run = set_scene(X, None, flat_rule(kind, hard, 1e-6), np.eye(4)[found], least=9.0)
     moves = promising_moves(scene, run, 0.02, 8)
-    table = scene.visit.table
+    table = scene.passes.source
     for pair in (centres[:2], centres[2:4]):
         apart = [
             np.abs(t.components.means * table.scale + table.origin - pair[:, None]).max(axis=2)

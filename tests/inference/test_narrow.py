@@ -20,7 +20,7 @@ def narrow(kind, width):
     X = CENTRES[labels] + width * rng.standard_normal((N, D))
     family = cases.make_family(kind)
     rule = PointRule(CategoricalWeights(), family, family.flat_prior(D))
-    return cases.make_visit(cases.make_table(X), family, K), rule, labels
+    return cases.make_passes(cases.make_table(X), family, K), rule, labels
 
 
 def assert_maximum_likelihood(kind, theta, X, labels):
@@ -60,17 +60,17 @@ def wide_start(kind, offset=0.0):
 @pytest.mark.parametrize("offset", [0.0, 0.25])
 def test_from_a_wide_start(kind, width, max_iter, offset):
     # The scores are safe in packed form, the sums are not: they belong to narrower clusters.
-    visit, rule, labels = narrow(kind, width)
-    with visit.threads:
+    passes, rule, labels = narrow(kind, width)
+    with passes.engine:
         run = batch_em(
-            visit,
+            passes,
             rule,
             wide_start(kind, offset),
             max_iter=max_iter,
             tol=1e-3,
             after_iteration=lambda *state: False,
         )
-    assert_maximum_likelihood(kind, run.theta, visit.table.X, labels)
+    assert_maximum_likelihood(kind, run.theta, passes.source.X, labels)
 
 
 @pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
@@ -78,31 +78,32 @@ def test_from_a_wide_start(kind, width, max_iter, offset):
 @pytest.mark.parametrize("max_iter", [1, 5])
 def test_one_component_found_and_the_other_wide_and_off(kind, width, max_iter):
     # Sums are about the components' old means here, and the second one's is far off.
-    visit, rule, labels = narrow(kind, width)
+    passes, rule, labels = narrow(kind, width)
     theta = wide_start(kind)
     components = theta.components
     components.means[1] += 0.25
     components.covariances[0] *= (2 * width / 0.2) ** 2
     components = components._replace(factors=rule.family.factorise(components.covariances))
-    with visit.threads:
+    with passes.engine:
         run = batch_em(
-            visit,
+            passes,
             rule,
             theta._replace(components=components),
             max_iter=max_iter,
             tol=1e-3,
             after_iteration=lambda *state: False,
         )
-    assert_maximum_likelihood(kind, run.theta, visit.table.X, labels)
+    assert_maximum_likelihood(kind, run.theta, passes.source.X, labels)
 
 
 @pytest.mark.core
 @families
 @widths
 def test_from_given_responsibilities(kind, width):
-    visit, rule, labels = narrow(kind, width)
-    start = Start(np.eye(K)[labels], K, np.random.RandomState(0), np.zeros(D), np.ones(D))
+    passes, rule, labels = narrow(kind, width)
+    rng, table = np.random.RandomState(0), passes.source
+    start = Start(np.eye(K)[labels], K, rng, table, np.zeros(D), np.ones(D))
     with Threads(1) as threads:
-        visit = cases.make_visit(visit.table, rule.family, K, threads)
-        theta = find_start(visit, rule, start)
-    assert_maximum_likelihood(kind, theta, visit.table.X, labels)
+        passes = cases.make_passes(passes.source, rule.family, K, threads)
+        theta = find_start(passes, rule, start)
+    assert_maximum_likelihood(kind, theta, passes.source.X, labels)

@@ -8,7 +8,7 @@ from scipy.special import xlogy
 from skem.families import CategoricalWeights, StickBreakingWeights
 from skem.families.parsimonious import PARSIMONIOUS
 from skem.inference import PointRule, VariationalRule
-from skem.inference.rules import best
+from skem.inference.rules import maximise_with_bound
 
 ALL_KINDS = (*gaussian.KINDS, *PARSIMONIOUS)
 N, D, K = 60, 2, 3
@@ -45,10 +45,10 @@ def rules_of(kind):
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_the_expected_log_likelihood_is_a_sum_over_rows(kind):
     X, resp, stats = given(kind)
-    n_pairs = len(cases.make_family(kind).pairs(D)[0])
+    n_pairs = cases.make_family(kind).n_products(D)
     for rule in rules_of(kind):
         # At parameters that do not come from these statistics.
-        theta = rule.update(given(kind, seed=3)[2], rule.blank(K, D))
+        theta = rule.update(given(kind, seed=3)[2], rule.without_rows(K, D))
         scores = cases.scores_of(rule.scorer(theta), X, K, n_pairs)
         got = rule.expected_log_likelihood(stats, theta)
         np.testing.assert_allclose(got, (resp * scores).sum(), rtol=1e-10)
@@ -59,7 +59,7 @@ def test_the_expected_log_likelihood_is_a_sum_over_rows(kind):
 def test_of_point_estimates_it_is_that_of_normal_distributions(kind, which):
     X, resp, stats = given(kind)
     rule = make_rule(kind, which)
-    theta, bound = best(rule, stats, rule.blank(K, D))
+    theta, bound = maximise_with_bound(rule, stats, rule.without_rows(K, D))
     joint = gaussian.log_joint(kind, X, theta.weights, *theta.components[:2])
     wanted = (resp * joint).sum()
     np.testing.assert_allclose(rule.expected_log_likelihood(stats, theta), wanted, rtol=1e-10)
@@ -71,14 +71,14 @@ def test_nothing_is_better_than_the_best(kind):
     X, resp, stats = given(kind)
     total = resp.sum(axis=1)
     entropy = xlogy(total, total).sum() - xlogy(resp, resp).sum()
-    n_pairs = len(cases.make_family(kind).pairs(D)[0])
+    n_pairs = cases.make_family(kind).n_products(D)
     for rule in rules_of(kind):
-        theta, bound = best(rule, stats, rule.blank(K, D))
+        theta, bound = maximise_with_bound(rule, stats, rule.without_rows(K, D))
         if isinstance(rule, VariationalRule):
             counts = rule.weights.counts(theta.weights)
             assert counts.argmax() == 0  # in the order that the prior likes best
         others = [rule.update(given(kind, seed)[2], theta) for seed in range(2, 6)]
-        for other in (*others, rule.update(stats, rule.blank(K, D))):
+        for other in (*others, rule.update(stats, rule.without_rows(K, D))):
             value = rule.expected_log_likelihood(stats, other) + rule.regulariser(other)
             assert value <= bound + 1e-9 * abs(bound)
         # With the entropy it is no higher than where each row has its best assignment.

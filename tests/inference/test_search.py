@@ -38,18 +38,18 @@ def visit_to(X, rule, k, weights=None, threads=None):
     rows = X if weights is None else X[weights > 0]
     scale = np.full(X.shape[1], rows.std()) if rule.family.one_scale else rows.std(axis=0)
     table = cases.make_table(X, weights, rows.mean(axis=0), scale)
-    return cases.make_visit(table, rule.family, k, threads)
+    return cases.make_passes(table, rule.family, k, threads)
 
 
-def start_of(visit, seed=0, method="auto"):
-    table = visit.table
+def start_of(passes, seed=0, method="auto"):
+    table = passes.source
     rng = np.random.RandomState(seed)
-    return Start(method, visit.plan.n_components, rng, table.origin, table.scale)
+    return Start(method, passes.plan.n_components, rng, table, table.origin, table.scale)
 
 
-def climb(visit, rule, theta, n_iter=100, tol=1e-8):
+def climb(passes, rule, theta, n_iter=100, tol=1e-8):
     return batch_em(
-        visit,
+        passes,
         rule,
         theta,
         max_iter=n_iter,
@@ -59,8 +59,8 @@ def climb(visit, rule, theta, n_iter=100, tol=1e-8):
     )
 
 
-def labels_of(visit, rule, theta):
-    return visit.scores(rule.scorer(theta)).argmax(axis=0)
+def labels_of(passes, rule, theta):
+    return passes.scores(rule.scorer(theta)).argmax(axis=0)
 
 
 def eight_clusters(n_rows, rng, n_features=2):
@@ -96,14 +96,14 @@ def test_a_planted_fault_is_mended(monkeypatch, kind, hard):
     # EM alone does not mend it: components would have to cross the table.
     X, labels = eight_clusters(320, np.random.default_rng(0))
     for rule in rules(kind, hard):
-        visit = visit_to(X, rule, 8)
-        planted = find_start(visit, rule, start_of(visit, method=plant(labels, X)))
-        stuck = climb(visit, rule, planted).theta
-        assert adjusted_rand_score(labels, labels_of(visit, rule, stuck)) < 0.9
+        passes = visit_to(X, rule, 8)
+        planted = find_start(passes, rule, start_of(passes, method=plant(labels, X)))
+        stuck = climb(passes, rule, planted).theta
+        assert adjusted_rand_score(labels, labels_of(passes, rule, stuck)) < 0.9
         with monkeypatch.context() as patch:
             patch.setattr(search, "start_by_rows", lambda *_, theta=planted: theta)
-            theta = find_start(visit, rule, start_of(visit))
-        assert adjusted_rand_score(labels, labels_of(visit, rule, theta)) > 0.99
+            theta = find_start(passes, rule, start_of(passes))
+        assert adjusted_rand_score(labels, labels_of(passes, rule, theta)) > 0.99
 
 
 @hard_and_soft
@@ -115,10 +115,10 @@ def test_many_clusters_are_found(kind, hard):
     X[:, 0] += 100.0 * far
     labels += 8 * far
     rule = point_rule(kind, hard)
-    visit = visit_to(X, rule, 16)
+    passes = visit_to(X, rule, 16)
     for seed in (5, 9, 10):  # with these k-means gave one component to two clusters
-        theta = find_start(visit, rule, start_of(visit, seed))
-        assert adjusted_rand_score(labels, labels_of(visit, rule, theta)) > 0.99
+        theta = find_start(passes, rule, start_of(passes, seed))
+        assert adjusted_rand_score(labels, labels_of(passes, rule, theta)) > 0.99
 
 
 def mixture(seed, n_rows, k, n_features, spread=1.5):
@@ -131,9 +131,9 @@ def mixture(seed, n_rows, k, n_features, spread=1.5):
     return means[labels] + np.einsum("nij,nj->ni", factors[labels], noise)
 
 
-def count_spikes(visit, theta, kind="full"):
+def count_spikes(passes, theta, kind="full"):
     """Count components with rows, but fewer than three times what determines a covariance."""
-    table = visit.table
+    table = passes.source
     Z = (table.X - table.origin) / table.scale
     weights = np.ones(len(Z)) if table.weights is None else table.weights
     resp, _, _ = gaussian.e_step(kind, Z, weights, theta.weights, *theta.components[:2])
@@ -151,7 +151,7 @@ def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind):
     def spy(scene, run):
         better = move(scene, run)
         if better is not None:
-            seen.append((scene.visit, run, better))
+            seen.append((scene.passes, run, better))
         return better
 
     monkeypatch.setattr(search, "_move", spy)
@@ -159,12 +159,12 @@ def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind):
     for seed in range(6):
         X = mixture(seed, 300, 8, 3)
         weights = np.random.default_rng(seed).uniform(0.0, 4.0, 300)
-        visit = visit_to(X, rule, 8, weights if seed % 2 else None)
-        find_start(visit, rule, start_of(visit, seed))
+        passes = visit_to(X, rule, 8, weights if seed % 2 else None)
+        find_start(passes, rule, start_of(passes, seed))
     assert seen
-    for visit, before, after in seen:
-        assert climb(visit, rule, after.theta, 0).bound > before.bound
-        spikes = [count_spikes(visit, run.theta, kind) for run in (before, after)]
+    for passes, before, after in seen:
+        assert climb(passes, rule, after.theta, 0).bound > before.bound
+        spikes = [count_spikes(passes, run.theta, kind) for run in (before, after)]
         assert spikes[1] <= spikes[0]
 
 
@@ -177,18 +177,18 @@ def test_the_end_is_no_lower_than_the_first_run(monkeypatch, seed, hard):
     X = mixture(seed, 150, 4, 2)
     for k in range(1, 6):
         for rule in rules("full", hard):
-            visit = visit_to(X, rule, k)
-            theta = find_start(visit, rule, start_of(visit, seed))
-            assert climb(visit, rule, theta, 0).bound >= firsts.pop().bound - 1e-6
+            passes = visit_to(X, rule, k)
+            theta = find_start(passes, rule, start_of(passes, seed))
+            assert climb(passes, rule, theta, 0).bound >= firsts.pop().bound - 1e-6
 
 
 def test_one_component_is_all_rows():
     X = mixture(0, 50, 3, 2)
     weights = np.random.default_rng(0).uniform(0.0, 3.0, 50)
     rule = point_rule(reg_covar=0.0)
-    visit = visit_to(X, rule, 1, weights)
-    means, covariances, _ = find_start(visit, rule, start_of(visit)).components
-    table = visit.table
+    passes = visit_to(X, rule, 1, weights)
+    means, covariances, _ = find_start(passes, rule, start_of(passes)).components
+    table = passes.source
     mean = np.average(X, axis=0, weights=weights)
     covariance = np.cov(X.T, aweights=weights, bias=True)
     np.testing.assert_allclose(means[0] * table.scale + table.origin, mean, rtol=1e-10)
@@ -203,10 +203,10 @@ def test_of_two_components_other_starts_are_tried():
         rng = np.random.default_rng(seed)
         labels = rng.integers(2, size=700)
         X = rng.standard_normal((700, 2)) * [30.0, 1.0] + np.outer(labels, [0.0, 7.0])
-        visit = visit_to(X @ [[1.0, 1.0], [1.0, -1.0]], rule, 2)
-        thetas = [find_start(visit, rule, start_of(visit, seed, m)) for m in ("kmeans", "auto")]
+        passes = visit_to(X @ [[1.0, 1.0], [1.0, -1.0]], rule, 2)
+        thetas = [find_start(passes, rule, start_of(passes, seed, m)) for m in ("kmeans", "auto")]
         found.append(
-            [adjusted_rand_score(labels, labels_of(visit, rule, theta)) > 0.95 for theta in thetas]
+            [adjusted_rand_score(labels, labels_of(passes, rule, theta)) > 0.95 for theta in thetas]
         )
     by_k_means, by_search = np.sum(found, axis=0)
     assert by_k_means == 0
@@ -222,14 +222,14 @@ def test_the_rows_that_are_looked_at(monkeypatch, weighted, k):
     rng = np.random.default_rng(1)
     weights = rng.uniform(0.1, 3.0, 300) * (rng.uniform(size=300) < 0.8) if weighted else None
     rule = point_rule()
-    visit = visit_to(X, rule, k, weights)
+    passes = visit_to(X, rule, k, weights)
     tables = []
     monkeypatch.setattr(
         search,
         "batch_em",
-        lambda seen, *a, **b: tables.append(seen.table) or batch_em(seen, *a, **b),
+        lambda seen, *a, **b: tables.append(seen.source) or batch_em(seen, *a, **b),
     )
-    find_start(visit, rule, start_of(visit))
+    find_start(passes, rule, start_of(passes))
     table = tables[0]
     assert all(other is table for other in tables)
     assert len(table.X) == max(70, 7 * 3 * k)
@@ -240,8 +240,8 @@ def test_the_rows_that_are_looked_at(monkeypatch, weighted, k):
         np.testing.assert_array_equal(table.weights, weights[rows])
         assert (table.weights > 0).all()
     # The units are those of all rows.
-    np.testing.assert_array_equal(table.origin, visit.table.origin)
-    np.testing.assert_array_equal(table.scale, visit.table.scale)
+    np.testing.assert_array_equal(table.origin, passes.source.origin)
+    np.testing.assert_array_equal(table.scale, passes.source.scale)
 
 
 @pytest.mark.parametrize("limit", [53, 54])
@@ -252,16 +252,16 @@ def test_too_few_rows_for_many_components(monkeypatch, limit):
     weights = np.tile([1.0, 0.0], 100)
     rule = point_rule()
     for given in (None, weights):
-        visit = visit_to(X, rule, 6, given)
+        passes = visit_to(X, rule, 6, given)
         found, plain = (
-            find_start(visit, rule, start_of(visit, method=method)).components.means
+            find_start(passes, rule, start_of(passes, method=method)).components.means
             for method in ("auto", "kmeans")
         )
         assert np.array_equal(found, plain) == (limit < 54)
     # Where these are all rows there is nothing better to look at.
-    visit = visit_to(X[:50], rule, 6)
+    passes = visit_to(X[:50], rule, 6)
     found, plain = (
-        find_start(visit, rule, start_of(visit, method=method)).components.means
+        find_start(passes, rule, start_of(passes, method=method)).components.means
         for method in ("auto", "kmeans")
     )
     assert not np.array_equal(found, plain)
@@ -273,8 +273,8 @@ def test_threads_change_no_bit():
     found = []
     for n_threads in (1, 3):
         with Threads(n_threads) as threads:
-            visit = visit_to(X, rule, 4, threads=threads)
-            found.append(find_start(visit, rule, start_of(visit)))
+            passes = visit_to(X, rule, 4, threads=threads)
+            found.append(find_start(passes, rule, start_of(passes)))
     for one, other in zip(found[0].components, found[1].components, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -283,9 +283,9 @@ def test_threads_change_no_bit():
 def test_rows_without_covariance_are_an_error(k):
     X = np.repeat(np.random.default_rng(0).standard_normal((20, 1)), 2, axis=1)
     rule = point_rule(reg_covar=0.0)
-    visit = visit_to(X, rule, k)
+    passes = visit_to(X, rule, k)
     with pytest.raises(SingularCovarianceError, match="Increase reg_covar"):
-        find_start(visit, rule, start_of(visit))
+        find_start(passes, rule, start_of(passes))
 
 
 @pytest.mark.parametrize("k", [2, 3])
@@ -293,14 +293,14 @@ def test_starts_without_covariance_are_left_out(monkeypatch, k):
     # Where one start fails, another one may not.
     X = mixture(0, 80, 3, 2)
     rule = point_rule(reg_covar=0.0)
-    visit = visit_to(X, rule, k)
+    passes = visit_to(X, rule, k)
     by_rows = search.start_by_rows
 
-    def fails(visit, rule, start):
+    def fails(passes, rule, start):
         if start.method == "kmeans":
             raise SingularCovarianceError(0)
-        return by_rows(visit, rule, start)
+        return by_rows(passes, rule, start)
 
     monkeypatch.setattr(search, "start_by_rows", fails)
-    theta = find_start(visit, rule, start_of(visit))
-    assert np.isfinite(climb(visit, rule, theta, 0).bound)
+    theta = find_start(passes, rule, start_of(passes))
+    assert np.isfinite(climb(passes, rule, theta, 0).bound)

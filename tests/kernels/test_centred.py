@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skem import kernels
+from skem.kernels.arguments import CentredSpace
 
 N_ROWS, N_COMPONENTS, N_FEATURES, N_PLACES = 17, 3, 3, 32
 # Rows worked on at a time.
@@ -25,6 +26,12 @@ def started(rng):
     return [rng.standard_normal(size) for size in (N_COMPONENTS, shape, (*shape, N_FEATURES))]
 
 
+def scratch(rows):
+    """Room that holds NaN."""
+    shapes = (N_FEATURES, rows), (N_FEATURES, rows), (N_FEATURES, N_FEATURES), rows
+    return CentredSpace(*(np.full(shape, np.nan) for shape in shapes))
+
+
 def test_centred_lines():
     _, values, Z, centres, _ = case()
     out = np.empty((N_FEATURES, N_ROWS))
@@ -40,8 +47,8 @@ def test_centred_scores(n_rows, rows):
     factors = rng.standard_normal((N_COMPONENTS, N_FEATURES, N_FEATURES))
     constants = np.array([0.5, -np.inf, 3.0])
     out = np.full((N_COMPONENTS, N_PLACES + 8), np.nan)
-    scratch = np.full((2, N_FEATURES, rows), np.nan)
-    kernels.centred.centred_scores(values, n_rows, centres, factors, constants, *scratch, out)
+    space = scratch(rows)
+    kernels.centred.centred_scores(values, n_rows, centres, factors, constants, space, out)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             y = factors[k] @ (Z[i] - centres[k])
@@ -56,9 +63,7 @@ def test_centred_sums_are_added(n_rows, rows):
     rng, values, Z, centres, resp = case()
     sums = started(rng)
     wanted = [part.copy() for part in sums]
-    share, part = np.full(rows, np.nan), np.full((N_FEATURES, N_FEATURES), np.nan)
-    scratch = np.full((2, N_FEATURES, rows), np.nan)
-    kernels.centred.centred_sums(values, n_rows, centres, resp, share, *scratch, part, *sums)
+    kernels.centred.centred_sums(values, n_rows, centres, resp, scratch(rows), *sums)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             deviation = Z[i] - centres[k]
@@ -90,9 +95,9 @@ def test_centred_diagonal_sums_are_added(n_rows, rows):
     weight, first, _ = started(rng)
     second = rng.standard_normal(centres.shape)
     wanted = weight.copy(), first.copy(), second.copy()
-    scratch = np.full(rows, np.nan)
+    share = np.full(rows, np.nan)
     sums = weight, first, second
-    kernels.centred.centred_diagonal_sums(values, n_rows, centres, resp, scratch, *sums)
+    kernels.centred.centred_diagonal_sums(values, n_rows, centres, resp, share, *sums)
     for i in range(n_rows):
         for k in range(N_COMPONENTS):
             deviation = Z[i] - centres[k]

@@ -6,12 +6,16 @@ from oracles.differences import finite_differences, relative_error
 
 from skem.vae._networks import ACTIVATIONS, Network
 
-FORMULAS = {
-    "identity": lambda x: x,
-    "relu": lambda x: np.maximum(x, 0),
-    "tanh": np.tanh,
-    "silu": lambda x: x / (1 + np.exp(-x)),
-}
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
+FORMULAS = {"identity": np.positive, "relu": relu, "tanh": np.tanh, "silu": silu}
 WIDTHS = [(3, 2), (4, 5, 2), (3, 4, 6, 2), (1, 1, 1)]
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import logsumexp
 
 from skem import kernels
+from skem.kernels.arguments import LinearModel, LinearSpace, TileLines
 from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 # (rows, pairs) at a time: everything at once, single ones, even and uneven remainders.
@@ -51,23 +52,20 @@ def take(steps, values, n_rows, left, right, chunks, **given):
         "resp": np.zeros((N_PLACES, N_COMPONENTS)),
         "sums": np.zeros((n_pairs, N_COMPONENTS)),
     } | given
-    total = kernels.linear.linear_steps(
-        steps,
-        values,
-        n_rows,
-        made["weights"],
-        left,
-        right,
-        np.ascontiguousarray(made["coefficients"].T),
-        made["constants"],
+    lines = ("scores", "log_normaliser", "factor", "resp")
+    tile = TileLines(
+        values, made["weights"], power, power.view(np.int64), *(made[name] for name in lines)
+    )
+    model = LinearModel(
+        left, right, np.ascontiguousarray(made["coefficients"].T), made["constants"]
+    )
+    space = LinearSpace(
         blank(chunk, rows),
         blank(N_COMPONENTS, rows),
         blank(N_COMPONENTS, rows),
         blank(chunk, N_COMPONENTS),
-        power,
-        power.view(np.int64),
-        *(made[name] for name in ("scores", "log_normaliser", "factor", "resp", "sums")),
     )
+    total = kernels.linear.linear_steps(steps, tile, n_rows, model, space, made["sums"])
     return total, made
 
 

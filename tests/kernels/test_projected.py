@@ -5,6 +5,7 @@ import pytest
 from scipy.special import logsumexp
 
 from skem import kernels
+from skem.kernels.arguments import ProjectedModel, ProjectedSpace, TileLines
 from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 N_ROWS, N_COMPONENTS, N_FEATURES, N_PLACES = 20, 3, 4, 72
@@ -39,20 +40,20 @@ def take(steps, values, n_rows, rows, **given):
         "first": np.zeros((N_FEATURES + 1, N_COMPONENTS)),
         "second": np.zeros((N_FEATURES, N_FEATURES)),
     } | given
-    total = kernels.projected.projected_steps(
-        steps,
-        values,
-        n_rows,
-        *(made[name] for name in ("weights", "projection", "centres", "constants")),
+    lines = ("scores", "log_normaliser", "factor", "resp")
+    tile = TileLines(
+        values, made["weights"], power, power.view(np.int64), *(made[name] for name in lines)
+    )
+    model = ProjectedModel(made["projection"], made["centres"], made["constants"])
+    space = ProjectedSpace(
         blank(N_FEATURES + 1, rows),
         blank(N_FEATURES, rows),
         blank(N_COMPONENTS, rows),
         blank(N_FEATURES + 1, N_COMPONENTS),
         blank(N_FEATURES, N_FEATURES),
-        power,
-        power.view(np.int64),
-        *(made[name] for name in ("scores", "log_normaliser", "factor", "resp")),
-        *(made[name] for name in ("first", "second")),
+    )
+    total = kernels.projected.projected_steps(
+        steps, tile, n_rows, model, space, made["first"], made["second"]
     )
     return total, made
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skem import kernels
-from skem.engine import Table, Tile, TilePlan
+from skem.engine import Table, Tile, plan_tiles
 
 FARTHEST = kernels.rows.FARTHEST
 
@@ -16,11 +16,12 @@ def load(X, weights, origin=None, scale=None):
     n_rows, n_features = X.shape
     origin = np.zeros(n_features) if origin is None else origin
     scale = np.ones(n_features) if scale is None else scale
-    tile = Tile(TilePlan(n_rows, n_features, 2, n_features))
+    plan = plan_tiles(n_rows, n_features, 2, n_features)
+    tile = Tile(plan)
     tile.values.fill(np.nan)
     tile.weights.fill(np.nan)
     Table(X, weights, origin, scale).load(0, n_rows, tile)
-    block_rows = tile.products.shape[1]
+    block_rows = plan.chunks[0]
     n_places = -(-tile.n_rows // block_rows) * block_rows
     assert (tile.values[:, tile.n_rows : n_places] == 0.0).all()
     assert (tile.weights[tile.n_rows : n_places] == 0.0).all()

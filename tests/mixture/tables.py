@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import gaussian
 from sklearn.exceptions import ConvergenceWarning
 
 from skem import EMGaussianMixture, VariationalGaussianMixture
@@ -118,13 +119,14 @@ def component_prior(covariance_type, d, seed=0):
 
 def dense_covariances(mixture):
     """Return the covariances as full matrices (K, D, D)."""
-    k, d = mixture.means_.shape
-    covariances = np.asarray(mixture.covariances_, dtype=np.float64)
-    if covariances.shape == (k,):
-        return covariances[:, None, None] * np.eye(d)
-    if mixture.covariance_type == "tied":
-        return np.tile(covariances, (k, 1, 1))
-    return covariances if covariances.ndim == 3 else covariances[:, :, None] * np.eye(d)
+    shape = mixture.means_.shape
+    return gaussian.matrices(mixture.covariance_type, mixture.covariances_, *shape)
+
+
+def log_joint(mixture, X):
+    """Return the log density of rows and their components by scipy.stats, (n, K)."""
+    parameters = mixture.weights_, mixture.means_, mixture.covariances_
+    return gaussian.log_joint(mixture.covariance_type, X, *parameters)
 
 
 def outputs(mixture, X) -> dict[str, Any]:

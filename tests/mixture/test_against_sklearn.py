@@ -29,11 +29,11 @@ def explicit_start(X, resp, covariance_type, reg_covar):
     full = scatters / weight[:, None, None] + ridge
     variances = np.diagonal(full, axis1=1, axis2=2)
     precisions = {
-        "full": lambda: np.linalg.inv(full),
-        "tied": lambda: np.linalg.inv(scatters.sum(axis=0) / n + ridge),
-        "diag": lambda: 1 / variances,
-        "spherical": lambda: 1 / variances.mean(axis=1),
-    }[covariance_type]()
+        "full": np.linalg.inv(full),
+        "tied": np.linalg.inv(scatters.sum(axis=0) / n + ridge),
+        "diag": 1 / variances,
+        "spherical": 1 / variances.mean(axis=1),
+    }[covariance_type]
     return {"weights_init": weight / n, "means_init": means, "precisions_init": precisions}
 
 
@@ -64,10 +64,10 @@ def assert_same_answers(ours, theirs, X, tolerance=1e-10):
 
 
 TABLES = {
-    "iris": (lambda: load_iris().data, 3),
-    "wine": (lambda: load_wine().data[:, :6], 2),
-    "blobs": (lambda: 3 + blobs(n=200, d=5, k=4, seed=7)[0], 4),
-    "one column": (lambda: blobs(n=120, d=1, k=2, seed=3)[0], 2),
+    "iris": (load_iris().data, 3),
+    "wine": (load_wine().data[:, :6], 2),
+    "blobs": (3 + blobs(n=200, d=5, k=4, seed=7)[0], 4),
+    "one column": (blobs(n=120, d=1, k=2, seed=3)[0], 2),
 }
 
 
@@ -75,8 +75,8 @@ TABLES = {
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("iterations", [{"max_iter": 1}, {"max_iter": 7, "tol": 0.0}, {}])
 def test_standardised_rows_from_the_same_responsibilities(name, covariance_type, iterations):
-    make, k = TABLES[name]
-    X = StandardScaler().fit_transform(make())
+    X, k = TABLES[name]
+    X = StandardScaler().fit_transform(X)
     resp = soft_start(len(X), k)
     theirs = reference(X, resp, covariance_type, 1e-6, **iterations)
     ours = fit(X, k, covariance_type=covariance_type, init_params=resp, **iterations)
@@ -87,8 +87,7 @@ def test_standardised_rows_from_the_same_responsibilities(name, covariance_type,
 @pytest.mark.parametrize("name", TABLES)
 @pytest.mark.parametrize("iterations", [{"max_iter": 1}, {"max_iter": 7, "tol": 0.0}, {}])
 def test_raw_rows_without_a_ridge_from_the_same_responsibilities(name, covariance_type, iterations):
-    make, k = TABLES[name]
-    X = make()
+    X, k = TABLES[name]
     resp = soft_start(len(X), k)
     theirs = reference(X, resp, covariance_type, 0.0, **iterations)
     ours = fit(X, k, covariance_type=covariance_type, init_params=resp, reg_covar=0.0, **iterations)

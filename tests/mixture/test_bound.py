@@ -4,9 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
-from oracles import cases
+from oracles import cases, gaussian
 from scipy import stats
 from scipy.linalg import expm
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
 from mixture.tables import (
@@ -15,6 +16,7 @@ from mixture.tables import (
     every_conjugate_type,
     every_type,
     fit,
+    log_joint,
     soft_start,
 )
 from skem import EMGaussianMixture
@@ -54,52 +56,31 @@ def prior_of(name, covariance_type):
 
 
 def log_prior(weights, means, covariances, covariance_type, prior):
-    """Log prior density by scipy.stats: Dirichlet, normal, inverse Wishart or inverse gamma.
-
-    `covariances` have the estimator's shape.
-    """
+    """Log prior density by scipy.stats; `covariances` have the estimator's shape."""
     total = 0.0
     if "weight_concentration_prior" in prior:
         alpha = np.full(len(weights), prior["weight_concentration_prior"])
         total += stats.dirichlet(alpha).logpdf(weights)
     if "mean_prior" in prior:
-        for k, mean in enumerate(means):
-            scale = {
-                "full": lambda k=k: covariances[k],
-                "tied": lambda: covariances,
-                "diag": lambda k=k: np.diag(covariances[k]),
-                "spherical": lambda k=k: covariances[k] * np.eye(D),
-            }.get(covariance_type, lambda k=k: np.diag(covariances[k]))()
-            normal = stats.multivariate_normal(
-                prior["mean_prior"], scale / prior["mean_precision_prior"]
-            )
-            total += normal.logpdf(mean)
+        total += gaussian.mean_prior_log_density(
+            covariance_type, means, covariances, prior["mean_prior"], prior["mean_precision_prior"]
+        )
     if "covariance_prior" in prior:
         nu, psi = prior["degrees_of_freedom_prior"], prior["covariance_prior"]
-        if covariance_type in ("full", "tied"):
-            stack = np.atleast_3d(covariances).reshape(-1, D, D)
-            total += sum(stats.invwishart(nu, psi).logpdf(matrix) for matrix in stack)
-        else:
-            once = {"EEI": covariances[:1], "EII": covariances.flat[:1]}
-            variances = once.get(covariance_type, covariances)
-            total += stats.invgamma(nu / 2, scale=psi / 2).logpdf(variances).sum()
+        if covariance_type != "tied":
+            psi = psi.reshape(1, 1) if covariance_type == "EII" else psi[None]
+        total += gaussian.covariance_prior_log_density(covariance_type, covariances, psi, nu)
     return total
 
 
-def log_likelihood(X, weights, means, covariances, sample_weight):
-    """Weighted sum of log densities by scipy.stats; covariances (K, D, D)."""
-    density = sum(
-        w * stats.multivariate_normal(mean, covariance).pdf(X)
-        for w, mean, covariance in zip(weights, means, covariances, strict=True)
-    )
-    return sample_weight @ np.log(density)
+def log_likelihood(X, mixture, sample_weight):
+    """Weighted sum of log densities by scipy.stats."""
+    return sample_weight @ logsumexp(log_joint(mixture, X), axis=1)
 
 
 def objective(X, mixture, prior, sample_weight):
     covariance_type = mixture.covariance_type
-    likelihood = log_likelihood(
-        X, mixture.weights_, mixture.means_, dense_covariances(mixture), sample_weight
-    )
+    likelihood = log_likelihood(X, mixture, sample_weight)
     penalty = log_prior(
         mixture.weights_, mixture.means_, mixture.covariances_, covariance_type, prior
     )
@@ -140,9 +121,7 @@ def test_bound_is_likelihood_and_prior_of_scipy(covariance_type, name):
         **prior,
     )
     assert mixture.lower_bound_ == pytest.approx(objective(X, mixture, prior, weight), rel=1e-10)
-    likelihood = log_likelihood(
-        X, mixture.weights_, mixture.means_, dense_covariances(mixture), weight
-    )
+    likelihood = log_likelihood(X, mixture, weight)
     assert mixture.score(X, sample_weight=weight) == pytest.approx(
         likelihood / weight.sum(), rel=1e-10
     )
@@ -251,14 +230,15 @@ def test_map_step_of_fraley_and_raftery(covariance_type):
     scatter += np.einsum("k,ki,kj->kij", shrink, centres - m0, centres - m0)
     variances = np.diagonal(scatter, axis1=1, axis2=2)
     expected = {
-        "full": lambda: (psi + scatter) / (n + nu + D + 2)[:, None, None],
-        "tied": lambda: (psi + scatter.sum(axis=0)) / (len(X) + nu + D + 1 + k),
-        "diag": lambda: (psi + variances) / (n + nu + 3)[:, None],
-        "spherical": lambda: (psi + variances.sum(axis=1)) / (n * D + nu + 2 + D),
-        "EEI": lambda: np.tile((psi + variances.sum(axis=0)) / (len(X) + nu + 2 + k), (k, 1)),
-        "EII": lambda: np.full((k, D), (psi + variances.sum()) / (D * (len(X) + k) + nu + 2)),
-    }[covariance_type]()
-    np.testing.assert_allclose(mixture.covariances_, expected, rtol=1e-11)
+        "full": (scatter, (n + nu + D + 2)[:, None, None]),
+        "tied": (scatter.sum(axis=0), len(X) + nu + D + 1 + k),
+        "diag": (variances, (n + nu + 3)[:, None]),
+        "spherical": (variances.sum(axis=1), n * D + nu + 2 + D),
+        "EEI": (np.tile(variances.sum(axis=0), (k, 1)), len(X) + nu + 2 + k),
+        "EII": (np.full((k, D), variances.sum()), D * (len(X) + k) + nu + 2),
+    }
+    squares, rows = expected[covariance_type]
+    np.testing.assert_allclose(mixture.covariances_, (psi + squares) / rows, rtol=1e-11)
 
 
 @every_conjugate_type

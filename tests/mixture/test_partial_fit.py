@@ -4,7 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy import stats
+from oracles import gaussian
+from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 
 from mixture.tables import (
@@ -46,30 +47,18 @@ class Oracle:
         weights = moments[0] / moments[0].sum()
         means = moments[1] / moments[0][:, None]
         scatter = moments[2] - np.einsum("k,ki,kj->kij", moments[0], means, means)
-        variances = np.diagonal(scatter, axis1=1, axis2=2)
         full = scatter / moments[0][:, None, None]
+        variances = np.diagonal(full, axis1=1, axis2=2)
         self.weights, self.means = weights, means
         self.covariances = {
-            "full": lambda: full,
-            "tied": lambda: np.tile(scatter.sum(axis=0) / moments[0].sum(), (K, 1, 1)),
-            "diag": lambda: np.array(
-                [np.diag(v / n) for v, n in zip(variances, moments[0], strict=True)]
-            ),
-            "spherical": lambda: np.array(
-                [v.mean() / n * np.eye(D) for v, n in zip(variances, moments[0], strict=True)]
-            ),
-        }[self.covariance_type]()
+            "full": full,
+            "tied": np.tile(scatter.sum(axis=0) / moments[0].sum(), (K, 1, 1)),
+            "diag": variances[:, :, None] * np.eye(D),
+            "spherical": variances.mean(axis=1)[:, None, None] * np.eye(D),
+        }[self.covariance_type]
 
     def posterior(self, X):
-        joint = np.array(
-            [
-                weight * stats.multivariate_normal(mean, covariance).pdf(X)
-                for weight, mean, covariance in zip(
-                    self.weights, self.means, self.covariances, strict=True
-                )
-            ]
-        ).T
-        return joint / joint.sum(axis=1, keepdims=True)
+        return softmax(gaussian.log_joint("full", X, self.weights, self.means, self.covariances), 1)
 
     def partial_fit(self, X, weight):
         self.step += 1

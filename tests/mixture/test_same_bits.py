@@ -12,7 +12,7 @@ from mixture.tables import (
     every_type,
     fit,
 )
-from skem.engine import TilePlan
+from skem.engine import plan_tiles
 
 # Of few features and components a tile has some thousand rows: enough rows for several.
 N, D, K = 14_000, 2, 2
@@ -25,9 +25,9 @@ def long_table():
 
 
 def test_the_long_table_has_several_groups():
-    plan = TilePlan(N, D, K, 6)
-    assert plan.n_groups >= 3
-    assert TilePlan(N, D, K, 6, block_size=8000).groups_at_once > 1
+    plan = plan_tiles(N, D, K, 6)
+    assert 2 * plan.group_rows < N
+    assert plan_tiles(N, D, K, 6, block_size=8000).groups_at_once > 1
 
 
 @every_estimator

@@ -109,7 +109,9 @@ def test_no_other_order_has_a_higher_bound(covariance_type, gamma):
     )
     prior, a = elbo.prior_of(mixture), mixture.weight_concentration_[0]
     counts = a - 1
-    np.testing.assert_array_equal(elbo.best_order(prior, counts), np.arange(4))
+    best = counts[elbo.best_order(prior, counts)]
+    # The last two may be equals: to gamma = 1 their order does not matter.
+    assert elbo.log_order(prior, counts) >= elbo.log_order(prior, best) - 1e-12
     np.testing.assert_array_less(-1e-9, -np.diff(counts[:3]))
     # A prior for few components has them by decreasing count altogether.
     if gamma <= 1:

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from oracles import elbo
+from oracles import elbo, gaussian
 from sklearn.exceptions import ConvergenceWarning
 
 from mixture.tables import (
@@ -231,7 +231,7 @@ def test_peaked_and_wide_priors(covariance_type, weight_prior, name):
     if name == "precisions known":
         # Psi / nu: the prior's scale counts for so many rows.
         prior = elbo.prior_of(mixture).psi / 1e3
-        for dense in elbo.dense(covariance_type, mixture.covariances_, 3, 2):
+        for dense in gaussian.matrices(covariance_type, mixture.covariances_, 3, 2):
             assert np.trace(dense) < 100 * np.trace(prior)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from oracles import elbo
+from oracles import elbo, gaussian
 from scipy import stats
 
 from mixture.tables import (
@@ -99,8 +99,8 @@ def test_attributes_are_expectations(covariance_type, weight_prior):
     share = elbo.expected_weights(prior, posterior.weights)
     np.testing.assert_allclose(mixture.weights_, share, rtol=1e-12)
     assert mixture.weights_.sum() == pytest.approx(1.0, rel=1e-12)
-    precisions = elbo.dense(covariance_type, mixture.precisions_, 3, D)
-    factors = elbo.dense(covariance_type, mixture.precisions_cholesky_, 3, D)
+    precisions = gaussian.matrices(covariance_type, mixture.precisions_, 3, D)
+    factors = gaussian.matrices(covariance_type, mixture.precisions_cholesky_, 3, D)
     for k in range(3):
         expected = stats.wishart(posterior.nu[k], np.linalg.inv(posterior.psi[k])).mean()
         np.testing.assert_allclose(precisions[k], expected, rtol=1e-9, atol=1e-12)
@@ -167,7 +167,9 @@ def test_draws_score_as_draws_do(covariance_type, drawn):
     assert abs(first.mean() - second.mean()) < 5 * error
     # A plug-in's draws are narrower than the posterior's width makes them.
     narrow = np.random.default_rng(0).multivariate_normal(
-        mixture.means_[0], elbo.dense(covariance_type, mixture.covariances_, 3, D)[0], size=20_000
+        mixture.means_[0],
+        gaussian.matrices(covariance_type, mixture.covariances_, 3, D)[0],
+        size=20_000,
     )
     own = rows[drawn[covariance_type][2] == 0]
     reach = [np.quantile(abs(part - mixture.means_[0]), 0.99) for part in (own, narrow)]

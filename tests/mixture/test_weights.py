@@ -171,14 +171,14 @@ def test_a_prior_counts_against_the_sum_of_weights():
 
 
 BAD_WEIGHTS = {
-    "negative": (lambda: np.r_[-0.5, np.ones(59)], r"negative.*-0\.5.*row 0"),
-    "not a number": (lambda: np.r_[np.ones(59), np.nan], "NaN"),
-    "infinite": (lambda: np.r_[np.ones(59), np.inf], "infinity"),
-    "too few": (lambda: np.ones(59), r"60.*59"),
-    "too many": (lambda: np.ones(61), r"60.*61"),
-    "a column": (lambda: np.ones((60, 1)), r"1D.*2"),
-    "zero": (lambda: np.zeros(60), "zero"),
-    "words": (lambda: ["heavy"] * 60, "could not convert string to float"),
+    "negative": (np.r_[-0.5, np.ones(59)], r"negative.*-0\.5.*row 0"),
+    "not a number": (np.r_[np.ones(59), np.nan], "NaN"),
+    "infinite": (np.r_[np.ones(59), np.inf], "infinity"),
+    "too few": (np.ones(59), r"60.*59"),
+    "too many": (np.ones(61), r"60.*61"),
+    "a column": (np.ones((60, 1)), r"1D.*2"),
+    "zero": (np.zeros(60), "zero"),
+    "words": (["heavy"] * 60, "could not convert string to float"),
 }
 
 
@@ -187,12 +187,12 @@ BAD_WEIGHTS = {
 @every_estimator
 def test_bad_weights(estimator, method, name):
     X, _ = blobs(n=60)
-    make, words = BAD_WEIGHTS[name]
+    weights, words = BAD_WEIGHTS[name]
     mixture = estimator(2)
     if method not in ("fit", "partial_fit"):
         mixture.fit(X)
     with pytest.raises(ValueError, match=words) as error:
-        getattr(mixture, method)(X, sample_weight=make())
+        getattr(mixture, method)(X, sample_weight=weights)
     if name != "words":  # numpy's own message
         assert "sample_weight" in str(error.value)
 

@@ -1,10 +1,12 @@
 """The families, and random rows, parameters, priors and plans to try them on."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from skem.engine import Table, Threads, Tile, TilePlan
+from skem.engine import Table, Threads, Workplace, plan_tiles
 from skem.families import GAUSSIAN_FAMILIES, GaussianParameters, GaussianPrior
-from skem.inference import MixtureParameters, Visit
+from skem.inference import MixtureParameters, Passes
 
 # (has a prior on the means, has a prior on the covariances)
 PRIORS = {"ml": (False, False), "mean": (True, False), "cov": (False, True), "both": (True, True)}
@@ -79,13 +81,11 @@ def blobs(n_rows, n_features, rng, n_clusters=3, spread=2.0):
 
 def small_plan(n_rows, n_features, n_components, n_pairs, cut=None, block_size=None):
     """A plan; ``cut`` (tile rows, tiles in a group, chunks) makes its pieces small."""
-    plan = TilePlan(n_rows, n_features, n_components, n_pairs, block_size)
-    if cut is not None:
-        tile_rows, tiles, chunks = cut
-        object.__setattr__(plan, "tile_rows", tile_rows)
-        object.__setattr__(plan, "group_rows", tile_rows * tiles)
-        object.__setattr__(plan, "chunks", chunks)
-    return plan
+    plan = plan_tiles(n_rows, n_features, n_components, n_pairs, block_size)
+    if cut is None:
+        return plan
+    tile_rows, tiles, chunks = cut
+    return replace(plan, tile_rows=tile_rows, group_rows=tile_rows * tiles, chunks=chunks)
 
 
 def make_table(X, weights=None, origin=None, scale=None):
@@ -95,38 +95,38 @@ def make_table(X, weights=None, origin=None, scale=None):
     return Table(X, weights, origin, scale)
 
 
-def make_visit(table, family, n_components, threads=None, cut=None, block_size=None):
+def make_passes(table, family, n_components, threads=None, cut=None, block_size=None):
     n_rows, n_features = table.X.shape
-    n_pairs = len(family.pairs(n_features)[0])
+    n_pairs = family.n_products(n_features)
     plan = small_plan(n_rows, n_features, n_components, n_pairs, cut, block_size)
-    return Visit(table, plan, Threads(1) if threads is None else threads)
+    return Passes(table, plan, Threads(1) if threads is None else threads)
 
 
-def filled_tile(X, n_components, n_pairs, cut=None):
-    """A tile that holds all rows of X as they are, each of weight one."""
+def filled_workplace(X, n_components, n_pairs, cut=None):
+    """A workplace whose tile holds all rows of X as they are, each of weight one."""
     n_rows, n_features = X.shape
     plan = small_plan(n_rows, n_features, n_components, n_pairs, cut or (n_rows, 1, (16, 3)))
-    tile = Tile(plan)
-    make_table(X).load(0, n_rows, tile)
-    return tile
+    workplace = Workplace(plan)
+    make_table(X).load(0, n_rows, workplace.tile)
+    return workplace
 
 
 def scores_of(scorer, X, n_components, n_pairs):
     """A scorer's scores of all rows of X, shape (n, K)."""
-    tile = filled_tile(X, n_components, n_pairs)
-    scorer.score(tile)
-    return tile.scores[:, : len(X)].T.copy()
+    workplace = filled_workplace(X, n_components, n_pairs)
+    scorer.score(workplace.tile, workplace.space(scorer.space))
+    return workplace.tile.scores[:, : len(X)].T.copy()
 
 
 def sums_of(scorer, X, resp, n_pairs):
     """A scorer's sums over all rows of X for given weighted responsibilities."""
-    tile = filled_tile(X, resp.shape[1], n_pairs)
-    tile.resp[: len(X)] = resp
+    workplace = filled_workplace(X, resp.shape[1], n_pairs)
+    workplace.tile.resp[: len(X)] = resp
     sums = scorer.zeros()
-    scorer.accumulate(tile, sums)
+    scorer.accumulate(workplace.tile, workplace.space(scorer.space), sums)
     return sums
 
 
 def statistics_of(family, scorer, X, resp):
-    n_pairs = len(family.pairs(X.shape[1])[0])
+    n_pairs = family.n_products(X.shape[1])
     return family.statistics(scorer, sums_of(scorer, X, resp, n_pairs))

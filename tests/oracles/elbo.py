@@ -13,6 +13,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import betaln, digamma, gammaln, logsumexp, multigammaln
 
+from oracles.gaussian import matrices
+
 PROCESS, DISTRIBUTION = "dirichlet_process", "dirichlet_distribution"
 LOG_2PI = np.log(2 * np.pi)
 
@@ -39,18 +41,6 @@ class Posterior(NamedTuple):
     nu: np.ndarray
 
 
-def dense(kind, values, k, d):
-    """Return (K, D, D) matrices for values in the shape that the structure gives covariances."""
-    values = np.asarray(values, dtype=np.float64)
-    if kind == "full":
-        return values
-    if kind == "tied":
-        return np.array([values] * k)
-    if values.ndim == 2:
-        return np.array([np.diag(one) for one in values])
-    return np.array([one * np.eye(d) for one in values])
-
-
 def prior_of(mixture):
     """Read the prior that a fitted mixture says it used."""
     kind, d = mixture.covariance_type, mixture.means_.shape[1]
@@ -61,7 +51,7 @@ def prior_of(mixture):
         float(mixture.weight_concentration_prior_),
         np.asarray(mixture.mean_prior_),
         float(mixture.mean_precision_prior_),
-        dense(kind, psi if kind == "tied" else psi[None], 1, d)[0],
+        matrices(kind, psi if kind == "tied" else psi[None], 1, d)[0],
         float(mixture.degrees_of_freedom_prior_),
     )
 
@@ -70,7 +60,7 @@ def posterior_of(mixture):
     """Read a fitted mixture's posterior."""
     k, d = mixture.means_.shape
     nu = np.broadcast_to(np.asarray(mixture.degrees_of_freedom_), (k,))
-    covariances = dense(mixture.covariance_type, mixture.covariances_, k, d)
+    covariances = matrices(mixture.covariance_type, mixture.covariances_, k, d)
     psi = np.array([nu[j] * covariances[j] for j in range(k)])
     return Posterior(
         mixture.weight_concentration_, mixture.means_, mixture.mean_precision_, psi, nu
@@ -291,20 +281,24 @@ def update_by_moments(prior, counts, first, second):
     return Posterior(weights, prior.mean + apart, beta, prior.psi + np.array(scatter), nu)
 
 
+def log_order(prior, counts):
+    """Return the log probability of counts in their order under sticks, but for a constant."""
+    after = np.cumsum(counts[::-1])[-2::-1]
+    return betaln(1 + counts[:-1], prior.gamma + after).sum()
+
+
 def best_order(prior, counts):
     """Return the order of components in which their counts are the most probable: of all K!.
 
-    A Dirichlet has no preference, and is given the larger ones first.
+    A Dirichlet has no preference, and is given the larger ones first; so are orders whose values
+    differ by rounding alone (with gamma = 1 the last two may change places).
     """
     if prior.weights == DISTRIBUTION:
         return np.argsort(-counts)
-
-    def value(order):
-        n = counts[list(order)]
-        sticks = [betaln(1 + n[j], prior.gamma + n[j + 1 :].sum()) for j in range(len(n) - 1)]
-        return sum(sticks)
-
-    return np.array(max(permutations(range(len(counts))), key=value))
+    orders = [list(order) for order in permutations(np.argsort(-counts))]  # descending first
+    values = np.array([log_order(prior, counts[order]) for order in orders])
+    highest = values.max()
+    return np.array(orders[np.argmax(values >= highest - 1e-12 * abs(highest))])
 
 
 def coordinate_ascent(prior, X, sample_weight, resp, n_iter):

@@ -15,13 +15,10 @@ ROUND = ("spherical", "EII")
 
 def matrix(kind, covariances, component, n_features):
     """One component's covariance as a (D, D) matrix."""
-    if kind == "full":
-        return np.array(covariances[component])
-    if kind == "tied":
-        return np.array(covariances)
-    if np.ndim(covariances) == 2:
-        return np.diag(covariances[component])
-    return covariances[component] * np.eye(n_features)
+    one = np.array(covariances if kind == "tied" else covariances[component], dtype=np.float64)
+    if one.ndim == 2:
+        return one
+    return np.diag(one) if one.ndim else one * np.eye(n_features)
 
 
 def matrices(kind, covariances, n_components, n_features):

@@ -1,4 +1,8 @@
-"""Visits against an E-step written as explicit loops, however rows are cut and shared out."""
+"""Passes against an E-step written as explicit loops, however rows are cut and shared out."""
+
+import pickle
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -7,9 +11,17 @@ from hypothesis import strategies as st
 from oracles import cases, gaussian
 from scipy.special import softmax
 
-from skem.engine import Threads
+from skem.engine import Threads, Workplace
 from skem.families import CategoricalWeights
-from skem.inference import PointRule
+from skem.inference import (
+    Assign,
+    ComputeResponsibilities,
+    GivenShares,
+    LogDensity,
+    PointRule,
+)
+from skem.inference.initialisation import RandomShares, WholeRows
+from skem.inference.tasks import ComputeScores, Expect, LogNormaliser, Summarise
 
 families = pytest.mark.parametrize("kind", gaussian.KINDS)
 # (rows of a tile, tiles of a group, (rows, pairs) at a time); None: the engine's own.
@@ -41,8 +53,8 @@ def expect(kind, table, theta, n_threads=1, cut=None, block_size=None, **options
     family = cases.make_family(kind)
     scorer = flat_rule(family).scorer(theta)
     with Threads(n_threads) as threads:
-        visit = cases.make_visit(table, family, K, threads, cut, block_size)
-        return visit.expect(family, scorer, **options)
+        passes = cases.make_passes(table, family, K, threads, cut, block_size)
+        return passes.expect(family, scorer, **options)
 
 
 def oracle(kind, table, theta):
@@ -81,7 +93,7 @@ def test_expect_at_random(kind, seed, tile, tiles):
 @pytest.mark.core
 @families
 @pytest.mark.parametrize("n_threads", [1, 3])
-def test_one_visit_serves_all_passes(kind, n_threads):
+def test_one_workplace_serves_all_passes(kind, n_threads):
     # A thread's arrays are used again: what one pass leaves there must not show in the next.
     table, theta = case(kind, weighted="zeros")
     other = cases.random_theta(kind, K, D, np.random.default_rng(8))
@@ -89,11 +101,11 @@ def test_one_visit_serves_all_passes(kind, n_threads):
     first, second = (flat_rule(family).scorer(one) for one in (theta, other))
     wanted = bits(expect(kind, table, theta, cut=(7, 2, (3, 2))))
     with Threads(n_threads) as threads:
-        visit = cases.make_visit(table, family, K, threads, (7, 2, (3, 2)))
+        passes = cases.make_passes(table, family, K, threads, (7, 2, (3, 2)))
         for _ in range(3):
-            assert bits(visit.expect(family, first)) == wanted
-            visit.expect(family, second, bound_only=True)
-            visit.expect(family, second)
+            assert bits(passes.expect(family, first)) == wanted
+            passes.log_normaliser(second)
+            passes.expect(family, second)
 
 
 def bits(local):
@@ -145,10 +157,12 @@ def test_float32_rows_are_summed_in_float64(kind):
 @families
 def test_bound_only(kind):
     table, theta = case(kind)
-    with_statistics = expect(kind, table, theta, cut=(7, 2, (3, 2)))
-    without = expect(kind, table, theta, cut=(7, 2, (3, 2)), bound_only=True)
-    assert without.statistics is None
-    assert without.log_normaliser == with_statistics.log_normaliser
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta)
+    with Threads(1) as threads:
+        passes = cases.make_passes(table, family, K, threads, (7, 2, (3, 2)))
+        wanted = passes.expect(family, scorer).log_normaliser
+        assert passes.log_normaliser(scorer) == wanted
 
 
 @families
@@ -200,6 +214,13 @@ def test_rows_far_out_leave_finite_sums(kind):
     assert all(np.isfinite(part).all() for part in local.statistics)
 
 
+def evaluate(kind, table, tasks, n_threads, cut):
+    """Run tasks one after the other."""
+    with Threads(n_threads) as threads:
+        passes = cases.make_passes(table, cases.make_family(kind), K, threads, cut)
+        return [threads.fold(task, table, passes.plan) for task in tasks]
+
+
 @pytest.mark.core
 @families
 @pytest.mark.parametrize("cut", CUTS)
@@ -208,12 +229,8 @@ def test_evaluate(kind, cut, n_threads):
     table, theta = case(kind, weighted="none")
     family = cases.make_family(kind)
     scorer = flat_rule(family).scorer(theta)
-    log_density, resp = np.full(N, np.nan), np.full((N, K), np.nan)
-    labels = np.full(N, -1)
-    with Threads(n_threads) as threads:
-        visit = cases.make_visit(table, family, K, threads, cut)
-        visit.evaluate(scorer, log_density=log_density, resp=resp)
-        visit.evaluate(scorer, labels=labels)
+    tasks = LogDensity(scorer), ComputeResponsibilities(scorer), Assign(scorer)
+    log_density, resp, labels = evaluate(kind, table, tasks, n_threads, cut)
     _, _, wanted, normaliser = oracle(kind, table, theta)
     np.testing.assert_allclose(log_density, normaliser, rtol=1e-11)
     np.testing.assert_allclose(resp, wanted, rtol=1e-9, atol=1e-14)
@@ -225,14 +242,23 @@ def test_evaluate_fills_what_is_asked_for_in_its_dtype(kind):
     table, theta = case(kind, weighted="none")
     family = cases.make_family(kind)
     scorer = flat_rule(family).scorer(theta)
-    one, both = np.empty(N, dtype=np.float32), np.empty((N, K), dtype=np.float32)
-    with Threads(2) as threads:
-        visit = cases.make_visit(table, family, K, threads, (7, 1, (3, 2)))
-        visit.evaluate(scorer, log_density=one)
-        visit.evaluate(scorer, resp=both)
+    tasks = LogDensity(scorer, np.float32), ComputeResponsibilities(scorer, np.float32)
+    one, both = evaluate(kind, table, tasks, 2, (7, 1, (3, 2)))
+    assert one.dtype == both.dtype == np.float32
     _, _, wanted, normaliser = oracle(kind, table, theta)
     np.testing.assert_allclose(one, normaliser, rtol=1e-6)
     np.testing.assert_allclose(both, wanted, rtol=1e-5, atol=1e-7)
+
+
+class Recorded:
+    """Given responsibilities, and which rows they were asked for."""
+
+    def __init__(self, resp):
+        self.resp, self.asked = resp, []
+
+    def rows(self, start, stop):
+        self.asked.append((start, stop))
+        return self.resp[start:stop]
 
 
 @families
@@ -242,16 +268,11 @@ def test_summarise(kind, cut, weighted):
     table, _ = case(kind, weighted=weighted)
     family = cases.make_family(kind)
     given_resp = softmax(np.random.default_rng(1).standard_normal((N, K)), axis=1)
-    asked = []
-
-    def responsibilities(start, stop):
-        asked.append((start, stop))
-        return given_resp[start:stop]
-
-    visit = cases.make_visit(table, family, K, cut=cut)
-    got = visit.summarise(family, family.summer(K, D), responsibilities)
-    assert [start for start, _ in asked] == [0] + [stop for _, stop in asked[:-1]]
-    assert asked[-1][1] == N
+    shares = Recorded(given_resp)
+    passes = cases.make_passes(table, family, K, cut=cut)
+    got = passes.summarise(family, family.summer(K, D), shares)
+    assert [start for start, _ in shares.asked] == [0] + [stop for _, stop in shares.asked[:-1]]
+    assert shares.asked[-1][1] == N
     Z = (table.X - table.origin) / table.scale
     weights = np.ones(N) if table.weights is None else table.weights
     wanted = gaussian.statistics(kind, Z, weights[:, None] * given_resp)
@@ -287,25 +308,25 @@ def test_hard_assignments(kind, cut, weighted, form):
     family = cases.make_family(kind)
     height = family.log_det_factors(theta.components.factors, D) - 0.5 * D * np.log(2 * np.pi)
     soft = getattr(family, form)(theta.components, np.log(theta.weights) + height)
-    scorer = soft.hardened()
-    visit = cases.make_visit(table, family, K, cut=cut)
-    local = visit.expect(family, scorer)
+    scorer = soft.with_hard_assignments()
+    passes = cases.make_passes(table, family, K, cut=cut)
+    local = passes.expect(family, scorer)
     wanted, total = hard_oracle(kind, table, theta)
     np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
     compare(local.statistics, wanted)
-    assert visit.expect(family, scorer, bound_only=True).log_normaliser == local.log_normaliser
+    assert passes.log_normaliser(scorer) == local.log_normaliser
 
 
 @families
 def test_hard_assignments_summed_by_another(kind):
     table, theta = case(kind)
     family = cases.make_family(kind)
-    scorer = flat_rule(family).scorer(theta).hardened()
+    scorer = flat_rule(family).scorer(theta).with_hard_assignments()
     elsewhere = cases.random_parameters(kind, K, D, np.random.default_rng(9))
     wanted, total = hard_oracle(kind, table, theta)
-    visit = cases.make_visit(table, family, K, cut=(7, 2, (3, 2)))
+    passes = cases.make_passes(table, family, K, cut=(7, 2, (3, 2)))
     for make in (family.packed_scorer, family.centred_scorer):
-        local = visit.expect(family, scorer, summer=make(elsewhere, np.zeros(K)))
+        local = passes.expect(family, scorer, summer=make(elsewhere, np.zeros(K)))
         np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
         compare(local.statistics, wanted)
 
@@ -314,9 +335,9 @@ def test_hardened_scorers_take_constants_and_score_as_soft_ones():
     table, theta = case("full", weighted="none")
     family = cases.make_family("full")
     soft, more = flat_rule(family).scorer(theta), np.array([0.5, -2.0, 7.0])
-    n_pairs = len(family.pairs(D)[0])
+    n_pairs = family.n_products(D)
     np.testing.assert_array_equal(
-        cases.scores_of(soft.hardened().add_constants(more), table.X, K, n_pairs),
+        cases.scores_of(soft.with_hard_assignments().add_constants(more), table.X, K, n_pairs),
         cases.scores_of(soft.add_constants(more), table.X, K, n_pairs),
     )
 
@@ -331,17 +352,17 @@ def test_scores(kind, cut, hard):
     Z = (table.X - table.origin) / table.scale
     wanted = gaussian.log_joint(kind, Z, theta.weights, *theta.components[:2])
     with Threads(2) as threads:
-        visit = cases.make_visit(table, family, K, threads, cut)
-        got = visit.scores(scorer.hardened() if hard else scorer)
+        passes = cases.make_passes(table, family, K, threads, cut)
+        got = passes.scores(scorer.with_hard_assignments() if hard else scorer)
     np.testing.assert_allclose(got, wanted.T, rtol=1e-10, atol=1e-11)
 
 
 @families
-def test_visits_by_another_number_of_components(kind):
+def test_passes_for_another_number_of_components(kind):
     table, _ = case(kind)
     _, theta = case(kind, seed=1)
     family = cases.make_family(kind)
-    other = cases.make_visit(table, family, 17).of(K)
+    other = cases.make_passes(table, family, 17).with_components(K)
     local = other.expect(family, flat_rule(family).scorer(theta))
     wanted, total, _, _ = oracle(kind, table, theta)
     np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
@@ -349,13 +370,76 @@ def test_visits_by_another_number_of_components(kind):
 
 
 @families
-def test_visits_to_another_table(kind):
+def test_passes_over_another_table(kind):
     table, theta = case(kind)
     more, _ = case(kind, seed=3, n_rows=200)
     family = cases.make_family(kind)
-    visit = cases.make_visit(table, family, K)
-    assert visit.to(table) is visit
-    local = visit.to(more).expect(family, flat_rule(family).scorer(theta))
+    passes = cases.make_passes(table, family, K)
+    assert passes.over(table) is passes
+    local = passes.over(more).expect(family, flat_rule(family).scorer(theta))
     wanted, total, _, _ = oracle(kind, more, theta)
     np.testing.assert_allclose(local.log_normaliser, total, rtol=1e-12)
     compare(local.statistics, wanted)
+
+
+def tasks_of(kind, theta):
+    """One of each kind of task."""
+    family = cases.make_family(kind)
+    scorer = flat_rule(family).scorer(theta)
+    centred = family.centred_scorer(theta.components, np.zeros(K))
+    summer = family.summer(K, D)
+    resp = np.random.default_rng(3).dirichlet(np.ones(K), size=N)
+    chosen = np.flatnonzero(resp[:, 0] < 0.5)
+    return [
+        Expect(scorer, scorer),
+        Expect(centred, summer),
+        LogNormaliser(scorer),
+        Summarise(summer, GivenShares(resp)),
+        Summarise(summer, WholeRows(chosen, resp[chosen].argmax(axis=1), K)),
+        Summarise(summer, RandomShares(np.random.RandomState(4), K)),
+        LogDensity(scorer),
+        Assign(scorer),
+        ComputeResponsibilities(scorer, np.float32),
+        ComputeScores(centred),
+    ]
+
+
+def as_bytes(total):
+    """The bits of whatever a task returns."""
+    if isinstance(total, tuple):
+        return b"".join(map(as_bytes, total))
+    return np.asarray(total).tobytes()
+
+
+def run_elsewhere(task, table, plan):
+    """Visit each group of a pickled task with a workplace of its own; in another process."""
+    task, table, plan = pickle.loads(pickle.dumps((task, table, plan)))
+    return [task.visit(table, g, Workplace(plan)) for g in range(table.n_groups(plan))]
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_tasks_travel(kind):
+    # Pickled, run in another process, and added up here: the same bits.
+    table, theta = case(kind, weighted="weights")
+    rows_only = cases.make_table(table.X, None, table.origin, table.scale)
+    plan = cases.make_passes(table, cases.make_family(kind), K, cut=(7, 2, (3, 2))).plan
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, Threads(2) as threads:
+        given = [
+            (task, rows_only if hasattr(task, "dtype") else table) for task in tasks_of(kind, theta)
+        ]
+        far = [pool.submit(run_elsewhere, task, source, plan) for task, source in given]
+        for (task, source), future in zip(given, far, strict=True):
+            here = as_bytes(threads.fold(task, source, plan))
+            total = task.begin(source, plan)
+            for result in future.result():
+                total = result if total is None else task.add(total, result)
+            assert as_bytes(total) == here
+
+
+def test_random_shares_are_those_of_the_rows_in_whatever_order():
+    whole = RandomShares(np.random.RandomState(0), K).rows(0, 50)
+    shares = RandomShares(np.random.RandomState(0), K)
+    for start, stop in [(30, 50), (0, 10), (10, 30), (5, 6), (49, 50)]:
+        np.testing.assert_array_equal(shares.rows(start, stop), whole[start:stop])
+    np.testing.assert_allclose(whole.sum(axis=1), 1.0)

@@ -1,0 +1,76 @@
+"""Means and spreads of columns, and rows as kernels take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem import kernels
+
+__all__ = ["column_moments", "is_plain", "plain"]
+
+Array: TypeAlias = NDArray[np.float64]
+Rows: TypeAlias = NDArray[np.floating]
+
+# Rows read at a time while columns are measured.
+_MEASURED_ROWS = 16_384
+
+
+def is_plain(rows: Rows) -> bool:
+    """Say whether rows are a C-ordered, writable array: the kind that kernels are compiled for."""
+    return rows.flags.c_contiguous and rows.flags.writeable and type(rows) is np.ndarray
+
+
+def plain(rows: Rows) -> Rows:
+    """Return rows as such an array."""
+    return rows if is_plain(rows) else np.array(rows, order="C", subok=False)
+
+
+def _pieces(X: Rows, weights: Array | None) -> Iterator[tuple[Rows, Array]]:
+    """Go through the rows, and their weights, some thousand at a time."""
+    for start in range(0, len(X), _MEASURED_ROWS):
+        stop = min(start + _MEASURED_ROWS, len(X))
+        yield (
+            plain(X[start:stop]),
+            np.ones(stop - start) if weights is None else weights[start:stop],
+        )
+
+
+def column_moments(X: Rows, weights: Array | None) -> tuple[Array, Array]:
+    """Weighted mean and standard deviation of each column, in two passes.
+
+    Sums are taken about the first row of positive weight and then about the mean, so a constant
+    column has a standard deviation of exactly zero and a shift costs no digits (Chan, Golub &
+    LeVeque 1983).
+
+    Returns
+    -------
+    mean, deviation : ndarray of shape (n_features,), float64
+        A deviation that float64 can't hold is inf.
+    """
+    n_rows, n_features = X.shape
+    first = 0 if weights is None else int(np.flatnonzero(weights > 0)[0])
+    total = float(n_rows) if weights is None else float(weights.sum())
+    start = X[first].astype(np.float64)
+    sums, largest = np.zeros(n_features), np.zeros(n_features)
+    unit, ignored = np.ones(n_features), np.zeros(n_features)
+    deviations = kernels.rows.column_deviations
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows, w in _pieces(X, weights):
+            deviations(rows, w, start, unit, sums, ignored)
+            reach = np.abs(rows[w > 0] - start).max(axis=0, initial=0.0)
+            np.maximum(largest, reach, out=largest)
+        mean = start + sums / total
+        scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+        sums, squares = np.zeros(n_features), np.zeros(n_features)
+        for rows, w in _pieces(X, weights):
+            deviations(rows, w, mean, scale, sums, squares)
+        # The mean is rounded: what is left of the deviations corrects for it.
+        variance = squares / total - np.square(sums / total)
+        deviation = scale * np.sqrt(np.maximum(variance, 0.0))
+    deviation[largest == 0] = 0.0
+    deviation[~np.isfinite(deviation) | ~np.isfinite(mean)] = np.inf
+    return mean, deviation

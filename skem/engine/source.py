@@ -1,0 +1,123 @@
+"""Where rows come from: a source says which tiles there are, and loads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem import kernels
+from skem.engine.moments import plain
+from skem.engine.tiles import Tile, TilePlan
+
+__all__ = ["Source", "Table"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class Source(Protocol):
+    """Rows with weights, standardised as they are read."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, those of weight zero included."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights."""
+
+    @property
+    def n_positive(self) -> int:
+        """Number of rows of positive weight."""
+
+    def n_groups(self, plan: TilePlan) -> int:
+        """Count the groups of tiles."""
+
+    def tiles(self, plan: TilePlan, group: int) -> list[tuple[int, int]]:
+        """List the first and last row (exclusive) of each tile of a group."""
+
+    def load(self, start: int, stop: int, tile: Tile) -> None:
+        """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
+
+    def kept(self, start: int, stop: int) -> slice | NDArray[np.bool_]:
+        """Say which of the rows from ``start`` to ``stop`` `load` keeps, as an index to them."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with weights, read as ``(x - origin) / scale``; nothing is copied as a whole.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_features), float32 or float64
+        Any layout, read-only or not, in memory or mapped.
+    weights : ndarray of shape (n_rows,) or None
+        None: every row counts once.
+    origin, scale : ndarray of shape (n_features,)
+    """
+
+    X: NDArray[np.floating]
+    weights: Array | None
+    origin: Array
+    scale: Array
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, those of weight zero included."""
+        return len(self.X)
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return int(self.X.shape[1])
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights."""
+        return float(len(self.X)) if self.weights is None else float(self.weights.sum())
+
+    @property
+    def n_positive(self) -> int:
+        """Number of rows of positive weight."""
+        return len(self.X) if self.weights is None else int(np.count_nonzero(self.weights))
+
+    def n_groups(self, plan: TilePlan) -> int:
+        """Count the groups of tiles."""
+        return ceil(len(self.X) / plan.group_rows)
+
+    def tiles(self, plan: TilePlan, group: int) -> list[tuple[int, int]]:
+        """List the first and last row (exclusive) of each tile of a group."""
+        start = group * plan.group_rows
+        stop = min(start + plan.group_rows, len(self.X))
+        return [(a, min(a + plan.tile_rows, stop)) for a in range(start, stop, plan.tile_rows)]
+
+    def load(self, start: int, stop: int, tile: Tile) -> None:
+        """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
+        kept = self.kept(start, stop)
+        rows = plain(self.X[start:stop][kept])
+        n_rows, n_places = tile.hold(len(rows))
+        weights = tile.ones[:n_rows] if self.weights is None else self.weights[start:stop][kept]
+        n_far = kernels.rows.load_tile(
+            rows, weights, self.origin, self._inverse_scale, n_places, tile.values, tile.weights
+        )
+        if n_far:
+            kernels.rows.draw_back(tile.values, n_rows)
+
+    @cached_property
+    def _inverse_scale(self) -> Array:
+        return 1.0 / self.scale
+
+    def kept(self, start: int, stop: int) -> slice | NDArray[np.bool_]:
+        """Say which of the rows from ``start`` to ``stop`` `load` keeps, as an index to them."""
+        if self.weights is None:
+            return slice(None)
+        positive = self.weights[start:stop] > 0
+        return slice(None) if positive.all() else positive

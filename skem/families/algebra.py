@@ -1,0 +1,110 @@
+"""Gaussian statistics: what sums become, and how they add up, merge and split.
+
+Source: Chan, Golub & LeVeque 1983 for adding up scatter matrices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families.parameters import (
+    Array,
+    GaussianParameters,
+    GaussianStatistics,
+)
+from skem.families.structure import CovarianceStructure
+from skem.scoring import Scorer, Sums
+
+__all__ = ["GaussianAlgebra"]
+
+Data = TypeVar("Data")
+# The fields of these that a shared covariance has once for all components.
+_COVARIANCE_FIELDS = ("scatter", "degrees_of_freedom", "divisor", "covariances", "factors")
+
+
+@dataclass(frozen=True)
+class GaussianAlgebra(CovarianceStructure):
+    """Statistics of Gaussian components with any structure of their covariances."""
+
+    def nothing(self, n_components: int, n_features: int) -> GaussianStatistics:
+        mean = np.zeros((n_components, n_features))
+        scatter = np.zeros_like(self.identity(n_components, n_features))
+        return GaussianStatistics(np.zeros(n_components), mean, scatter)
+
+    def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
+        """Turn a scorer's sums into statistics."""
+        centre = scorer.summed_about
+        if centre.ndim:
+            weight, first, second = sums
+            second = self.gather(second)
+        else:
+            weight, first, second = self.unpack(sums)
+        shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
+        return GaussianStatistics(weight, centre + shift, second - self.scatter_of(shift, weight))
+
+    def add(self, a: GaussianStatistics, b: GaussianStatistics) -> GaussianStatistics:
+        """Statistics of both sets of rows (Chan, Golub & LeVeque 1983)."""
+        weight = a.weight + b.weight
+        share = b.weight / np.maximum(weight, np.finfo(np.float64).tiny)
+        apart = b.mean - a.mean
+        between = self.scatter_of(apart, a.weight * share)
+        mean = a.mean + share[:, None] * apart
+        return GaussianStatistics(weight, mean, a.scatter + b.scatter + between)
+
+    def merge(self, stats: GaussianStatistics, a: int, b: int) -> GaussianStatistics:
+        """Statistics when component ``a`` also has the rows of ``b``, and ``b`` none."""
+        weight, mean, scatter = (values.copy() for values in stats)
+        share = weight[b] / max(weight[a] + weight[b], np.finfo(np.float64).tiny)
+        apart = mean[b] - mean[a]
+        between = self.scatter_of(apart[None], np.atleast_1d(weight[a] * share))
+        mean[a] += share * apart
+        weight[a], weight[b] = weight[a] + weight[b], 0.0
+        if self.is_shared:
+            return GaussianStatistics(weight, mean, scatter + between)
+        scatter[a] += scatter[b] + between[0]
+        scatter[b] = 0.0
+        return GaussianStatistics(weight, mean, scatter)
+
+    def split_into(
+        self, stats: GaussianStatistics, parts: GaussianStatistics, split: int, free: int
+    ) -> GaussianStatistics:
+        """Statistics when a component's parts, 2k and 2k + 1, take its place and a free one."""
+        two = self.take(parts, np.array([2 * split, 2 * split + 1]))
+        weight, mean, scatter = (values.copy() for values in stats)
+        places = [split, free]
+        weight[places], mean[places] = two.weight, two.mean
+        if self.is_shared:
+            share = np.atleast_1d(np.prod(two.weight) / two.weight.sum())
+            between = self.scatter_of((two.mean[1] - two.mean[0])[None], share)
+            return GaussianStatistics(weight, mean, scatter - between)
+        scatter[places] = two.scatter
+        return GaussianStatistics(weight, mean, scatter)
+
+    def scale(self, stats: GaussianStatistics, factor: float) -> GaussianStatistics:
+        """Statistics of rows counted ``factor`` times."""
+        return GaussianStatistics(factor * stats.weight, stats.mean, factor * stats.scatter)
+
+    def expected(self, weights: Array, parameters: GaussianParameters) -> GaussianStatistics:
+        """Statistics per unit of weight that rows of a mixture are expected to have."""
+        shape = parameters.means.shape
+        within = parameters.covariances - self.reg_covar * self.identity(*shape)
+        if self.is_shared:
+            share = np.asarray(1.0)
+        else:
+            share = weights.reshape((-1,) + (1,) * (within.ndim - 1))
+        return GaussianStatistics(
+            weights, parameters.means, self.squares_per_entry(shape[1]) * share * within
+        )
+
+    def take(self, data: Data, index: NDArray[np.intp]) -> Data:
+        """Return some of the components of statistics, a posterior or parameters, in an order."""
+        of_all = _COVARIANCE_FIELDS if self.is_shared else ()
+        plain: Any = data
+        fields = plain._asdict().items()
+        kept = {name: values[index] for name, values in fields if name not in of_all}
+        result: Data = plain._replace(**kept)
+        return result

@@ -1,0 +1,125 @@
+"""Coordinates of Gaussian statistics, in which fits are extrapolated."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skem.families.parameters import Array, GaussianPrior, GaussianStatistics
+from skem.families.structure import CovarianceStructure
+
+__all__ = ["GaussianCoordinates"]
+
+_TINY = float(np.finfo(np.float64).tiny)
+# Relative to `reg_covar`: a covariance that is narrower by less is as wide.
+_ROUNDING = 1e-9
+
+
+class GaussianCoordinates:
+    """Statistics as flat vectors whose squared length is a Fisher information, about a reference.
+
+    For each component: twice the root of its share of the rows; the mean, in units of the
+    reference's covariance; the Cholesky factor of the covariance in the same units, with the
+    logarithm of its diagonal. Means and factors are multiplied by the root of the reference's
+    share, so that a component counts by its rows. Near the reference half the squared distance
+    is then the divergence between complete-data likelihoods, per unit of weight and whatever the
+    units of the features.
+
+    Covariances include `reg_covar` and the prior, so that they have a factor where few rows are.
+
+    Parameters
+    ----------
+    family : CovarianceStructure
+    prior : GaussianPrior
+    total : float
+        Total weight of the rows.
+    reference : GaussianStatistics
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If a covariance of the reference, or of what is encoded, is singular.
+    """
+
+    def __init__(
+        self,
+        family: CovarianceStructure,
+        prior: GaussianPrior,
+        total: float,
+        reference: GaussianStatistics,
+    ) -> None:
+        self.family, self.prior, self.total = family, prior, total
+        self.shape = reference.mean.shape
+        self.mean = reference.mean
+        self.roots = np.linalg.cholesky(self._covariances(reference))
+        self.inverses = np.linalg.inv(self.roots)
+        self.shares = np.sqrt(np.maximum(reference.weight, _TINY) / total)
+        # What the entries of a factor count for: a change of its diagonal for twice the others.
+        counts = np.maximum(self.family.count(reference.weight, self.shape[1]), _TINY)
+        size = self.roots.shape[-1]
+        self.lower = np.tril_indices(size)
+        self.diagonal = np.flatnonzero(self.lower[0] == self.lower[1])
+        factors = np.ones(len(self.lower[0]))
+        factors[self.diagonal] = np.sqrt(2.0)
+        ranks = (1,) * (self.roots.ndim - 1 - counts.ndim)
+        self.scale = np.sqrt(counts / total).reshape(counts.shape + ranks) * factors
+
+    def _divisor(self, weight: Array, ndim: int) -> Array:
+        """Return what scatters of `ndim` dimensions, with the prior's, are divided by."""
+        divisor = self.family.count(weight, self.shape[1]) + (self.prior.degrees_of_freedom or 0.0)
+        divisor = np.maximum(divisor, _TINY)
+        return divisor.reshape(divisor.shape + (1,) * (ndim - divisor.ndim))
+
+    def _covariances(self, stats: GaussianStatistics) -> Array:
+        """Return covariances as matrices: (..., D, D), or (..., 1, 1) for variances."""
+        scatter = stats.scatter + self.prior.covariance
+        unit = self.family.identity(*self.shape)
+        covariances = scatter / self._divisor(stats.weight, scatter.ndim)
+        covariances = covariances + self.family.reg_covar * unit
+        if self.family.has_matrices:
+            return covariances
+        return covariances.reshape(covariances.shape + (1,) * (4 - covariances.ndim))
+
+    def encode(self, stats: GaussianStatistics) -> Array:
+        """Return the coordinates of statistics."""
+        factors = self.inverses @ np.linalg.cholesky(self._covariances(stats))
+        entries = factors[..., self.lower[0], self.lower[1]]
+        entries[..., self.diagonal] = np.log(entries[..., self.diagonal])
+        apart = self._columns(stats.mean - self.mean)
+        means = (self.inverses @ apart).reshape(self.shape) * self.shares[:, None]
+        weights = 2.0 * np.sqrt(np.maximum(stats.weight, 0.0) / self.total)
+        return np.concatenate([weights, means.ravel(), (self.scale * entries).ravel()])
+
+    def decode(self, vector: Array) -> GaussianStatistics | None:
+        """Return the statistics of given coordinates, or None if no rows could have them.
+
+        There are none for numbers that overflow, and for covariances that would be narrower
+        than `reg_covar` and the prior make them.
+        """
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            stats = self._decode(vector)
+        if not all(np.isfinite(part).all() for part in stats):
+            return None
+        covariances = self._covariances(stats)
+        least = self.family.reg_covar * (1.0 - _ROUNDING)
+        return stats if np.linalg.eigvalsh(covariances).min() >= least else None
+
+    def _decode(self, vector: Array) -> GaussianStatistics:
+        k, d = self.shape
+        weight = np.square(vector[:k])
+        weight *= self.total / weight.sum()
+        columns = self._columns(vector[k : k + k * d].reshape(k, d) / self.shares[:, None])
+        mean = self.mean + (self.roots @ columns).reshape(k, d)
+        entries = vector[k + k * d :].reshape(*self.roots.shape[:-2], -1) / self.scale
+        entries[..., self.diagonal] = np.exp(entries[..., self.diagonal])
+        factors = np.zeros_like(self.roots)
+        factors[..., self.lower[0], self.lower[1]] = entries
+        factors = self.roots @ factors
+        covariances = factors @ np.swapaxes(factors, -1, -2)
+        unit = self.family.identity(k, d)
+        covariances = covariances.reshape(unit.shape) - self.family.reg_covar * unit
+        scatter = covariances * self._divisor(weight, unit.ndim) - self.prior.covariance
+        return GaussianStatistics(weight, mean, scatter)
+
+    def _columns(self, means: Array) -> Array:
+        """Return means as columns that the covariances' factors can be multiplied with."""
+        return means[..., None] if self.family.has_matrices else means[..., None, None]

@@ -1,0 +1,138 @@
+"""What kernels take together: named tuples of arrays.
+
+In a module of its own, so that callers can make them without importing numba.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "CentredSpace",
+    "LinearModel",
+    "LinearSpace",
+    "ProjectedModel",
+    "ProjectedSpace",
+    "TileLines",
+]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+class TileLines(NamedTuple):
+    """The arrays of a tile that a step reads or writes.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_features + 2, >= n_places)
+        A whole number of blocks; zero from ``n_rows`` on.
+    weights : ndarray of shape (n_places,)
+        Zero from ``n_rows`` on.
+    power, power_bits : ndarray of shape (>= block_rows,)
+        As for `exp_difference`.
+    scores : ndarray of shape (n_components, >= n_places)
+        Receives scores, or unnormalised responsibilities, unless they are summed.
+    log_normaliser, factor : ndarray of shape (n_places,)
+        As for `log_normalise`.
+    resp : ndarray of shape (n_places, n_components)
+        Weighted responsibilities, finite from ``n_rows`` on; overwritten by a step that
+        normalises and sums.
+    """
+
+    values: Array
+    weights: Array
+    power: Array
+    power_bits: Index
+    scores: Array
+    log_normaliser: Array
+    factor: Array
+    resp: Array
+
+
+class LinearModel(NamedTuple):
+    """Scores that are ``constants + coefficients' products``.
+
+    Attributes
+    ----------
+    left, right : ndarray of shape (n_pairs,), int64
+        The lines of a tile that products are formed of.
+    coefficients : ndarray of shape (n_pairs, n_components)
+    constants : ndarray of shape (n_components,)
+    """
+
+    left: Index
+    right: Index
+    coefficients: Array
+    constants: Array
+
+
+class LinearSpace(NamedTuple):
+    """Scratch of linear scorers.
+
+    Attributes
+    ----------
+    products : ndarray of shape (chunk, block_rows)
+        Its shape says how many pairs and rows are worked on at a time.
+    block, block_part : ndarray of shape (n_components, block_rows)
+    sums_part : ndarray of shape (chunk, n_components)
+    """
+
+    products: Array
+    block: Array
+    block_part: Array
+    sums_part: Array
+
+
+class ProjectedModel(NamedTuple):
+    """Scores that are ``constants + centres y - |y|^2 / 2`` with ``y = projection z``.
+
+    Attributes
+    ----------
+    projection : ndarray of shape (n_features, n_features)
+        ``projection.T @ projection`` is the shared precision.
+    centres : ndarray of shape (n_components, n_features)
+        The projected means.
+    constants : ndarray of shape (n_components,)
+    """
+
+    projection: Array
+    centres: Array
+    constants: Array
+
+
+class ProjectedSpace(NamedTuple):
+    """Scratch of projected scorers.
+
+    Attributes
+    ----------
+    lines : ndarray of shape (n_features + 1, block_rows)
+        Features and ones.
+    projected : ndarray of shape (n_features, block_rows)
+    block : ndarray of shape (n_components, block_rows)
+    first_part : ndarray of shape (n_features + 1, n_components)
+    second_part : ndarray of shape (n_features, n_features)
+    """
+
+    lines: Array
+    projected: Array
+    block: Array
+    first_part: Array
+    second_part: Array
+
+
+class CentredSpace(NamedTuple):
+    """Scratch of centred scorers.
+
+    Attributes
+    ----------
+    centred, projected : ndarray of shape (n_features, block_rows)
+    part : ndarray of shape (n_features, n_features)
+    share : ndarray of shape (block_rows,)
+    """
+
+    centred: Array
+    projected: Array
+    part: Array
+    share: Array

@@ -1,0 +1,99 @@
+"""What a fitted mixture says: its family and parameters, from fitted attributes."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families import (
+    GAUSSIAN_FAMILIES,
+    CategoricalWeights,
+    GaussianFamily,
+    GaussianParameters,
+    VariationalWeights,
+)
+from skem.inference import MixtureParameters, MixturePosterior
+from skem.mixture._protocols import FittedMixture
+from skem.scoring import Scores
+
+__all__ = ["Reader", "fitted_components", "make_family"]
+
+Array: TypeAlias = NDArray[np.float64]
+Mixture = TypeVar("Mixture", bound=FittedMixture, contravariant=True)
+Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
+
+
+class Reader(Protocol[Mixture, Theta]):
+    """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
+
+    def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
+        """Make the weights' family."""
+
+    def read(self, estimator: Mixture, family: GaussianFamily) -> Theta:
+        """Read the fitted attributes back, in the user's units.
+
+        Raises
+        ------
+        ValueError
+            If they are not of the kind that the estimator's parameters ask for.
+        """
+
+    def to_table(self, family: GaussianFamily, theta: Theta, origin: Array, scale: Array) -> Theta:
+        """Bring parameters in the user's units to a table's."""
+
+    def assigner(self, estimator: Mixture, family: GaussianFamily, theta: Theta) -> Scores:
+        """Make what rows are assigned to components by."""
+
+    def density(self, estimator: Mixture, family: GaussianFamily, theta: Theta) -> Scores:
+        """Make what rows' log densities are sums of."""
+
+    def draw(
+        self,
+        family: GaussianFamily,
+        theta: Theta,
+        labels: NDArray[np.int64],
+        rng: np.random.RandomState,
+    ) -> Array:
+        """Draw a row from each labelled component."""
+
+
+def make_family(estimator: FittedMixture) -> GaussianFamily:
+    """Make the family that `covariance_type` names."""
+    return GAUSSIAN_FAMILIES[estimator.covariance_type](float(estimator.reg_covar))
+
+
+def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> GaussianParameters:
+    """Read the fitted components back, in the user's units.
+
+    Raises
+    ------
+    ValueError
+        If the attributes' shapes are not those that the estimator's parameters ask for.
+    """
+    means = np.asarray(estimator.means_, dtype=np.float64)
+    covariances = np.asarray(estimator.covariances_, dtype=np.float64)
+    n_components, n_features = means.shape
+    factors = np.asarray(estimator.precisions_cholesky_, dtype=np.float64)
+    shape = family.covariance_shape(n_components, n_features)
+    values = {
+        "weights_": (np.asarray(estimator.weights_), (n_components,)),
+        "covariances_": (covariances, shape),
+        "precisions_cholesky_": (factors, shape),
+    }
+    asked = estimator.covariance_type
+    # Shapes alone do not tell diag from tied where there are as many components as features.
+    fitted = estimator._record.covariance_type if hasattr(estimator, "_record") else asked
+    if fitted != asked:
+        raise ValueError(
+            f"covariance_type={asked!r}, but the estimator was fitted with covariance_type="
+            f"{fitted!r}: fit a new one, or change it back"
+        )
+    for name, (value, expected) in values.items():
+        if value.shape != expected:
+            raise ValueError(
+                f"With means_ of shape {means.shape} and covariance_type={asked!r}, {name} should "
+                f"have the shape {expected}, but has {value.shape}"
+            )
+    return GaussianParameters(means, covariances, factors)

@@ -1,0 +1,101 @@
+"""What the mixtures' estimators share: texts of docstrings, and what parameters allow."""
+
+from __future__ import annotations
+
+from skem._docstrings import read_entries
+from skem._parameters import (
+    Allowed,
+    array,
+    boolean,
+    integer,
+    jobs,
+    none,
+    one_of,
+    random_state,
+    real,
+)
+from skem.inference import ACCELERATIONS, START_METHODS, Tree
+
+__all__ = ["ENTRIES", "SHARED_PARAMETERS"]
+
+# What `init_params` may be.
+_STARTS = (
+    one_of(START_METHODS),
+    array,
+    Allowed(lambda value: isinstance(value, Tree), "a skem.inference.Tree"),
+)
+
+SHARED_PARAMETERS: dict[str, tuple[Allowed, ...]] = {
+    "n_components": (integer(1),),
+    "tol": (real(0.0),),
+    "reg_covar": (real(0.0),),
+    "max_iter": (integer(0),),
+    "n_init": (integer(1),),
+    "init_params": _STARTS,
+    "random_state": (random_state, none),
+    "warm_start": (boolean,),
+    "verbose": (integer(0), boolean),
+    "verbose_interval": (integer(1),),
+    "n_jobs": (jobs, none),
+    "mean_prior": (array, none),
+    "mean_precision_prior": (real(0.0, open_left=True), none),
+    "covariance_prior": (real(0.0, open_left=True), array, none),
+    "degrees_of_freedom_prior": (real(0.0, open_left=True), none),
+    "learning_decay": (real(0.5, 1.0, open_left=True),),
+    "learning_offset": (real(0.0),),
+    "block_size": (integer(1), none),
+    "assignment": (one_of(("soft", "hard")),),
+    "acceleration": (one_of(ACCELERATIONS), none),
+    "resolution": (one_of(("auto",)), array, none),
+}
+
+ENTRIES = read_entries("""
+n_init : int, default=1
+    Number of starts; the fit with the highest bound is kept. They run in parallel threads,
+    with the same result for every `n_jobs`. One is enough where nothing of it is drawn.
+random_state : int, RandomState instance or None, default=None
+    Source of the starts' random numbers and of `sample`'s.
+warm_start : bool, default=False
+    Whether `fit` starts from what the last `fit` found. `n_init` is then ignored, and a
+    changed number of components or features is an error.
+verbose : int, default=0
+    1 prints starts and iterations, 2 also times and gains.
+verbose_interval : int, default=10
+    Number of iterations between two lines.
+learning_decay : float, default=0.7
+    Exponent of the rate of `partial_fit`, in (0.5, 1].
+learning_offset : float, default=10.0
+    Slows the first steps of `partial_fit` down; non-negative.
+block_size : int, default=None
+    Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
+    None: one group. Every bit of the result is the same for each number.
+resolution : 'auto', None or array-like of shape (n_features,), default='auto'
+    The steps that the columns are recorded in (a year, a count, a centimetre), which no
+    component is narrower than, see :ref:`resolution`:
+
+    - 'auto': found in the rows; 0 for a column without steps;
+    - an array: these, in the columns' units; 0 for none;
+    - None: nothing is held. A fit from given parameters is then scikit-learn's.
+
+    Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
+    the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
+    One component is never changed, nor is a mixture of wider ones.
+resolution_ : ndarray of shape (n_features,) or None
+    The steps that covariances were held by, 0 for columns without; None for
+    ``resolution=None``.
+converged_ : bool
+    Whether the best start converged.
+n_iter_ : int
+    Its number of iterations, each an M-step and an E-step; accelerated, those that were undone
+    are counted.
+lower_bounds_ : list of float
+    The same after each iteration of `fit`; it never falls.
+n_features_in_ : int
+    Number of features seen during `fit`.
+feature_names_in_ : ndarray of shape (`n_features_in_`,)
+    Names of the features seen during `fit`, where all of them are strings.
+n_jobs : int, default=None
+    Number of threads. None stands for as many as the linear algebra library may use (all
+    cores, unless ``OMP_NUM_THREADS``, threadpoolctl or joblib's workers say otherwise), -1
+    for all cores. Every bit of the result is the same for each number.
+""")

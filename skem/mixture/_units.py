@@ -1,0 +1,95 @@
+"""The units that a fit works in, and parameters in these and in the user's."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.engine import Table, column_moments
+from skem.families import GaussianFamily, GaussianParameters
+
+__all__ = ["Units", "check_enough_rows", "components_to_table", "components_to_user", "measure"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+# Squares of these, times reg_covar or its inverse, are still numbers of that dtype.
+_SPREADS = {"float64": (1e-153, 1e153), "float32": (1e-15, 1e15)}
+
+
+class Units(NamedTuple):
+    """How a fit standardises its rows.
+
+    Attributes
+    ----------
+    origin : ndarray of shape (D,)
+        Weighted means.
+    scale : ndarray of shape (D,)
+        What the model divides by, as the family chooses it: each column's standard deviation, or
+        one common scale.
+    column_scale : ndarray of shape (D,)
+        Standard deviations; 1 for a constant column.
+    constant : ndarray of shape (D,), bool
+        The constant columns.
+    steps : ndarray of shape (D,) or None
+        Those that columns were recorded in, in their units; 0 for none.
+    floor : ndarray or None
+        What no covariance is narrower than, in the units of the table.
+    """
+
+    origin: Array
+    scale: Array
+    column_scale: Array
+    constant: NDArray[np.bool_]
+    steps: Array | None = None
+    floor: Array | None = None
+
+
+def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFamily) -> Units:
+    """Measure the columns.
+
+    Raises
+    ------
+    ValueError
+        If squares of a column's deviations leave the range of X's dtype.
+    """
+    mean, deviation = column_moments(X, weights)
+    least, most = _SPREADS[X.dtype.name]
+    bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
+    if bad.any():
+        column = int(np.argmax(bad))
+        raise ValueError(
+            f"Column {column} of X has a standard deviation of {deviation[column]:.3g}. Its "
+            f"variance is out of the range of {X.dtype.name}, where standard deviations from "
+            f"{least:g} to {most:g} are possible: rescale the column."
+        )
+    origin, scale = family.units(mean, deviation)
+    return Units(origin, scale, np.where(deviation > 0, deviation, 1.0), deviation == 0)
+
+
+def check_enough_rows(table: Table, n_components: int) -> None:
+    """Raise ValueError where there are fewer rows of positive weight than components."""
+    n_rows = table.n_positive
+    if n_rows < n_components:
+        which = "n_samples" if table.weights is None else "n_samples of positive weight"
+        raise ValueError(
+            f"Expected {which} >= n_components but got n_components = {n_components}, "
+            f"n_samples = {n_rows}"
+        )
+
+
+def components_to_table(
+    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
+) -> GaussianParameters:
+    """Bring parameters in the user's units to a table's."""
+    components = components._replace(means=components.means - origin)
+    return family.rescale(components, 1.0 / scale)
+
+
+def components_to_user(
+    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
+) -> GaussianParameters:
+    """Bring parameters in a table's units to the user's."""
+    components = family.rescale(components, scale)
+    return components._replace(means=components.means + origin)

@@ -1,0 +1,89 @@
+"""Scores that are linear in products of two lines of a tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem import kernels
+from skem.engine import Tile, TilePlan, aligned
+from skem.kernels.arguments import LinearModel, LinearSpace
+from skem.kernels.steps import SCORE, SUM
+from skem.scoring.scorer import Array, Assigning, Sums
+
+__all__ = ["LinearScorer"]
+
+Index: TypeAlias = NDArray[np.int64]
+
+
+def _space(plan: TilePlan) -> LinearSpace:
+    rows, chunk = plan.chunks
+    return LinearSpace(
+        aligned(chunk, rows),
+        aligned(plan.n_components, rows),
+        aligned(plan.n_components, rows),
+        aligned(chunk, plan.n_components),
+    )
+
+
+@dataclass(frozen=True)
+class LinearScorer(Assigning):
+    """Scores linear in products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``.
+
+    Sums: one array of shape (n_pairs, n_components).
+
+    Parameters
+    ----------
+    left, right : ndarray of shape (n_pairs,), int64
+    coefficients : ndarray of shape (n_components, n_pairs)
+    constants : ndarray of shape (n_components,)
+    """
+
+    left: Index
+    right: Index
+    coefficients: Array
+    constants: Array
+
+    space = staticmethod(_space)
+
+    @property
+    def summed_about(self) -> Array:
+        """The origin."""
+        return np.zeros(())
+
+    def add_constants(self, log_weights: Array) -> LinearScorer:
+        return replace(self, constants=self.constants + log_weights)
+
+    def score(self, tile: Tile, space: LinearSpace) -> None:
+        self._run_kernel(SCORE, tile, space)
+
+    def normalise(self, tile: Tile, space: LinearSpace) -> float:
+        return self._run_kernel(SCORE + self._assign, tile, space)
+
+    def zeros(self) -> Sums:
+        return (np.zeros(self.coefficients.shape[::-1]),)
+
+    def accumulate(self, tile: Tile, space: LinearSpace, sums: Sums) -> None:
+        self._run_kernel(SUM, tile, space, sums)
+
+    def expect(self, tile: Tile, space: LinearSpace, sums: Sums) -> float:
+        return self._run_kernel(SCORE + self._assign + SUM, tile, space, sums)
+
+    @cached_property
+    def _model(self) -> LinearModel:
+        by_pairs = np.ascontiguousarray(self.coefficients.T)
+        return LinearModel(self.left, self.right, by_pairs, self.constants)
+
+    def _run_kernel(
+        self, steps: int, tile: Tile, space: LinearSpace, sums: Sums | None = None
+    ) -> float:
+        model = self._model
+        # Without the step SUM nothing is added to the last argument.
+        added_to = model.coefficients if sums is None else sums[0]
+        return float(
+            kernels.linear.linear_steps(steps, tile.lines, tile.n_rows, model, space, added_to)
+        )
