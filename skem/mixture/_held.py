@@ -1,132 +1,23 @@
-"""Components that something else than their rows keeps from being narrower, and what to say."""
+"""What to say of components that something else than their rows keeps from being narrower."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.families import GaussianFamily, GaussianParameters, GaussianPrior
+from skem.families.held import Held, find_collapsed, find_dependent, find_held
 from skem.mixture._units import Units
 
-__all__ = ["describe_held", "find_collapsed", "find_dependent", "find_held", "warn_of_held"]
+__all__ = ["describe_held", "warn_of_held"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-# A column is named that has so large a share of a direction.
-_SHARE = 0.1
-# A covariance at the floor is that to rounding; the floor of all rows is below them by 1e-8.
-_ROUNDING = 3e-9
-# Variances up to so many times reg_covar are its own, and one of the table's is not.
-_OWN, _WIDE = 2.0, 100.0
 # Components that a message describes one by one.
 _DESCRIBED = 3
-
-
-class Held(NamedTuple):
-    """A component that is held up.
-
-    Attributes
-    ----------
-    component : int
-    n_rows : float
-    columns : ndarray of int
-        Along which it would be narrower; empty where its rows are too few for any.
-    values : ndarray of shape (len(columns),)
-        The one value that a column has in it; NaN where columns depend on each other.
-    """
-
-    component: int
-    n_rows: float
-    columns: NDArray[np.intp]
-    values: Array
-
-
-def find_collapsed(
-    family: GaussianFamily,
-    prior: GaussianPrior,
-    weights: Array,
-    parameters: GaussianParameters,
-    n_rows: float,
-) -> list[Held]:
-    """Return the components that have collapsed: their likelihood can't be compared.
-
-    Those are components held up by `reg_covar` in a direction in which the table is wider, and
-    those that have fewer rows than determine their covariance.
-
-    Parameters
-    ----------
-    family : GaussianFamily
-    prior : GaussianPrior
-        With one of the covariances, few rows will do.
-    weights : ndarray of shape (K,)
-    parameters : GaussianParameters
-        In a table's units.
-    n_rows : float
-        Rows of positive weight.
-    """
-    k, d = parameters.means.shape
-    at_ridge = family.collapsed(weights, parameters)
-    few = np.zeros(k, dtype=bool)
-    if prior.degrees_of_freedom is None:
-        few = weights * n_rows < family.rows_needed(d)
-        few |= n_rows < family.least_rows(k, d)
-    dense = family.dense(parameters.covariances, k, d)
-    found = []
-    for component in np.flatnonzero((at_ridge | few) & (weights > 0)):
-        columns = np.zeros(0, dtype=np.intp)
-        if not few[component]:
-            values, vectors = np.linalg.eigh(dense[component])
-            narrow = values <= _OWN * family.reg_covar
-            columns = np.flatnonzero(np.square(vectors[:, narrow]).sum(axis=1) > _SHARE)
-        variance = np.diagonal(dense[component])[columns]
-        mean = parameters.means[component][columns]
-        one = np.where(variance <= _OWN * family.reg_covar, mean, np.nan)
-        found.append(Held(int(component), float(weights[component] * n_rows), columns, one))
-    return found
-
-
-def find_held(
-    family: GaussianFamily, weights: Array, parameters: GaussianParameters, n_rows: float
-) -> list[Held]:
-    """Return the components that are at the floor of recorded steps; see `find_collapsed`."""
-    if family.floor is None:
-        return []
-    k, d = parameters.means.shape
-    dense = family.dense(parameters.covariances, k, d)
-    floor = family.floor
-    if not family.has_matrices:
-        floor = np.broadcast_to(floor, d) * np.eye(d)
-    root = np.linalg.cholesky(floor)
-    half = np.linalg.solve(root, dense)
-    values, vectors = np.linalg.eigh(np.linalg.solve(root, np.swapaxes(half, 1, 2)))
-    found = []
-    for component in np.flatnonzero((values[:, 0] <= 1.0 + _ROUNDING) & (weights > 0)):
-        narrow = vectors[component][:, values[component] <= 1.0 + _ROUNDING]
-        # A direction's variance in the floor, shared out among the columns.
-        directions = np.linalg.solve(root.T, narrow)
-        shares = (directions * (floor @ directions)).max(axis=1)
-        columns = np.flatnonzero(shares > _SHARE)
-        nothing = np.full(len(columns), np.nan)
-        found.append(Held(int(component), float(weights[component] * n_rows), columns, nothing))
-    return found
-
-
-def find_dependent(
-    family: GaussianFamily,
-    weights: Array,
-    parameters: GaussianParameters,
-    constant: NDArray[np.bool_],
-) -> NDArray[np.intp]:
-    """Return the columns of the table that depend on each other linearly."""
-    if not family.has_matrices or family.reg_covar == 0:
-        return np.zeros(0, dtype=np.intp)
-    values, vectors = np.linalg.eigh(family.total_covariance(weights, parameters))
-    narrow = values <= family.reg_covar
-    shares = np.square(vectors[:, narrow]).sum(axis=1)
-    return np.flatnonzero((shares > _SHARE) & ~constant)
 
 
 def _say_collapsed(

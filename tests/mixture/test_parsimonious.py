@@ -201,8 +201,9 @@ def test_a_component_without_rows_has_the_shared_variances(model):
 @pytest.mark.parametrize("model", ["EEI", "EII"])
 def test_a_singular_shared_variance_is_no_single_components(model):
     X = np.repeat([[0.0, 0.0], [5.0, 1.0]], 5, axis=0)
+    start = one_hot([0] * 5 + [1] * 5, 2)
     with pytest.raises(ValueError, match="shared covariance"):
-        fit(X, 2, covariance_type=model, reg_covar=0.0, init_params=one_hot([0] * 5 + [1] * 5, 2))
+        fit(X, 2, covariance_type=model, reg_covar=0.0, init_params=start, resolution=None)
 
 
 @pytest.mark.parametrize(
