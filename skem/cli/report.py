@@ -152,6 +152,9 @@ def _notes(fits: Sequence[Fit], best: Fit) -> list[str]:
     notes = []
     if any(fit.bic < best.bic for fit in fits):
         notes.append("A fit with a collapsed component is chosen only if there is no other.")
+    several = [fit for fit in fits if fit.k > 1]
+    if best.k == 1 and several and all(fit.collapsed or fit.failure for fit in several):
+        notes.append("No other number of clusters could be used, for the reasons above.")
     if best.k == max(fit.k for fit in fits) > min(fit.k for fit in fits):
         notes.append("The largest k is chosen: a wider range may find a lower BIC.")
     return notes

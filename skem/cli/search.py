@@ -121,7 +121,7 @@ def search(
     Z = X if scaler is None else scaler.transform(X)
     jacobian = 0.0 if scaler is None else float(np.log(scaler.scale_).sum())
     shift = 2.0 * jacobian * (len(X) if weights is None else float(weights.sum()))
-    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights)
+    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, columns)
     fits = _list(choice.results_, shift)
     steps = [("mixture", choice.best_estimator_)]
     model = Model(
@@ -142,7 +142,11 @@ def _fitted_scaler(
 
 
 def _choose(
-    choice: GaussianMixtureIC, ks: Sequence[int], Z: np.ndarray, weights: np.ndarray | None
+    choice: GaussianMixtureIC,
+    ks: Sequence[int],
+    Z: np.ndarray,
+    weights: np.ndarray | None,
+    columns: Sequence[str],
 ) -> GaussianMixtureIC:
     """Fit; what the fits warn of is in the results, and not shown here."""
     cells = make_cells(choice.covariance_type, ks, Z.shape[1])
@@ -150,7 +154,9 @@ def _choose(
         warnings.simplefilter("ignore")
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
-            return choice._fit(Z, weights, lambda done, cell: progress.show(done, _say(cell)))
+            return choice._fit(
+                Z, weights, lambda done, cell: progress.show(done, _say(cell)), columns
+            )
         except ValueError as error:
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error
 

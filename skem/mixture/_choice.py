@@ -271,8 +271,17 @@ default='hierarchical'
         """
         return self._fit(X, sample_weight, unwatched)
 
-    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None, watch: Watch) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended."""
+    def _fit(
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None,
+        watch: Watch,
+        names: Sequence[str] | None = None,
+    ) -> Self:
+        """Fit, and tell ``watch`` of each fit to all rows that has ended.
+
+        ``names`` are those of the columns, where X has none.
+        """
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
         rows = validate_data(self, X, dtype=float_dtypes(X))
         weights = check_sample_weight(sample_weight, len(rows))
@@ -282,7 +291,8 @@ default='hierarchical'
         parameters = {name: getattr(self, name) for name in (*_SHARED, "init_params")}
         parameters["random_state"] = seed
         cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
-        grid = Grid(cells, parameters, self.n_jobs)
+        names = getattr(self, "feature_names_in_", names)
+        grid = Grid(cells, parameters, self.n_jobs, names)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)

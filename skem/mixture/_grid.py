@@ -126,11 +126,14 @@ class Grid:
         Those of `EMGaussianMixture` that all cells share.
     n_jobs : int or None
         Number of threads. Every bit of the outcomes is the same for each number, time apart.
+    names : sequence of str, default=None
+        Of the columns, for what fits warn of.
     """
 
     cells: Sequence[Cell]
     parameters: dict[str, Any]
     n_jobs: int | None
+    names: Sequence[str] | None = None
 
     def fit(
         self, X: Floats, weights: Array | None, judge: Judge, watch: Watch = unwatched
@@ -170,7 +173,7 @@ class Grid:
             if hopeless[number]:
                 return Outcome(None, {}, [], hopeless[number], 0.0)
             mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
-            outcome = _attempt(mixture, X, weights, judge)
+            outcome = _attempt(mixture, X, weights, judge, self.names)
             done.append(cell)
             watch(len(done), cell)
             return outcome
@@ -210,10 +213,21 @@ def iteration_size(X: Floats, n_components: float) -> float:
     return n_rows * n_components * (50.0 + 0.5 * n_features**2)
 
 
-def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge: Judge) -> Outcome:
+def _attempt(
+    mixture: EMGaussianMixture,
+    X: Floats,
+    weights: Array | None,
+    judge: Judge,
+    names: Sequence[str] | None,
+) -> Outcome:
     begin = perf_counter()
     try:
+        if names is not None:
+            mixture.feature_names_in_ = np.asarray(names, dtype=object)
         said = fit_quietly(mixture, POINT, X, weights)
+        if names is not None:
+            # Rows without names follow.
+            del mixture.feature_names_in_
         seconds = perf_counter() - begin
         values = judge(mixture)
         if not np.isfinite(list(values.values())).all():

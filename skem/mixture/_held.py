@@ -52,11 +52,10 @@ def _say_collapsed(
     if len(found) > _DESCRIBED:
         causes.append(f"{len(found) - _DESCRIBED} more are alike")
     return (
-        f"Component(s) {[held.component for held in found]} collapsed: "
-        f"{'; '.join(causes)}. Their covariances are held up by reg_covar={reg_covar:g} alone, so "
-        "the likelihood can't be compared with that of other fits. Drop such columns or make them "
-        "categorical, use a simpler covariance_type, decrease n_components, or give the "
-        "columns' steps as resolution."
+        f"Component(s) {[held.component for held in found]} collapsed ({'; '.join(causes)}): "
+        f"their covariances are held up by reg_covar={reg_covar:g} alone, so the likelihood can't "
+        "be compared with that of other fits. Drop such columns or make them categorical, use a "
+        "simpler covariance_type, decrease n_components, or give the columns' steps as resolution."
     )
 
 

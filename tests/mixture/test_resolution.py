@@ -286,7 +286,7 @@ def test_collapsed_components_are_described():
     X[:12, 2] = 9.25
     start = one_hot(np.repeat([1, 0], [12, 48]), 2)
     _, said = fit_and_listen(X, 2, init_params=start, resolution=None)
-    assert "Component(s) [1] collapsed: component 1 has 12 rows, in all of which" in said
+    assert "Component(s) [1] collapsed (component 1 has 12 rows, in all of which" in said
     assert "column 2 is 9.25" in said
     assert "reg_covar=1e-06" in said
     # Columns that depend on each other in one component alone.
@@ -321,7 +321,7 @@ def test_more_columns_than_rows():
     assert results["collapsed"][matrices].all()
     assert all(text.startswith("not fitted: 20 rows") for text in results["error"][matrices])
     _, said = fit_and_listen(X, 1)
-    assert "Component(s) [0] collapsed: component 0 has 20 rows where" in said
+    assert "Component(s) [0] collapsed (component 0 has 20 rows where" in said
     assert "36 columns needs 37" in said
 
 
