@@ -41,7 +41,7 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "inference", "mixture", "vae")
+_PACKAGES = ("datasets", "display", "em", "inference", "mixture", "vae")
 
 
 def __getattr__(name: str) -> Any:

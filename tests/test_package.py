@@ -9,7 +9,7 @@ import pytest
 
 import skem
 
-PACKAGES = ["datasets", "display", "inference", "mixture", "vae"]
+PACKAGES = ["datasets", "display", "em", "inference", "mixture", "vae"]
 
 
 def run(code):

@@ -94,7 +94,7 @@ def rules(kind, hard):
 @pytest.mark.parametrize("kind", ALL_KINDS)
 def test_a_planted_fault_is_mended(monkeypatch, kind, hard):
     # EM alone does not mend it: components would have to cross the table.
-    X, labels = eight_clusters(320, np.random.default_rng(0))
+    X, labels = eight_clusters(200, np.random.default_rng(0))
     for rule in rules(kind, hard):
         passes = visit_to(X, rule, 8)
         planted = find_start(passes, rule, start_of(passes, method=plant(labels, X)))
@@ -160,9 +160,9 @@ def test_moves_raise_the_bound_and_add_no_spikes(monkeypatch, kind):
 
     monkeypatch.setattr(search, "_move", spy)
     rule = point_rule(kind, n_features=3)
-    for seed in range(6):
-        X = mixture(seed, 300, 8, 3)
-        weights = np.random.default_rng(seed).uniform(0.0, 4.0, 300)
+    for seed in range(4):
+        X = mixture(seed, 200, 8, 3)
+        weights = np.random.default_rng(seed).uniform(0.0, 4.0, 200)
         passes = visit_to(X, rule, 8, weights if seed % 2 else None)
         find_start(passes, rule, start_of(passes, seed))
     assert seen
