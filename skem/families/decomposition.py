@@ -33,6 +33,8 @@ _TURNS = 3  # of common axes: later EM iterations go on, and each is an improvem
 _NOTHING = 1e-100
 # A share of its variances that makes a matrix without an inverse one that has one.
 _WIDENED = 1e-12
+# A share of the largest volume, below which others do not fall.
+_LEAST_VOLUME = 1e-12
 _SETTLED = 1e-12  # relative change that ends them
 
 
@@ -156,10 +158,12 @@ def _common_matrix(scatter: Array, count: Array, variances: Variances, previous:
     scatter = scatter + max(least, _NOTHING) * np.eye(n_features)
     volumes = np.trace(scatter, axis1=1, axis2=2) / (n_features * count)
     for _ in range(_INNER):
-        pooled = _invertible(np.einsum("kij,k->ij", scatter, 1.0 / volumes))
-        pooled /= np.exp(np.linalg.slogdet(pooled)[1] / n_features)
+        summed = _invertible(np.einsum("kij,k->ij", scatter, 1.0 / volumes))
+        pooled = summed / np.exp(np.linalg.slogdet(summed)[1] / n_features)
         trace = np.einsum("ij,kji->k", np.linalg.inv(pooled), scatter)
         before, volumes = volumes, trace / (n_features * count)
+        # Of rows without spread it has no end: a volume, and with it the matrix, vanishes.
+        volumes = np.maximum(volumes, _LEAST_VOLUME * volumes.max())
         if np.abs(volumes - before).max() <= _SETTLED * volumes.max():
             break
     return volumes[:, None, None] * pooled

@@ -368,3 +368,15 @@ def test_tiny_tables(seed):
             assert np.isfinite(mixture.covariances_).all()
             assert np.isfinite(mixture.score_samples(X)).all()
             assert (np.diff(mixture.lower_bounds_) >= 0).all()
+
+
+@core
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_one_matrix_for_three_rows():
+    # One component has a single row: its volume has no end, and the common matrix none either.
+    X = np.array([[0.3, 1.0, 2.0], [0.3, 1.0, 5.0], [0.3, 1.0, 9.0]])
+    for k in (1, 2, 3):
+        for resolution in ("auto", None):
+            mixture = fit(X, k, covariance_type="VEE", random_state=0, resolution=resolution)
+            assert np.isfinite(mixture.score_samples(X)).all()
+            assert (np.diff(mixture.lower_bounds_) >= 0).all()
