@@ -208,6 +208,9 @@ def _notes(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> list[str]:
     sign = -1.0 if criterion.higher else 1.0
     if any(sign * fit.value < sign * best.value for fit in fits):
         notes.append("A fit with a collapsed component is chosen only if there is no other.")
+    several = [fit for fit in fits if fit.k > 1]
+    if best.k == 1 and several and all(fit.collapsed or fit.failure for fit in several):
+        notes.append("No other number of clusters could be used, for the reasons above.")
     if best.k == max(fit.k for fit in fits) > min(fit.k for fit in fits):
         notes.append(f"The largest k is chosen: a wider range may find {criterion.better}.")
     return notes

@@ -129,7 +129,7 @@ def search(
     scaler = _fitted_scaler(X, columns, weights) if scale else None
     Z = X if scaler is None else scaler.transform(X)
     jacobian = 0.0 if scaler is None else float(np.log(scaler.scale_).sum())
-    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights)
+    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, columns)
     # The change of variables: a criterion counts all rows, twice; a held-out score is their mean.
     total = len(X) if weights is None else float(weights.sum())
     shift = -jacobian if choice.criterion == "cv" else 2.0 * jacobian * total
@@ -154,7 +154,11 @@ def _fitted_scaler(
 
 
 def _choose(
-    choice: GaussianMixtureIC, ks: Sequence[int], Z: np.ndarray, weights: np.ndarray | None
+    choice: GaussianMixtureIC,
+    ks: Sequence[int],
+    Z: np.ndarray,
+    weights: np.ndarray | None,
+    columns: Sequence[str],
 ) -> GaussianMixtureIC:
     """Fit; what the fits warn of is in the results, and not shown here."""
     cells = make_cells(choice.covariance_type, ks, Z.shape[1])
@@ -162,7 +166,9 @@ def _choose(
         warnings.simplefilter("ignore")
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
-            return choice._fit(Z, weights, lambda done, cell: progress.show(done, _say(cell)))
+            return choice._fit(
+                Z, weights, lambda done, cell: progress.show(done, _say(cell)), columns
+            )
         except ValueError as error:
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error
 

@@ -260,6 +260,16 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def expected(self, weights: Array, parameters: Params) -> Stats:
         """Statistics per unit of weight that rows of a mixture are expected to have."""
 
+    @property
+    def floor(self) -> Array | None:
+        """What no covariance is narrower than; None where nothing is held."""
+
+    def floor_below(self, variances: Array, one: Array) -> Array | None:
+        """Return the floor below variances (D,), and below the covariance of all rows."""
+
+    def least_rows(self, n_components: int, n_features: int) -> int:
+        """Return how many rows determine the covariances of so many components at all."""
+
     def collapsed(self, weights: Array, parameters: Params) -> NDArray[np.bool_]:
         """Say which components are held up by `reg_covar` alone, (K,)."""
 

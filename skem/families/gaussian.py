@@ -49,6 +49,8 @@ class GaussianFamily(GaussianAlgebra):
     ----------
     reg_covar : float
         Added to the variances wherever a covariance is formed by a point estimate.
+    floor : ndarray, default=None
+        What no covariance is narrower than; see `skem.families.floor`.
     """
 
     # What completes rows with missing cells before there are parameters; None: none are missing.
@@ -187,6 +189,10 @@ class GaussianFamily(GaussianAlgebra):
         return GaussianPrior(np.zeros(n_features), 0.0, np.zeros_like(one), None)
 
     def posterior(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
+        """Make the conjugate update; with a floor, the nearest posterior above it."""
+        return self.hold_posterior(self.updated(prior, stats))
+
+    def updated(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
         """Conjugate update of the hyperparameters.
 
         The mode's divisor counts the observations and, for each part of the prior that is not
@@ -227,6 +233,32 @@ class GaussianFamily(GaussianAlgebra):
         result: Array = scatter / np.where(known, divisor, 1.0).reshape(shape)
         return result
 
+    def hold(
+        self,
+        covariances: Array,
+        scatter: Array,
+        divisor: Array,
+        known: NDArray[np.bool_],
+        previous: Array,
+    ) -> Array:
+        """Return the likeliest covariances above the floor; other arguments as `covariances_of`."""
+        return self.lift(covariances)
+
+    def hold_posterior(self, posterior: GaussianPosterior) -> GaussianPosterior:
+        """Return the nearest posterior whose expected precision is that of the floor at most.
+
+        Of Wishart distributions with the same degrees of freedom it has the least divergence
+        from the given one: a maximum of the same form as a point estimate's.
+        """
+        if self.floor is None:
+            return posterior
+        nu = posterior.degrees_of_freedom
+        nu = nu.reshape(nu.shape + (1,) * (posterior.scatter.ndim - nu.ndim))
+        covariances = posterior.scatter / nu
+        lifted = self.lift(covariances)
+        scatter = np.where(lifted == covariances, posterior.scatter, nu * lifted)
+        return posterior._replace(scatter=scatter)
+
     def mode(
         self, stats: GaussianStatistics, prior: GaussianPrior, previous: GaussianParameters
     ) -> GaussianParameters:
@@ -234,7 +266,7 @@ class GaussianFamily(GaussianAlgebra):
 
         A component without rows or prior keeps its previous parameters.
         """
-        posterior = self.posterior(prior, stats)
+        posterior = self.updated(prior, stats)
         total = float(stats.weight.sum())
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
@@ -243,6 +275,10 @@ class GaussianFamily(GaussianAlgebra):
         known = divisor > EMPTY * total
         covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
         covariances = covariances + self.reg_covar * self.identity(n_components, n_features)
+        if self.floor is not None:
+            covariances = self.hold(
+                covariances, posterior.scatter, divisor, known, previous.covariances
+            )
         known = known.reshape(known.shape + (1,) * (covariances.ndim - known.ndim))
         covariances = np.where(known, covariances, previous.covariances)
         return GaussianParameters(means, covariances, self.factorise(covariances))
@@ -386,12 +422,17 @@ class GaussianFamily(GaussianAlgebra):
         """Say which components are held up by `reg_covar` alone, shape (K,)."""
         if self.reg_covar == 0:
             return np.zeros(len(weights), dtype=bool)
+        total = self.total_covariance(weights, parameters)
+        return self.at_the_floor(parameters, total) & (weights > 0)
+
+    def total_covariance(self, weights: Array, parameters: GaussianParameters) -> Array:
+        """Return the covariance of all rows, without `reg_covar`: (D, D)."""
         n_components, n_features = parameters.means.shape
         ridge = self.reg_covar * np.eye(n_features)
         within = self.dense(parameters.covariances, n_components, n_features) - ridge
         apart = parameters.means - weights @ parameters.means
-        total = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
-        return self.at_the_floor(parameters, total) & (weights > 0)
+        total: Array = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
+        return total
 
     def sample(
         self,

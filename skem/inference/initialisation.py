@@ -17,7 +17,7 @@ from skem.engine import GappyTable, Table
 from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta, update_summing
+from skem.inference.rules import Rule, Theta, update_summing, with_floor
 from skem.inference.tasks import RowShares
 from skem.scoring import Scorer
 
@@ -170,10 +170,15 @@ class RandomShares:
 
 
 class _Rows(NamedTuple):
-    """The rows that a start looks at, and their responsibilities."""
+    """The rows that a start looks at, and their responsibilities.
+
+    Where each component has a single row its covariance is no one's: the floor, which would only
+    change what such widths are, is left to the iterations.
+    """
 
     table: Table
     shares: RowShares
+    single: bool = False
 
 
 def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
@@ -197,6 +202,8 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
         rows = _cut(start.method, start.table, start.n_components)
     else:
         rows = _Rows(start.table, GivenShares(start.method))
+    if rows.single:
+        rule = with_floor(rule, None)
     return _estimate(passes.over(rows.table), rule, rows.shares, start.n_components)
 
 
@@ -279,7 +286,8 @@ def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
     _, rows = kmeans_plusplus(
         scaled, start.n_components, sample_weight=shares, random_state=start.rng
     )
-    return _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+    chosen = _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+    return chosen._replace(single=True)
 
 
 def _random_from_data(table: Table, start: Start) -> _Rows:
@@ -291,7 +299,7 @@ def _random_from_data(table: Table, start: Start) -> _Rows:
     else:
         share = table.weights / table.weights.sum()
         rows = start.rng.choice(len(table.X), k, replace=False, p=share)
-    return _one_hot(table, rows, np.arange(k), k)
+    return _one_hot(table, rows, np.arange(k), k)._replace(single=True)
 
 
 def _random(table: Table, start: Start) -> _Rows:

@@ -27,7 +27,8 @@ from skem.families import (
     user_scale,
 )
 from skem.inference import MixturePosterior, Passes, Run, Tree, VariationalRule, batch_em_merging
-from skem.mixture._problem import FitProblem, Outcome, narrow
+from skem.mixture._held import warn_of_held
+from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
 from skem.mixture._protocols import VariationalSettings
 from skem.mixture._reading import fitted_components, make_family
 from skem.mixture._record import ElboTerms, FitRecord
@@ -248,10 +249,21 @@ class VariationalKind:
         return narrow(attributes, estimator.means_.dtype)
 
     def diagnose(
-        self, estimator: VariationalSettings, problem: FitProblem, theta: MixturePosterior
+        self,
+        estimator: VariationalSettings,
+        problem: FitProblem,
+        theta: MixturePosterior,
+        n_rows: float,
     ) -> list[str]:
-        """Find nothing: a component without rows has its prior, and none can collapse."""
-        return []
+        """Name components at the floor; one without rows has its prior, and none can collapse."""
+        return warn_of_held(
+            problem.family,
+            problem.rule.weights.expected(theta.weights),
+            theta.components,
+            n_rows,
+            problem.units,
+            column_names(estimator, problem),
+        )
 
 
 VARIATIONAL = VariationalKind()

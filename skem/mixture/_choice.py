@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import KFold, check_cv
@@ -33,6 +33,7 @@ from skem.mixture._base import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
     COLUMNS,
+    NOT_FITTED,
     Columns,
     Grid,
     Outcome,
@@ -41,6 +42,7 @@ from skem.mixture._grid import (
     describe_failures,
     make_cells,
     rank,
+    say_alone,
     set_aside,
     tabulate,
     unwatched,
@@ -51,7 +53,7 @@ __all__ = ["GaussianMixtureIC"]
 
 _FOLDS = 5
 # Parameters that all fits have as they are here.
-_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration")
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -60,6 +62,11 @@ _splits = Allowed(
     ),
     "a splitter, an iterable of splits",
 )
+
+
+def _count(rows: Floats, weights: NDArray[np.float64] | None) -> int:
+    """Count the rows of positive weight."""
+    return len(rows) if weights is None else int(np.count_nonzero(weights))
 
 
 @fill_docstring(ENTRIES)
@@ -114,6 +121,10 @@ default='hierarchical'
         Number of threads; see `EMGaussianMixture`. They share the fits where an iteration takes
         long enough for it. Every bit of the result but ``fit_time`` is the same for each number.
 
+    resolution : 'auto', None or array-like of shape (n_features,), default='auto'
+        As in `EMGaussianMixture`. Without it (None) a column of few values, as a year or a count,
+        lets components collapse, and no number of components but one can be chosen.
+
     Attributes
     ----------
     results_ : dict of str to ndarray of shape (n_fits,)
@@ -124,16 +135,18 @@ default='hierarchical'
         - ``log_likelihood``: of all rows, in nats;
         - ``n_parameters``: number of free parameters;
         - ``converged``, ``n_iter``, ``fit_time`` in seconds;
-        - ``collapsed``: whether a component collapsed onto too few distinct rows, so that the
-          likelihood says more of `reg_covar` than of the rows;
+        - ``collapsed``: whether a component is held up by `reg_covar` alone, or has fewer rows
+          than determine its covariance, so that the likelihood can't be compared; also where all
+          rows determine no such covariances, and there was no fit;
+        - ``crowded``: whether there are fewer than 5 rows for each of several components;
         - ``warnings``: what the fit warned of, one in each line;
-        - ``error``: why the fit failed, empty where it did not;
+        - ``error``: why the fit failed or was not made, empty where it was;
         - for ``criterion='cv'``: ``split0_test_score`` and so on, the mean log density of the
           rows left out in nats per unit of weight; ``mean_test_score`` and
           ``std_test_score``, their mean and standard deviation, weighted by those rows' weight;
         - ``rank``: 1 for the best by the criterion.
 
-        By 'bic', 'icl' and 'aic' fits with a collapsed component rank after all others; failed
+        By 'bic', 'icl' and 'aic' collapsed and crowded fits rank after all others; failed
         ones come last.
 
     best_estimator_ : EMGaussianMixture
@@ -208,6 +221,7 @@ default='hierarchical'
         init_params: str = "hierarchical",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -222,6 +236,7 @@ default='hierarchical'
         self.init_params = init_params
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.resolution = resolution
 
     @property
     def _n_features_out(self) -> int:
@@ -251,12 +266,22 @@ default='hierarchical'
         FitFailedWarning
             If some of the fits failed: which, and why.
         ConvergenceWarning
-            What the best fit warns of.
+            What the best fit warns of; and if of all numbers of components that were asked for only
+            one component could be used.
         """
         return self._fit(X, sample_weight, unwatched)
 
-    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None, watch: Watch) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended."""
+    def _fit(
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None,
+        watch: Watch,
+        names: Sequence[str] | None = None,
+    ) -> Self:
+        """Fit, and tell ``watch`` of each fit to all rows that has ended.
+
+        ``names`` are those of the columns, where X has none.
+        """
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
         rows = validate_data(self, X, dtype=float_dtypes(X))
         weights = check_sample_weight(sample_weight, len(rows))
@@ -266,13 +291,14 @@ default='hierarchical'
         parameters = {name: getattr(self, name) for name in (*_SHARED, "init_params")}
         parameters["random_state"] = seed
         cells = make_cells(self.covariance_type, self.n_components, rows.shape[1])
-        grid = Grid(cells, parameters, self.n_jobs)
+        names = getattr(self, "feature_names_in_", names)
+        grid = Grid(cells, parameters, self.n_jobs, names)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
-        results = tabulate(cells, outcomes, rows.shape[1])
+        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1])
         if self.criterion == "cv":
             folds = _FOLDS if self.cv is None else self.cv
             if isinstance(folds, int | np.integer):
@@ -298,9 +324,13 @@ default='hierarchical'
         self.best_score_ = float(results[column][best])
         self.n_iter_ = int(results["n_iter"][best])
         self.best_params_ = grid.cells[best]._asdict()
-        if failed.any():
-            message = describe_failures(results, failed)
+        left_out = np.array([text.startswith(NOT_FITTED) for text in results["error"]])
+        if (failed & ~left_out).any():
+            message = describe_failures(results, failed & ~left_out)
             warnings.warn(message, FitFailedWarning, stacklevel=4)
+        alone = say_alone(results)
+        if alone:
+            warnings.warn(alone, ConvergenceWarning, stacklevel=4)
         if not self.refit:
             return
         mixture = outcomes[best].mixture

@@ -174,6 +174,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
         there is nothing to extrapolate: an error.
 
+    {resolution}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -206,6 +208,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {lower_bounds_}
 
+    {resolution_}
+
     {n_features_in_}
 
     {feature_names_in_}
@@ -217,8 +221,9 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     Notes
     -----
     A component that loses all its rows keeps its last mean and covariance with a weight of zero;
-    one that collapses onto too few distinct rows is held up by `reg_covar`. Both are named in a
-    `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
+    one that collapses, on rows that no recorded step explains, or on too few rows, is held up by
+    `reg_covar`. Both are named in a `ConvergenceWarning`. With ``reg_covar=0`` a singular
+    covariance is an error.
 
     References
     ----------
@@ -288,6 +293,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -314,6 +320,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
+        self.resolution = resolution
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import joblib
@@ -41,6 +42,8 @@ from skem.inference import (
     Tree,
     find_start,
 )
+from skem.inference.rules import with_floor
+from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import single_gaussian
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._progress import Progress
@@ -107,8 +110,14 @@ def make_problem(
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
-        rule = kind.rule(estimator, family, Passes(table, plan, alone), units, prior)
-    return FitProblem(family, rule, units, table, plan)
+        passes = Passes(table, plan, alone)
+        rule = kind.rule(estimator, family, passes, units, prior)
+        if not state:
+            steps = measure_steps(estimator.resolution, X, weights, units)
+            floor = find_floor(steps, family, rule, passes, units)
+            units = units._replace(steps=steps, floor=floor)
+    family = replace(family, floor=units.floor)
+    return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
 
 
 def _plan(estimator: MixtureSettings, family: GaussianFamily, table: Table) -> TilePlan:
@@ -192,7 +201,7 @@ def _fit(
     sampler = np.random.RandomState(rng.randint(2**31 - 1))
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
-    messages = diagnose(kind, estimator, problem, run.theta)
+    messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
@@ -216,6 +225,7 @@ def _fitted_attributes(
         "n_iter_": run.n_iter,
         "lower_bound_": kind.bound(problem, run.bound),
         "lower_bounds_": [kind.bound(problem, bound) for bound in run.bounds],
+        "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
             estimator.covariance_type,
@@ -347,8 +357,10 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     return narrowed
 
 
-def diagnose(kind: Kind, estimator: MixtureSettings, problem: FitProblem, theta: Any) -> list[str]:
-    """Return what the user should be warned of."""
+def diagnose(
+    kind: Kind, estimator: MixtureSettings, problem: FitProblem, theta: Any, n_rows: float
+) -> list[str]:
+    """Return what the user should be warned of, after so many rows were seen."""
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
@@ -357,4 +369,4 @@ def diagnose(kind: Kind, estimator: MixtureSettings, problem: FitProblem, theta:
             f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
-    return messages + kind.diagnose(estimator, problem, theta)
+    return messages + kind.diagnose(estimator, problem, theta, n_rows)

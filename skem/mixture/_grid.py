@@ -21,6 +21,7 @@ from skem.mixture._point import POINT
 __all__ = [
     "COLUMNS",
     "MODELS",
+    "NOT_FITTED",
     "Cell",
     "Columns",
     "Grid",
@@ -32,6 +33,7 @@ __all__ = [
     "iteration_size",
     "make_cells",
     "rank",
+    "say_alone",
     "set_aside",
     "tabulate",
     "unwatched",
@@ -51,6 +53,11 @@ _MODELS_OF_ONE = ("EII", "VII")
 
 # By criterion, the column that it is in.
 COLUMNS = {"bic": "bic", "icl": "icl", "aic": "aic", "cv": "mean_test_score"}
+
+# What the error of a cell begins with that was not worth a fit.
+NOT_FITTED = "not fitted"
+# With fewer rows than these for each component a criterion says nothing of their number.
+_ROWS_OF_A_COMPONENT = 5
 
 # Where kernels take about twice as long as the Python around them.
 _WORTH_A_THREAD = 3e6
@@ -75,7 +82,7 @@ class Outcome(NamedTuple):
     warnings : list of str
         What the fit warned of.
     error : str
-        Why it failed; empty where it did not.
+        Why it failed, or was not fitted; empty where it was.
     seconds : float
         Time that the fit took.
     """
@@ -119,11 +126,14 @@ class Grid:
         Those of `EMGaussianMixture` that all cells share.
     n_jobs : int or None
         Number of threads. Every bit of the outcomes is the same for each number, time apart.
+    names : sequence of str, default=None
+        Of the columns, for what fits warn of.
     """
 
     cells: Sequence[Cell]
     parameters: dict[str, Any]
     n_jobs: int | None
+    names: Sequence[str] | None = None
 
     def fit(
         self, X: Floats, weights: Array | None, judge: Judge, watch: Watch = unwatched
@@ -148,11 +158,22 @@ class Grid:
         if parameters["init_params"] == "hierarchical":
             parameters["init_params"] = grow_tree(X, weights)
         done: list[Cell] = []
+        n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
+        hopeless = [_say_hopeless(cell, n_rows, X.shape[1]) for cell in self.cells]
+        if all(hopeless):
+            # A choice has to come to something.
+            fewest = min(cell.n_components for cell in self.cells)
+            hopeless = [
+                "" if cell.n_components == fewest else reason
+                for cell, reason in zip(self.cells, hopeless, strict=True)
+            ]
 
         def fit(number: int, n_threads: int) -> Outcome:
             cell = self.cells[number]
+            if hopeless[number]:
+                return Outcome(None, {}, [], hopeless[number], 0.0)
             mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
-            outcome = _attempt(mixture, X, weights, judge)
+            outcome = _attempt(mixture, X, weights, judge, self.names)
             done.append(cell)
             watch(len(done), cell)
             return outcome
@@ -192,10 +213,21 @@ def iteration_size(X: Floats, n_components: float) -> float:
     return n_rows * n_components * (50.0 + 0.5 * n_features**2)
 
 
-def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge: Judge) -> Outcome:
+def _attempt(
+    mixture: EMGaussianMixture,
+    X: Floats,
+    weights: Array | None,
+    judge: Judge,
+    names: Sequence[str] | None,
+) -> Outcome:
     begin = perf_counter()
     try:
+        if names is not None:
+            mixture.feature_names_in_ = np.asarray(names, dtype=object)
         said = fit_quietly(mixture, POINT, X, weights)
+        if names is not None:
+            # Rows without names follow.
+            del mixture.feature_names_in_
         seconds = perf_counter() - begin
         values = judge(mixture)
         if not np.isfinite(list(values.values())).all():
@@ -205,7 +237,21 @@ def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge
     return Outcome(mixture, values, said, "", seconds)
 
 
-def tabulate(cells: Sequence[Cell], outcomes: Sequence[Outcome], n_features: int) -> Columns:
+def _say_hopeless(cell: Cell, n_rows: int, n_features: int) -> str:
+    """Say why there is no point in fitting a cell; nothing if there is."""
+    name, k = cell
+    needed = GAUSSIAN_FAMILIES[name](0.0).least_rows(k, n_features)
+    if n_rows >= needed or k > n_rows:
+        return ""  # the fit itself says of the latter that it is an error
+    return (
+        f"{NOT_FITTED}: {n_rows} rows do not determine the covariances of {k} component(s) in "
+        f"{n_features} columns"
+    )
+
+
+def tabulate(
+    cells: Sequence[Cell], outcomes: Sequence[Outcome], n_rows: int, n_features: int
+) -> Columns:
     """Put outcomes judged by all criteria in columns."""
     types, numbers = zip(*cells, strict=True)
     mixtures = [outcome.mixture for outcome in outcomes]
@@ -222,7 +268,11 @@ def tabulate(cells: Sequence[Cell], outcomes: Sequence[Outcome], n_features: int
         ],
         "converged": [mixture is not None and mixture.converged_ for mixture in mixtures],
         "n_iter": [0 if mixture is None else mixture.n_iter_ for mixture in mixtures],
-        "collapsed": [any("collapsed" in text for text in o.warnings) for o in outcomes],
+        "collapsed": [
+            o.error.startswith(NOT_FITTED) or any("collapsed" in text for text in o.warnings)
+            for o in outcomes
+        ],
+        "crowded": [1 < k > n_rows // _ROWS_OF_A_COMPONENT for k in numbers],
         "fit_time": [outcome.seconds for outcome in outcomes],
         "warnings": ["\n".join(outcome.warnings) for outcome in outcomes],
         "error": [outcome.error for outcome in outcomes],
@@ -270,8 +320,8 @@ def cross_validate(
 
 def set_aside(results: Columns, criterion: str) -> NDArray[np.bool_]:
     """Say which fits rank after all others: their criterion has no limit, unless held out."""
-    aside: NDArray[np.bool_] = results["collapsed"] & (criterion != "cv")
-    return aside
+    aside: NDArray[np.bool_] = results["collapsed"] | results["crowded"]
+    return aside & (criterion != "cv")
 
 
 def rank(losses: Array, aside: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -293,4 +343,22 @@ def describe_failures(results: Columns, failed: NDArray[np.bool_]) -> str:
     return (
         f"{failed.sum()} of {len(failed)} fits failed and can't be chosen. Covariance types and "
         f"numbers of components: {listed}"
+    )
+
+
+def say_alone(results: Columns) -> str:
+    """Say why there is no choice but one component, where more were asked for."""
+    several = results["n_components"] > 1
+    usable = ~results["collapsed"] & ~results["crowded"] & (results["error"] == "")
+    if not several.any() or not (~several).any() or (usable & several).any():
+        return ""
+    causes = [
+        error or text
+        for error, text in zip(results["error"][several], results["warnings"][several], strict=True)
+    ]
+    collapsed = [line for cause in causes for line in cause.splitlines() if "collapsed" in line]
+    return (
+        "There was no choice but one component: every fit of more has collapsed, failed, was not "
+        f"worth fitting or has fewer than {_ROWS_OF_A_COMPONENT} rows for each component. The "
+        f"first: {(collapsed or causes)[0] or 'too few rows'}"
     )

@@ -26,7 +26,8 @@ from skem.inference import (
     batch_em,
     joint_scorer,
 )
-from skem.mixture._problem import FitProblem, Outcome
+from skem.mixture._held import describe_held
+from skem.mixture._problem import FitProblem, Outcome, column_names
 from skem.mixture._protocols import FittedMixture, PointSettings
 from skem.mixture._reading import fitted_components, make_family
 from skem.mixture._record import FitRecord
@@ -155,7 +156,11 @@ class PointKind:
         return record._replace(statistics=family.expected(theta.weights, theta.components))
 
     def diagnose(
-        self, estimator: PointSettings, problem: FitProblem, theta: MixtureParameters
+        self,
+        estimator: PointSettings,
+        problem: FitProblem,
+        theta: MixtureParameters,
+        n_rows: float,
     ) -> list[str]:
         """Name components that emptied or collapsed."""
         messages = []
@@ -166,15 +171,15 @@ class PointKind:
                 "zero and their means and covariances are the last they had. Decrease n_components "
                 "or try other init_params."
             )
-        collapsed = np.flatnonzero(problem.family.collapsed(theta.weights, theta.components))
-        if len(collapsed):
-            messages.append(
-                f"Component(s) {collapsed.tolist()} collapsed onto too few distinct rows: their "
-                f"covariances are held up by reg_covar={estimator.reg_covar:g} alone, and "
-                "the likelihood owes much to them. Decrease n_components, increase reg_covar, or "
-                "use a simpler covariance_type."
-            )
-        return messages
+        return messages + describe_held(
+            problem.family,
+            problem.rule.prior,
+            theta.weights,
+            theta.components,
+            n_rows,
+            problem.units,
+            column_names(estimator, problem),
+        )
 
 
 POINT = PointKind()

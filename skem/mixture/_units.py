@@ -32,12 +32,18 @@ class Units(NamedTuple):
         Standard deviations; 1 for a constant column.
     constant : ndarray of shape (D,), bool
         The constant columns.
+    steps : ndarray of shape (D,) or None
+        Those that columns were recorded in, in their units; 0 for none.
+    floor : ndarray or None
+        What no covariance is narrower than, in the units of the table.
     """
 
     origin: Array
     scale: Array
     column_scale: Array
     constant: NDArray[np.bool_]
+    steps: Array | None = None
+    floor: Array | None = None
 
 
 def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFamily) -> Units:

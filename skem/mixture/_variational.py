@@ -134,6 +134,8 @@ default='dirichlet_process'
         or damped Anderson acceleration [6]_. See `EMGaussianMixture`. With hard assignments there
         is nothing to extrapolate: an error.
 
+    {resolution}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -184,6 +186,8 @@ default='dirichlet_process'
     effective_n_components_ : int
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
+
+    {resolution_}
 
     {n_features_in_}
 
@@ -266,6 +270,7 @@ default='dirichlet_process'
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -290,6 +295,7 @@ default='dirichlet_process'
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
+        self.resolution = resolution
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

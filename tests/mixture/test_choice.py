@@ -394,6 +394,7 @@ BAD_VALUES = {
     "init_params": ("k-means", None),
     "random_state": (-1, "seed"),
     "n_jobs": (0, 1.5),
+    "resolution": ("none", 1.5),
 }
 
 
