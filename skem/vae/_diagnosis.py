@@ -77,12 +77,22 @@ def messages(
             "ELBO. Increase max_epochs or decrease kl_warmup_steps."
         )
     elif not curves.converged and len(curves.loss) == schedule.max_epochs:
-        found.append(
-            f"Training did not converge in max_epochs={schedule.max_epochs} epochs: in the last "
-            f"n_iter_no_change={schedule.patience} the loss still fell by tol={settings.tol:g} or "
-            "more an epoch. Increase max_epochs, learning_rate_init or tol."
-        )
+        found.append(_unconverged(schedule))
     return found
+
+
+def _unconverged(schedule: Schedule) -> str:
+    words = f"Training did not converge in max_epochs={schedule.max_epochs} epochs: "
+    patience = f"n_iter_no_change={schedule.patience}"
+    if schedule.max_epochs <= schedule.patience:
+        return (
+            f"{words}they are too few to tell, as {patience} of them must pass without a fall of "
+            "the loss. Increase max_epochs or decrease n_iter_no_change."
+        )
+    return (
+        f"{words}in the last {patience} of them the loss, averaged over as many, still fell by "
+        f"tol={schedule.tol:g} or more an epoch. Increase max_epochs, learning_rate_init or tol."
+    )
 
 
 def _constant_columns(trained: Trained, columns: NDArray[Any]) -> list[str]:

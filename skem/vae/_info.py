@@ -145,7 +145,7 @@ converged_, n_iter_, n_steps_, n_features_in_, feature_names_in_
     >>> from sklearn.datasets import load_digits
     >>> from skem import InfoVAE
     >>> X = load_digits().data / 16
-    >>> vae = InfoVAE(n_latent=4, max_epochs=20, tol=1.0, random_state=0).fit(X)
+    >>> vae = InfoVAE(n_latent=4, n_iter_no_change=5, tol=1.0, random_state=0).fit(X)
     >>> vae.n_active_units_
     4
     """

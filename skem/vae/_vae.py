@@ -200,7 +200,7 @@ class VAE(DensityAutoencoder):
     >>> from sklearn.datasets import load_digits
     >>> from skem import VAE
     >>> X = load_digits().data / 16
-    >>> vae = VAE(n_latent=4, max_epochs=20, tol=1.0, random_state=0).fit(X)
+    >>> vae = VAE(n_latent=4, n_iter_no_change=5, tol=1.0, random_state=0).fit(X)
     >>> vae.transform(X).shape
     (1797, 4)
     >>> vae.sample(3).shape

@@ -90,7 +90,7 @@ n_features_in_, feature_names_in_
     >>> from sklearn.datasets import load_digits
     >>> from skem import VQVAE
     >>> X = load_digits().data / 16
-    >>> vae = VQVAE(16, n_latent_codes=3, max_epochs=20, tol=1.0, random_state=0).fit(X)
+    >>> vae = VQVAE(16, n_latent_codes=3, n_iter_no_change=5, tol=1.0, random_state=0).fit(X)
     >>> vae.encode(X).shape, vae.transform(X).shape
     ((1797, 3), (1797, 6))
     """

@@ -134,7 +134,9 @@ def test_no_improvement_ends_training():
 def test_the_end_of_epochs_is_named():
     vae, text = messages(curve())
     assert not vae.converged_
-    assert "did not converge in max_epochs=4 epochs" in text
+    assert "did not converge in max_epochs=4 epochs: they are too few to tell" in text
+    _, text = messages(bits(), n_iter_no_change=2, tol=0.0, max_epochs=5, learning_rate_init=1e-2)
+    assert "in the last n_iter_no_change=2 of them the loss" in text
 
 
 def test_early_stopping_restores_the_best_weights():
