@@ -27,6 +27,8 @@ Floats: TypeAlias = NDArray[np.floating]
 _BLOCK = 4096
 # The least variance of the noise, as learned variances have it; the rows' own is 1.
 _LEAST = 1e-6
+# Columns up to which their covariances are worth the time and the memory: half a second.
+_MOST_FEATURES = 1024
 # From a pair of units to the next.
 _SIGNS = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
@@ -89,11 +91,13 @@ def start_linear(model: Model, parameters: Floats, rows: Rows) -> bool:
     """Overwrite random parameters by those of the linear model, if there is one.
 
     There is none for a latent or a likelihood that is not Gaussian, nor where hidden layers are
-    narrower than twice the length of the code. Says whether there is one.
+    narrower than twice the length of the code, nor for more than 1 024 columns. Says whether there
+    is one.
     """
     n_components = min(model.latent.n_inputs, model.n_features - 1)
     wide = all(width >= 2 * n_components for width in model.encoder.widths[1:-1])
-    if not (model.latent.is_gaussian and model.likelihood.is_gaussian and wide):
+    fits = wide and model.n_features <= _MOST_FEATURES
+    if not (model.latent.is_gaussian and model.likelihood.is_gaussian and fits):
         return False
     encoder, decoder, own, _ = model.split(parameters)
     mean, covariance = _moments(rows)

@@ -174,7 +174,7 @@ class VAE(DensityAutoencoder):
     start without a say. So training only improves on the linear model. Where it can't, as on a
     small table, ``early_stopping='auto'`` leaves that: with n different rows held out, their gain
     must be ``10 / n`` standard errors, and n at least 10. Where hidden layers are narrower than
-    twice the code, the start is random.
+    twice the code, and for more than 1 024 columns, the start is random.
 
     A row's noise is a function of its values, the seed and the step. So scores of a row do not
     depend on other rows, and equal rows have equal scores.

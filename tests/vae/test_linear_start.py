@@ -6,7 +6,7 @@ from scipy import stats
 from sklearn.datasets import load_iris, load_wine
 
 from skem import VAE, CategoricalVAE, InfoVAE
-from skem.vae import _likelihoods
+from skem.vae import _likelihoods, _linear_start
 from skem.vae._linear_start import carry, fit_linear
 from skem.vae._networks import Network
 from vae.tables import SMALL, curve, fit
@@ -99,6 +99,13 @@ def test_a_table_of_lower_rank_has_the_least_noise():
 @pytest.mark.parametrize("n_hidden", [1, 3])
 def test_narrow_networks_start_at_random(n_hidden):
     vae = fit(curve(80), VAE(2, hidden_layer_sizes=(n_hidden,), random_state=0, **STILL))
+    assert vae.noise_variance_ != pytest.approx(ppca(curve(80), 2)[1], rel=0.05)
+    assert np.isfinite(vae.score(curve(80)))
+
+
+def test_wide_tables_start_at_random(monkeypatch):
+    monkeypatch.setattr(_linear_start, "_MOST_FEATURES", 4)
+    vae = fit(curve(80), VAE(2, random_state=0, **STILL))
     assert vae.noise_variance_ != pytest.approx(ppca(curve(80), 2)[1], rel=0.05)
     assert np.isfinite(vae.score(curve(80)))
 
