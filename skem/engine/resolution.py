@@ -114,8 +114,9 @@ def _count(
     """Add a part of a column to the values counted before."""
     values = np.asarray(column[part], dtype=np.float64)
     count = np.ones(len(values)) if weights is None else weights[part]
-    values = np.concatenate([before.values, values[count > 0]])
-    count = np.concatenate([before.weights, count[count > 0]])
+    there = (count > 0) & ~np.isnan(values)
+    values = np.concatenate([before.values, values[there]])
+    count = np.concatenate([before.weights, count[there]])
     distinct, where = np.unique(values, return_inverse=True)
     return _Values(distinct, _sum(where.ravel(), count))
 

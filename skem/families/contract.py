@@ -13,7 +13,7 @@ chose them.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,6 +226,15 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Count the free parameters."""
+
+    def with_gaps(self, start: Params) -> Self:
+        """Return the family for tables with missing cells.
+
+        ``start``, of one component, completes rows where parameters are not known yet.
+        """
+
+    def fill(self, rows: Array) -> Array:
+        """Put something likely into the missing cells (NaN) of rows (n, D)."""
 
     def typical_scale(self, weights: Array, parameters: Params) -> Array:
         """Width of the components in each column, (D,); a scale to score rows in."""

@@ -11,8 +11,8 @@ Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from skem.families.algebra import GaussianAlgebra
 from skem.families.coordinates import GaussianCoordinates
 from skem.families.cutting import cut_across_axis
+from skem.families.filling import fill_gaps
 from skem.families.parameters import (
     EMPTY,
     Array,
@@ -29,7 +30,7 @@ from skem.families.parameters import (
     GaussianStatistics,
 )
 from skem.families.wishart import log_det_correction
-from skem.scoring import Scorer
+from skem.scoring import DenseGaps, DiagonalGaps, GapModel, GapScorer, Scorer
 
 __all__ = ["LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
 
@@ -51,6 +52,9 @@ class GaussianFamily(GaussianAlgebra):
     floor : ndarray, default=None
         What no covariance is narrower than; see `skem.families.floor`.
     """
+
+    # What completes rows with missing cells before there are parameters; None: none are missing.
+    gap_start: GaussianParameters | None = field(default=None, kw_only=True, compare=False)
 
     # A predictive density has one tail for all features, or one for each.
     tail_of_each_feature: ClassVar[bool] = False
@@ -93,14 +97,52 @@ class GaussianFamily(GaussianAlgebra):
         return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
 
     def _scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
-        if self.cancellation(parameters) > MOST_CANCELLATION:
-            return self.centred_scorer(parameters, constants)
-        return self.packed_scorer(parameters, constants)
+        narrow = self.cancellation(parameters) > MOST_CANCELLATION
+        make = self.centred_scorer if narrow else self.packed_scorer
+        complete = make(parameters, constants)
+        if self.gap_start is None:
+            return complete
+        return GapScorer(complete, self.gap_model(parameters), constants)
+
+    def with_gaps(self, start: GaussianParameters) -> Self:
+        """Return the family for tables with missing cells.
+
+        Parameters
+        ----------
+        start : GaussianParameters
+            Of one component: what rows are completed by where parameters are not known yet.
+        """
+        return replace(self, gap_start=start)
+
+    def gap_model(self, parameters: GaussianParameters) -> GapModel:
+        """Make what meets rows with missing cells."""
+        centres = np.ascontiguousarray(parameters.means)
+        precisions = self.precisions(parameters.factors)
+        if self.has_matrices:
+            shape = (*centres.shape, centres.shape[1])
+            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
+            return DenseGaps(centres, matrices)
+        if precisions.ndim == 1:
+            precisions = precisions[:, None]
+        return DiagonalGaps(
+            centres, np.ascontiguousarray(np.broadcast_to(precisions, centres.shape))
+        )
+
+    def fill(self, rows: Array) -> Array:
+        """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""
+        if self.gap_start is None:
+            return rows
+        means, covariances, _ = self.gap_start
+        return fill_gaps(rows, means[0], self.dense(covariances, *means.shape)[0])
 
     def summer(self, n_components: int, n_features: int) -> Scorer:
         """Make a scorer that is good for summing statistics about the origin only."""
-        unit = self.without_rows(n_components, n_features)
-        return self.packed_scorer(unit, np.zeros(n_components))
+        unit, constants = self.without_rows(n_components, n_features), np.zeros(n_components)
+        complete = self.packed_scorer(unit, constants)
+        if self.gap_start is None:
+            return complete
+        copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
+        return GapScorer(complete, self.gap_model(copies), constants)
 
     def better_summer(
         self,
@@ -115,7 +157,9 @@ class GaussianFamily(GaussianAlgebra):
                 return None
         unit = self.identity(*stats.mean.shape)
         about = GaussianParameters(stats.mean, unit, unit)
-        return self.centred_scorer(about, np.zeros(len(stats.mean)))
+        summer = self.centred_scorer(about, np.zeros(len(stats.mean)))
+        # Rows are completed by the components that they were scored by.
+        return replace(scorer, complete=summer) if isinstance(scorer, GapScorer) else summer
 
     def without_rows(self, n_components: int, n_features: int) -> GaussianParameters:
         unit = self.identity(n_components, n_features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -9,7 +10,14 @@ from numpy.typing import NDArray
 
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import GaussianParameters, GaussianPosterior
-from skem.scoring import FeatureStudentScorer, StudentScorer
+from skem.scoring import (
+    FeatureStudentScorer,
+    GapFeatureStudentScorer,
+    GapStudentScorer,
+    Scores,
+    StudentScorer,
+    log_t_height,
+)
 
 __all__ = ["predictive_scorer", "sample_predictive"]
 
@@ -32,7 +40,7 @@ def predictive_scorer(
     posterior: GaussianPosterior,
     parameters: GaussianParameters,
     log_weights: Array,
-) -> StudentScorer | FeatureStudentScorer:
+) -> Scores:
     """Make the scorer of log predictive density plus log weight.
 
     Parameters
@@ -51,9 +59,20 @@ def predictive_scorer(
     if family.tail_of_each_feature:
         precisions = np.broadcast_to(family.precision_diagonal(factors, n_features), means.shape)
         precisions = precisions / stretch[:, None]
-        return FeatureStudentScorer.make(means, precisions, freedom, constants)
-    distances = family.distance_scorer(parameters)
-    return StudentScorer.make(distances, stretch, freedom, constants, n_features)
+        features = FeatureStudentScorer.make(means, precisions, freedom, constants)
+        if family.gap_start is None:
+            return features
+        heights = log_t_height(freedom, 1)[:, None] + 0.5 * np.log(precisions)
+        return GapFeatureStudentScorer(features, heights, log_weights)
+    distances = replace(family, gap_start=None).distance_scorer(parameters)
+    whole = StudentScorer.make(distances, stretch, freedom, constants, n_features)
+    if family.gap_start is None:
+        return whole
+    seen = np.arange(n_features + 1)
+    levels = (log_weights + family.log_det_factors(factors, n_features))[:, None]
+    levels = levels - 0.5 * seen * np.log(stretch)[:, None]
+    levels[:, 1:] += log_t_height(freedom[:, None], seen[1:])
+    return GapStudentScorer(whole, family.gap_model(parameters), levels, freedom, whole.rates)
 
 
 def sample_predictive(

@@ -147,7 +147,7 @@ def _outdone(scene: Scene[Theta], run: Run[Theta], others: list[Run[Theta]]) -> 
 def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
     table, k = start.table, start.n_components
     passes = passes.over(table)
-    rows = (table.X.astype(np.float64) - table.origin) / table.scale
+    rows = (start.complete(table).astype(np.float64) - table.origin) / table.scale
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     family = searchable(rule.family, f"init_params={SEARCH!r}")

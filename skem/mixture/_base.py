@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._callbacks import CallbackSupportMixin
 from skem._parameters import check_sample_weight, float_dtypes
-from skem.engine import Table, Task, Threads, count_threads, plan_tiles
+from skem.engine import Task, Threads, count_threads, has_gaps, make_table, plan_tiles, sum_seen
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
@@ -50,6 +50,7 @@ class ClusteringMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Density
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = True
         return tags
 
     def transform(self, X: ArrayLike) -> Floats:
@@ -131,25 +132,41 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     def _n_features_out(self) -> int:
         return int(self.weights_.shape[0])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The record as a plain tuple: readers that trust no foreign types (skops) read it, too.
+        state = dict(super().__getstate__())
+        if "_record" in state:
+            state["_record"] = state["_record"].as_plain()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_record" in state:
+            state = state | {"_record": FitRecord.from_plain(state["_record"])}
+        super().__setstate__(state)
+
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        rows: Floats = validate_data(
+            self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+        )
         return rows
 
     def _evaluate(
         self, X: Floats, make: Callable[..., Scores], ask: Callable[[Scores], Task[Any, Any]]
-    ) -> tuple[Any, float]:
+    ) -> tuple[Any, Any]:
         """Ask for something of rows that are scored by what ``make(self, family, theta)`` returns.
 
         Returns
         -------
         answer : Any
             What the task ``ask(scorer)`` makes of all rows.
-        offset : float
+        offset : float or ndarray of shape (n_rows,)
             What to add to log densities for the user's units, in nats.
         """
         family, kind = make_family(self), self._kind
         theta, n_features = kind.read(self, family), X.shape[1]
+        if has_gaps(X):
+            family = family.with_gaps(family.without_rows(1, n_features))
         weights = np.asarray(self.weights_, dtype=np.float64)
         # About one of the means: where all agree, the origin is theirs to the last bit.
         means = theta.components.means
@@ -159,8 +176,9 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         n_products = family.n_products(n_features)
         plan = plan_tiles(len(X), n_features, len(weights), n_products, self.block_size)
         with Threads(count_threads(self.n_jobs)) as threads:
-            answer = threads.fold(ask(scorer), Table(X, None, origin, scale), plan)
-        return answer, -float(np.log(scale).sum())
+            answer = threads.fold(ask(scorer), make_table(X, None, origin, scale), plan)
+        log_scale = np.log(scale)
+        return answer, -(sum_seen(X, log_scale) if has_gaps(X) else log_scale.sum())
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Compute the log density of each row.

@@ -299,7 +299,7 @@ def _make_prior(
 
 
 def _log_scale(problem: FitProblem) -> float:
-    return float(np.log(problem.units.scale).sum())
+    return float((problem.table.seen_share * np.log(problem.units.scale)).sum())
 
 
 def _outcome(

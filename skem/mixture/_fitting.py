@@ -21,7 +21,15 @@ from skem._parameters import (
     check_shape,
     float_dtypes,
 )
-from skem.engine import Table, Threads, TilePlan, count_threads, plan_tiles
+from skem.engine import (
+    GappyTable,
+    Table,
+    Threads,
+    TilePlan,
+    count_threads,
+    make_table,
+    plan_tiles,
+)
 from skem.families import GaussianFamily
 from skem.inference import (
     SEARCH,
@@ -36,6 +44,7 @@ from skem.inference import (
 )
 from skem.inference.rules import with_floor
 from skem.mixture._floor import find_floor, measure_steps
+from skem.mixture._gaps import single_gaussian
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
@@ -69,7 +78,9 @@ def check(
             f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
-    rows = validate_data(estimator, X, reset=reset, dtype=float_dtypes(X))
+    rows = validate_data(
+        estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+    )
     return rows, check_sample_weight(sample_weight, len(rows))
 
 
@@ -93,7 +104,9 @@ def make_problem(
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
     family = make_family(estimator)
     units = state.units if state else measure(X, weights, family)
-    table = Table(X, weights, units.origin, units.scale)
+    table = make_table(X, weights, units.origin, units.scale)
+    if isinstance(table, GappyTable):
+        family = family.with_gaps(single_gaussian(family, table))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
@@ -292,8 +305,8 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, table.n_rows, k)
-        how = Start(method, k, rng, table, units.origin, units.column_scale)
+            method = _check_responsibilities(method, len(table.X), k)
+        how = Start(method, k, rng, table, units.origin, units.column_scale, problem.family.fill)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
     return result

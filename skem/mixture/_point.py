@@ -129,7 +129,8 @@ class PointKind:
         log_scale = np.log(problem.units.scale)
         k, prior = problem.plan.n_components, problem.rule.prior
         jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
-        return bound - float(log_scale.sum()) - jacobian / problem.table.total_weight
+        seen = float((problem.table.seen_share * log_scale).sum())
+        return bound - seen - jacobian / problem.table.total_weight
 
     def outcome(self, problem: FitProblem, run: Run[MixtureParameters]) -> Outcome:
         """Return nothing: parameters say it all."""

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Table, column_moments
+from skem.engine import Table, column_moments, has_gaps, seen_moments
 from skem.families import GaussianFamily, GaussianParameters
 
 __all__ = ["Units", "check_enough_rows", "components_to_table", "components_to_user", "measure"]
@@ -54,7 +54,16 @@ def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFami
     ValueError
         If squares of a column's deviations leave the range of X's dtype.
     """
-    mean, deviation = column_moments(X, weights)
+    if has_gaps(X):
+        mean, deviation, seen = seen_moments(X, weights)
+        if not seen.all():
+            empty = np.flatnonzero(seen == 0).tolist()
+            raise ValueError(
+                f"Column(s) {empty} of X have no value at all: all are NaN or in rows of weight "
+                "zero. Drop them"
+            )
+    else:
+        mean, deviation = column_moments(X, weights)
     least, most = _SPREADS[X.dtype.name]
     bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
     if bad.any():
