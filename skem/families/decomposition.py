@@ -32,7 +32,7 @@ _TURNS = 3  # of common axes: later EM iterations go on, and each is an improvem
 # A scatter that is none: features have unit variance here.
 _NOTHING = 1e-100
 # A share of its variances that makes a matrix without an inverse one that has one.
-_WIDENED = 1e-12
+_WIDENED, _SINGULAR = 1e-12, 1e-14
 # A share of the largest volume, below which others do not fall.
 _LEAST_VOLUME = 1e-12
 _SETTLED = 1e-12  # relative change that ends them
@@ -142,12 +142,11 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
 
 def _invertible(matrix: Array) -> Array:
     """Return a matrix with an inverse: widened, if need be, by more than rounding."""
-    try:
-        np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        n_features = len(matrix)
-        return matrix + _WIDENED * np.trace(matrix) / n_features * np.eye(n_features)
-    return matrix
+    values = np.linalg.eigvalsh(matrix)
+    if values[0] > _SINGULAR * values[-1]:
+        return matrix
+    n_features = len(matrix)
+    return matrix + _WIDENED * np.trace(matrix) / n_features * np.eye(n_features)
 
 
 def _common_matrix(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
