@@ -258,7 +258,7 @@ default='hierarchical'
     def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None, watch: Watch) -> Self:
         """Fit, and tell ``watch`` of each fit to all rows that has ended."""
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        rows = validate_data(self, X, dtype=float_dtypes(X))
+        rows = validate_data(self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -320,7 +320,9 @@ default='hierarchical'
                 "refit=True and fit again"
             )
         if X is not None:
-            validate_data(self, X, reset=False, dtype=float_dtypes(X))
+            validate_data(
+                self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+            )
         return self.best_estimator_
 
     def predict(self, X: ArrayLike) -> Labels:
