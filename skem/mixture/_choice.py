@@ -400,3 +400,31 @@ default='hierarchical'
             The component of each row.
         """
         return self._best().sample(n_samples, random_state=random_state)
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Floats:
+        """Fill missing cells (NaN) by the best fit; see `EMGaussianMixture.impute`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        method : {'mean', 'draw', 'mode'}, default='mean'
+        n_draws : int, default=1
+        parameters : {'fixed', 'bootstrap'}, default='fixed'
+            The choice of the model is taken for certain by both.
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        filled : ndarray of shape (n_samples, n_features), or (n_draws, n_samples, n_features)
+        """
+        return self._best(X).impute(
+            X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
+        )
