@@ -1,6 +1,6 @@
 """How rows are visited: sources, tiles, threads, and sums that never depend on any of these."""
 
-from skem.engine.gaps import GappyTable, has_gaps, make_table, sum_seen
+from skem.engine.gaps import GappyTable, has_gaps, index_gaps, make_table, sum_seen
 from skem.engine.moments import column_moments, is_plain, plain, seen_moments
 from skem.engine.source import Source, Table
 from skem.engine.tasks import Engine, Task
@@ -21,6 +21,7 @@ __all__ = [
     "column_moments",
     "count_threads",
     "has_gaps",
+    "index_gaps",
     "is_plain",
     "make_table",
     "plain",

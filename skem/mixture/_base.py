@@ -20,8 +20,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._callbacks import CallbackSupportMixin
 from skem._parameters import check_sample_weight, float_dtypes
-from skem.engine import Task, Threads, count_threads, has_gaps, make_table, plan_tiles, sum_seen
+from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
+from skem.mixture._evaluating import evaluate
+from skem.mixture._impute import impute
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
 from skem.scoring import Scores
@@ -156,29 +158,10 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     ) -> tuple[Any, Any]:
         """Ask for something of rows that are scored by what ``make(self, family, theta)`` returns.
 
-        Returns
-        -------
-        answer : Any
-            What the task ``ask(scorer)`` makes of all rows.
-        offset : float or ndarray of shape (n_rows,)
-            What to add to log densities for the user's units, in nats.
+        See `evaluate`.
         """
         family, kind = make_family(self), self._kind
-        theta, n_features = kind.read(self, family), X.shape[1]
-        if has_gaps(X):
-            family = family.with_gaps(family.without_rows(1, n_features))
-        weights = np.asarray(self.weights_, dtype=np.float64)
-        # About one of the means: where all agree, the origin is theirs to the last bit.
-        means = theta.components.means
-        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
-        scale = family.typical_scale(weights, theta.components)
-        scorer = make(self, family, kind.to_table(family, theta, origin, scale))
-        n_products = family.n_products(n_features)
-        plan = plan_tiles(len(X), n_features, len(weights), n_products, self.block_size)
-        with Threads(count_threads(self.n_jobs)) as threads:
-            answer = threads.fold(ask(scorer), make_table(X, None, origin, scale), plan)
-        log_scale = np.log(scale)
-        return answer, -(sum_seen(X, log_scale) if has_gaps(X) else log_scale.sum())
+        return evaluate(self, kind, family, kind.read(self, family), X, make, ask)
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Compute the log density of each row.
@@ -283,6 +266,66 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         family = make_family(self)
         drawn = self._kind.draw(family, self._kind.read(self, family), labels, rng)
         return _narrow(drawn, self.means_.dtype), labels
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Floats:
+        """Fill missing cells (NaN) with what the mixture says of them, given the seen ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Missing cells are NaN. Rows may have any of them missing, or all.
+        method : {'mean', 'draw', 'mode'}, default='mean'
+            What is put there:
+
+            - 'mean': the conditional mean, over all components: the best guess by squared error;
+            - 'draw': a draw from the conditional mixture. It keeps spreads and correlations,
+              which means narrow, and several draws tell how uncertain a cell is;
+            - 'mode': the conditional mean of the most probable component. Where clusters lie
+              apart, it does not fall between them.
+        n_draws : int, default=1
+            Number of tables that are drawn.
+        parameters : {'fixed', 'bootstrap', 'posterior'}, default='fixed'
+            Whose draws they are:
+
+            - 'fixed': those of the fitted weights, means and covariances, which are taken for
+              certain. Intervals from such draws are too narrow;
+            - 'bootstrap': for each draw the mixture is fitted anew, to the rows of `X` with
+              random weights (Newton & Raftery 1994), from their responsibilities. `X` is then
+              the table of the fit;
+            - 'posterior': each draw has parameters of its own from the posterior. Of
+              `VariationalGaussianMixture` only.
+        random_state : int or RandomState instance, default=None
+            None goes on with the generator that `sample` draws from, too.
+
+        Returns
+        -------
+        filled : ndarray of shape (n_samples, n_features), of the dtype of X
+            Or of shape (n_draws, n_samples, n_features) if `n_draws` is more than 1. Seen cells
+            are unchanged.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, and for several draws, or parameters that are
+            not fixed, with another method than 'draw'.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skem import EMGaussianMixture
+        >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan]])
+        >>> EMGaussianMixture().fit(X).impute(X).round(1)[3]
+        array([4. , 7.9])
+        """
+        return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
 
     def n_parameters(self) -> int:
         """Count the free parameters of weights, means and covariances.

@@ -19,6 +19,7 @@ from skem.families import (
     StickBreakingWeights,
     Sticks,
     VariationalWeights,
+    draw_components,
     empirical_scale,
     given_scale,
     make_prior,
@@ -26,7 +27,15 @@ from skem.families import (
     sample_predictive,
     user_scale,
 )
-from skem.inference import MixturePosterior, Passes, Run, Tree, VariationalRule, batch_em_merging
+from skem.inference import (
+    MixtureParameters,
+    MixturePosterior,
+    Passes,
+    Run,
+    Tree,
+    VariationalRule,
+    batch_em_merging,
+)
 from skem.mixture._held import warn_of_held
 from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
 from skem.mixture._protocols import VariationalSettings
@@ -54,6 +63,7 @@ class VariationalKind:
     """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "Variational inference"
+    posteriors: tuple[str, ...] = ("posterior",)
     loop = staticmethod(batch_em_merging)
 
     def rule(
@@ -147,6 +157,15 @@ class VariationalKind:
     ) -> Array:
         """Draw rows from the predictive densities."""
         return sample_predictive(family, theta.posterior, theta.components, labels, rng)
+
+    def draw_parameters(
+        self, estimator: VariationalSettings, family: GaussianFamily, rng: np.random.RandomState
+    ) -> MixtureParameters:
+        """Draw weights, means and precisions."""
+        theta = self.read(estimator, family)
+        weights = self.weights(estimator).draw(theta.weights, rng)
+        components = draw_components(family, theta.posterior, theta.components, rng)
+        return MixtureParameters(weights, components)
 
     def attributes(self, problem: FitProblem, theta: MixturePosterior) -> dict[str, Any]:
         """Return the posterior and the prior in the user's units."""

@@ -283,7 +283,7 @@ default='hierarchical'
         ``names`` are those of the columns, where X has none.
         """
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        rows = validate_data(self, X, dtype=float_dtypes(X))
+        rows = validate_data(self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -350,7 +350,9 @@ default='hierarchical'
                 "refit=True and fit again"
             )
         if X is not None:
-            validate_data(self, X, reset=False, dtype=float_dtypes(X))
+            validate_data(
+                self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+            )
         return self.best_estimator_
 
     def predict(self, X: ArrayLike) -> Labels:
@@ -428,3 +430,31 @@ default='hierarchical'
             The component of each row.
         """
         return self._best().sample(n_samples, random_state=random_state)
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Floats:
+        """Fill missing cells (NaN) by the best fit; see `EMGaussianMixture.impute`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        method : {'mean', 'draw', 'mode'}, default='mean'
+        n_draws : int, default=1
+        parameters : {'fixed', 'bootstrap'}, default='fixed'
+            The choice of the model is taken for certain by both.
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        filled : ndarray of shape (n_samples, n_features), or (n_draws, n_samples, n_features)
+        """
+        return self._best(X).impute(
+            X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
+        )

@@ -44,7 +44,7 @@ from skem.inference import (
 )
 from skem.inference.rules import with_floor
 from skem.mixture._floor import find_floor, measure_steps
-from skem.mixture._gaps import single_gaussian
+from skem.mixture._gaps import never_together, single_gaussian
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
@@ -103,7 +103,8 @@ def make_problem(
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
     family = make_family(estimator)
-    units = state.units if state else measure(X, weights, family)
+    names = getattr(estimator, "feature_names_in_", None)
+    units = state.units if state else measure(X, weights, family, names)
     table = make_table(X, weights, units.origin, units.scale)
     if isinstance(table, GappyTable):
         family = family.with_gaps(single_gaussian(family, table))
@@ -202,6 +203,8 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
+    names = getattr(estimator, "feature_names_in_", None)
+    messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "

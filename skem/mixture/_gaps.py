@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from skem.engine import Table, Threads, plan_tiles
-from skem.families import CategoricalWeights, GaussianFamily, GaussianParameters
+from skem.engine import GappyTable, Table, Threads, has_gaps, make_table, plan_tiles
+from skem.families import (
+    GAUSSIAN_FAMILIES,
+    CategoricalWeights,
+    GaussianFamily,
+    GaussianParameters,
+)
 from skem.inference import MixtureParameters, Passes, PointRule, batch_em
 from skem.inference.initialisation import draw_rows
+from skem.mixture._units import measure
 
-__all__ = ["single_gaussian"]
+__all__ = ["fill_table", "never_together", "single_gaussian"]
 
 # Rows that it is fitted to, and when it is good enough for a start.
 _ROWS = 4096
@@ -50,3 +57,35 @@ def single_gaussian(family: GaussianFamily, table: Table) -> GaussianParameters:
     components = run.theta.components
     assert isinstance(components, GaussianParameters)
     return components
+
+
+def fill_table(
+    X: NDArray[np.floating], weights: NDArray[np.float64] | None
+) -> NDArray[np.floating]:
+    """Put what a single Gaussian expects into missing cells; the same array if there are none."""
+    if not has_gaps(X):
+        return X
+    family = GAUSSIAN_FAMILIES["full"](0.0)
+    units = measure(X, weights, family)
+    table = make_table(X, weights, units.origin, units.scale)
+    rows = (X - units.origin) / units.scale
+    filled = family.with_gaps(single_gaussian(family, table)).fill(rows)
+    return np.where(np.isnan(X), filled * units.scale + units.origin, X).astype(X.dtype)
+
+
+def never_together(
+    family: GaussianFamily, table: Table, names: NDArray[np.generic] | None
+) -> list[str]:
+    """Warn of columns no row has both of, where the family has a covariance for them."""
+    if not family.has_matrices or not isinstance(table, GappyTable):
+        return []
+    seen = (~table.index.missing).astype(np.float64)
+    pairs = np.argwhere(np.triu(seen.T @ seen == 0))
+    if not len(pairs):
+        return []
+    named = [tuple((pair if names is None else names[pair]).tolist()) for pair in pairs]
+    return [
+        f"No row of X has values in both columns of the pair(s) {named}: the rows do not "
+        "determine the covariances of these columns within a component, which are left from the "
+        "start or the prior. Use covariance_type='diag', or drop one column of each pair."
+    ]

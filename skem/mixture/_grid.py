@@ -16,6 +16,7 @@ from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import grow_tree
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
+from skem.mixture._gaps import fill_table
 from skem.mixture._point import POINT
 
 __all__ = [
@@ -156,7 +157,7 @@ class Grid:
         """
         parameters = dict(self.parameters)
         if parameters["init_params"] == "hierarchical":
-            parameters["init_params"] = grow_tree(X, weights)
+            parameters["init_params"] = grow_tree(fill_table(X, weights), weights)
         done: list[Cell] = []
         n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
         hopeless = [_say_hopeless(cell, n_rows, X.shape[1]) for cell in self.cells]

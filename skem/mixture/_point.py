@@ -47,6 +47,7 @@ class PointKind:
     """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "EM"
+    posteriors: tuple[str, ...] = ()
     loop = staticmethod(batch_em)
 
     def rule(
@@ -111,6 +112,12 @@ class PointKind:
     ) -> Array:
         """Draw Gaussian rows."""
         return family.sample(theta.components, labels, rng)
+
+    def draw_parameters(
+        self, estimator: FittedMixture, family: GaussianFamily, rng: np.random.RandomState
+    ) -> MixtureParameters:
+        """Return the fitted ones: a point has no posterior."""
+        return self.read(estimator, family)
 
     def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, covariances and precisions in the user's units."""

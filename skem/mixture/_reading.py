@@ -28,6 +28,9 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 class Reader(Protocol[Mixture, Theta]):
     """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
 
+    # What `impute` calls the distributions that `draw_parameters` draws from: none or one.
+    posteriors: tuple[str, ...]
+
     def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""
 
@@ -57,6 +60,11 @@ class Reader(Protocol[Mixture, Theta]):
         rng: np.random.RandomState,
     ) -> Array:
         """Draw a row from each labelled component."""
+
+    def draw_parameters(
+        self, estimator: Mixture, family: GaussianFamily, rng: np.random.RandomState
+    ) -> MixtureParameters:
+        """Draw parameters in the user's units from the posterior."""
 
 
 def make_family(estimator: FittedMixture) -> GaussianFamily:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,20 +46,26 @@ class Units(NamedTuple):
     floor: Array | None = None
 
 
-def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFamily) -> Units:
-    """Measure the columns.
+def measure(
+    X: NDArray[np.floating],
+    weights: Array | None,
+    family: GaussianFamily,
+    names: NDArray[Any] | None = None,
+) -> Units:
+    """Measure the columns, which errors call by their ``names`` if given.
 
     Raises
     ------
     ValueError
-        If squares of a column's deviations leave the range of X's dtype.
+        If a column has no value, or squares of its deviations leave the range of X's dtype.
     """
     if has_gaps(X):
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
-            empty = np.flatnonzero(seen == 0).tolist()
+            empty = np.flatnonzero(seen == 0)
+            listed = (empty if names is None else names[empty]).tolist()
             raise ValueError(
-                f"Column(s) {empty} of X have no value at all: all are NaN or in rows of weight "
+                f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
                 "zero. Drop them"
             )
     else:
