@@ -69,17 +69,22 @@ def recording_units(X: NDArray[np.floating], weights: Array | None, deviation: A
         of one value.
     """
     units = np.zeros(X.shape[1])
-    n_distinct = _count_distinct(X, weights) if len(X) <= _FEW else len(X)
-    if X.shape[1] == 1:
-        # Rows that are alike can't be told from values that are.
-        n_distinct = len(X) if weights is None else int(np.count_nonzero(weights))
+    whole = None if np.isnan(X[:_FEW]).any() else _count_distinct(X, weights)
     for j in np.flatnonzero(deviation > 0):
+        # Missing cells (NaN) say nothing: a column is compared with the rows that have it.
+        n_distinct = _count_distinct(X, weights, j) if whole is None else whole
         units[j] = _unit(X[:, j], weights, float(deviation[j]), n_distinct)
     return units
 
 
-def _count_distinct(X: NDArray[np.floating], weights: Array | None) -> int:
-    rows = X if weights is None else X[weights > 0]
+def _count_distinct(X: NDArray[np.floating], weights: Array | None, column: int = 0) -> int:
+    """Count the distinct rows of positive weight that have a column; of many rows, all of them."""
+    if len(X) > _FEW:
+        return len(X)
+    there = ~np.isnan(X[:, column])
+    rows = X[there if weights is None else there & (weights > 0)]
+    if X.shape[1] == 1:
+        return len(rows)  # rows that are alike can't be told from values that are
     return len({row.tobytes() for row in np.ascontiguousarray(rows)})
 
 

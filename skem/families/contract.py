@@ -233,6 +233,9 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
         ``start``, of one component, completes rows where parameters are not known yet.
         """
 
+    def relates_columns(self) -> bool:
+        """Say whether covariances between columns are among the parameters."""
+
     def fill(self, rows: Array) -> Array:
         """Put something likely into the missing cells (NaN) of rows (n, D)."""
 

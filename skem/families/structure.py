@@ -114,6 +114,10 @@ class CovarianceStructure(ABC):
         """Add up what informs a covariance, where it is one of several components: cov -> cov."""
         return scatter
 
+    def relates_columns(self) -> bool:
+        """Say whether covariances between columns are among the parameters."""
+        return self.has_matrices
+
     def values_of_a_row(self, n_features: int) -> int:
         """Count the values that one row gives a variance."""
         return n_features if self.one_variance else 1

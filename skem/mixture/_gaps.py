@@ -77,7 +77,7 @@ def never_together(
     family: GaussianFamily, table: Table, names: NDArray[np.generic] | None
 ) -> list[str]:
     """Warn of columns no row has both of, where the family has a covariance for them."""
-    if not family.has_matrices or not isinstance(table, GappyTable):
+    if not family.relates_columns() or not isinstance(table, GappyTable):
         return []
     seen = (~table.index.missing).astype(np.float64)
     pairs = np.argwhere(np.triu(seen.T @ seen == 0))
