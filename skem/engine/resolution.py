@@ -70,7 +70,7 @@ def recording_units(X: NDArray[np.floating], weights: Array | None, deviation: A
     """
     units = np.zeros(X.shape[1])
     whole = None if np.isnan(X[:_FEW]).any() else _count_distinct(X, weights)
-    for j in np.flatnonzero(deviation > 0):
+    for j in np.flatnonzero(deviation > 0).tolist():
         # Missing cells (NaN) say nothing: a column is compared with the rows that have it.
         n_distinct = _count_distinct(X, weights, j) if whole is None else whole
         units[j] = _unit(X[:, j], weights, float(deviation[j]), n_distinct)
