@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -63,7 +64,6 @@ class VariationalKind:
     """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "Variational inference"
-    posteriors: tuple[str, ...] = ("posterior",)
     loop = staticmethod(batch_em_merging)
 
     def rule(
@@ -157,6 +157,11 @@ class VariationalKind:
     ) -> Array:
         """Draw rows from the predictive densities."""
         return sample_predictive(family, theta.posterior, theta.components, labels, rng)
+
+    @property
+    def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
+        """Draw from the posterior."""
+        return {"posterior": self.draw_parameters}
 
     def draw_parameters(
         self, estimator: VariationalSettings, family: GaussianFamily, rng: np.random.RandomState

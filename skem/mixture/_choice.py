@@ -79,6 +79,9 @@ class GaussianMixtureIC(ClusteringMixin, BaseEstimator):
 
     Read more in the :ref:`user guide <choice>`.
 
+    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+    :ref:`missing`.
+
     Parameters
     ----------
     n_components : int or sequence of int, default=(1, 2, 3, 4, 5, 6, 7, 8, 9)
@@ -248,6 +251,7 @@ default='hierarchical'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Each column has a value.
         y : Ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 counts as the row twice.

@@ -39,6 +39,9 @@ class EMGaussianMixture(BaseMixture):
 
     Read more in the :ref:`user guide <em>`.
 
+    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+    :ref:`missing`.
+
     Parameters
     ----------
     n_components : int, default=1
@@ -329,7 +332,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            At least as many rows of positive weight as components.
+            At least as many rows of positive weight as components, and a value in each column.
         y : Ignored
             Only handed to callbacks.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -348,8 +351,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Warns
         -----
         ConvergenceWarning
-            If no restart converged, a component emptied or collapsed, or a column is constant
-            ('spherical': all are).
+            If no restart converged, a component emptied or collapsed, a column is constant
+            ('spherical': all are), or no row has values in both of two columns.
         """
         fit(POINT, self, X, y, sample_weight)
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -66,8 +67,8 @@ def impute(
     random_state: int | Rng | None,
 ) -> Floats:
     """Fill the missing cells of checked rows; see `BaseMixture.impute`."""
-    ways = {"fixed": _fixed, "bootstrap": _refitted}
-    ways |= dict.fromkeys(estimator._kind.posteriors, _drawn)
+    ways: dict[str, Callable[..., _Belonging]] = {"fixed": _fixed, "bootstrap": _refitted}
+    ways |= {name: partial(_drawn, draw) for name, draw in estimator._kind.parameter_draws.items()}
     given = {"method": method, "n_draws": n_draws, "parameters": parameters}
     check_parameters(
         "impute",
@@ -126,10 +127,12 @@ def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
     return _fixed(again, X, rng)
 
 
-def _drawn(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
-    """Draw parameters from the posterior."""
+def _drawn(
+    draw: Callable[..., MixtureParameters], estimator: Any, X: Floats, rng: Rng
+) -> _Belonging:
+    """Draw parameters."""
     family = make_family(estimator)
-    theta = estimator._kind.draw_parameters(estimator, family, rng)
+    theta = draw(estimator, family, rng)
     resp = evaluate(estimator, POINT, family, theta, X, POINT.assigner, ComputeResponsibilities)[0]
     return _Belonging(theta, resp)
 

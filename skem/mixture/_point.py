@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -47,7 +49,8 @@ class PointKind:
     """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "EM"
-    posteriors: tuple[str, ...] = ()
+    # A point has no posterior.
+    parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
     loop = staticmethod(batch_em)
 
     def rule(
@@ -112,12 +115,6 @@ class PointKind:
     ) -> Array:
         """Draw Gaussian rows."""
         return family.sample(theta.components, labels, rng)
-
-    def draw_parameters(
-        self, estimator: FittedMixture, family: GaussianFamily, rng: np.random.RandomState
-    ) -> MixtureParameters:
-        """Return the fitted ones: a point has no posterior."""
-        return self.read(estimator, family)
 
     def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, covariances and precisions in the user's units."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -28,8 +29,12 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 class Reader(Protocol[Mixture, Theta]):
     """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
 
-    # What `impute` calls the distributions that `draw_parameters` draws from: none or one.
-    posteriors: tuple[str, ...]
+    @property
+    def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
+        """Ways to draw parameters in the user's units, ``draw(estimator, family, rng)``, by name.
+
+        The names are those that `impute` knows.
+        """
 
     def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""
@@ -60,11 +65,6 @@ class Reader(Protocol[Mixture, Theta]):
         rng: np.random.RandomState,
     ) -> Array:
         """Draw a row from each labelled component."""
-
-    def draw_parameters(
-        self, estimator: Mixture, family: GaussianFamily, rng: np.random.RandomState
-    ) -> MixtureParameters:
-        """Draw parameters in the user's units from the posterior."""
 
 
 def make_family(estimator: FittedMixture) -> GaussianFamily:

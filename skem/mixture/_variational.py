@@ -40,6 +40,9 @@ class VariationalGaussianMixture(BaseMixture):
 
     Read more in the :ref:`user guide <variational>`.
 
+    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+    :ref:`missing`.
+
     Parameters
     ----------
     n_components : int, default=1
@@ -304,7 +307,7 @@ default='dirichlet_process'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            At least as many rows of positive weight as components.
+            At least as many rows of positive weight as components, and a value in each column.
         y : Ignored
             Only handed to callbacks.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -323,7 +326,8 @@ default='dirichlet_process'
         Warns
         -----
         ConvergenceWarning
-            If no restart converged, or a column is constant ('spherical': all are).
+            If no restart converged, a column is constant ('spherical': all are), or no row has
+            values in both of two columns.
         """
         fit(VARIATIONAL, self, X, y, sample_weight)
         return self

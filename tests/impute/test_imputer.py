@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from mixture.tables import blobs
+from mixture.tables import COMPILED, blobs
 from oracles import gaps
 from sklearn.base import clone
 from sklearn.impute import SimpleImputer
@@ -35,7 +35,8 @@ def table(n=80, d=3, share=0.25, seed=0):
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
 @parametrize_with_checks(
     [
-        MixtureImputer(),
+        # Trees, of which the default's choice grows many, are slow without the compiler.
+        *([MixtureImputer()] if COMPILED else []),
         MixtureImputer(EMGaussianMixture(), method="draw", random_state=0),
         MixtureImputer(EMGaussianMixture(), add_indicator=True),
     ]
@@ -155,15 +156,15 @@ def test_draws_are_the_same_for_one_seed():
 def test_the_default_chooses_what_imputes_best():
     """Two far clusters with opposite correlations; then a single Gaussian."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=200)
-    up = np.column_stack([x, x + 0.1 * rng.normal(size=200)])
-    down = np.column_stack([x + 10.0, -x + 0.1 * rng.normal(size=200)])
+    x = rng.normal(size=60)
+    up = np.column_stack([x, x + 0.1 * rng.normal(size=60)])
+    down = np.column_stack([x + 10.0, -x + 0.1 * rng.normal(size=60)])
     X = gaps.punch(np.r_[up, down], 0.2, 0)
     imputer = MixtureImputer(random_state=0).fit(X)
     assert (imputer.estimator_.covariance_type, imputer.estimator_.n_components) == ("full", 2)
     again = MixtureImputer(random_state=0).fit(X)
     np.testing.assert_array_equal(again.transform(X), imputer.transform(X))
-    one = np.linalg.cholesky([[1.0, 0.8], [0.8, 1.0]]) @ rng.normal(size=(2, 150))
+    one = np.linalg.cholesky([[1.0, 0.8], [0.8, 1.0]]) @ rng.normal(size=(2, 80))
     Y = gaps.punch(one.T, 0.2, 1)
     filled = MixtureImputer(random_state=0).fit_transform(Y)
     reference = EMGaussianMixture(1, tol=1e-6, max_iter=500).fit(Y).impute(Y)

@@ -150,16 +150,17 @@ def test_uncertain_parameters_make_draws_wider(estimator, parameters):
     mixture = fit(X, 1, estimator=estimator, tol=1e-8, max_iter=500)
 
     def spread(parameters):
-        draws = mixture.impute(X, "draw", n_draws=120, parameters=parameters, random_state=0)
+        draws = mixture.impute(X, "draw", n_draws=150, parameters=parameters, random_state=0)
         return draws[:, :, 1].mean(axis=1).var()
 
     # At fixed parameters: 30 residuals of variance about 1, over 60 rows.
     residual = np.linalg.inv(mixture.precisions_[0][1:, 1:])[0, 0]
     np.testing.assert_allclose(spread("fixed"), 30 * residual / 3600, rtol=0.4)
-    # And 30 rows determine the line: residual / 30 for its level, of which half the rows.
-    np.testing.assert_allclose(
-        spread(parameters), 30 * residual / 3600 + residual / 30 / 4, rtol=0.4
-    )
+    # And 30 rows determine the line: its level, and its slope between the two halves' means.
+    there, gone = x[1::2], x[::2]
+    apart = (gone.mean() - there.mean()) ** 2 / np.square(there - there.mean()).sum()
+    line = residual * (1 / 30 + apart)
+    np.testing.assert_allclose(spread(parameters), 30 * residual / 3600 + line / 4, rtol=0.4)
 
 
 @core

@@ -118,3 +118,44 @@ def test_pruning_and_steps():
     before = mixture.lower_bound_
     mixture.partial_fit(X, total_weight=200.0)
     assert abs(mixture.lower_bound_ - before) < 0.05 * abs(before)
+
+
+@core
+@every_conjugate_type
+def test_no_small_change_of_the_posterior_raises_the_bound(covariance_type):
+    """The bound's slopes, by differences of the bound in loops, where the fit ends.
+
+    Fits undo iterations that lower the bound, so a bound that never falls proves less than this.
+    """
+    X = table(n=40)
+    mixture = variational(
+        X,
+        2,
+        covariance_type=covariance_type,
+        init_params=soft_start(40, 2),
+        tol=1e-13,
+        max_iter=5000,
+        acceleration="squarem",
+        **component_prior(covariance_type, 3),
+    )
+    prior, best = elbo.prior_of(mixture), elbo.posterior_of(mixture)
+    rng = np.random.default_rng(0)
+    shared = covariance_type in ("tied", "EEI", "EII")
+
+    def slope(change):
+        step = 1e-5
+        up, down = (gaps.bound(prior, change(h), X, np.ones(40)) for h in (step, -step))
+        return (up - down) / (2.0 * step)
+
+    for _ in range(3):
+        towards = rng.normal(size=best.mean.shape)
+        log_beta, log_psi, log_nu = rng.normal(size=(3, 2))
+        if shared:
+            log_psi[1], log_nu[1] = log_psi[0], log_nu[0]
+        slopes = [
+            slope(lambda h, a=towards: best._replace(mean=best.mean + h * a)),
+            slope(lambda h, a=log_beta: best._replace(beta=best.beta * np.exp(h * a))),
+            slope(lambda h, a=log_psi: best._replace(psi=best.psi * np.exp(h * a)[:, None, None])),
+            slope(lambda h, a=log_nu: best._replace(nu=best.nu * np.exp(h * a))),
+        ]
+        np.testing.assert_allclose(slopes, 0, atol=5e-4)
