@@ -4,6 +4,8 @@ import operator
 from collections.abc import Callable
 from typing import NamedTuple
 
+from benchmarks import imputation
+
 SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
 
@@ -88,6 +90,38 @@ def _of_fit(name, column):
         return {f"{len(result['cases'])} cases": rows[name][column]}
 
     return figures
+
+
+def _imputed(other, tables=None):
+    """RMSE of the default imputer over that of another, or of the best of all others."""
+
+    def figures(result):
+        return {
+            row["table"]: row["rmse"][imputation.SKEM]
+            / (
+                row["rmse"][other]
+                if other
+                else min(v for k, v in row["rmse"].items() if k != imputation.SKEM)
+            )
+            for row in result["rows"]
+            if tables is None or row["table"] in tables
+        }
+
+    return figures
+
+
+def _time_of_imputation(result):
+    return {
+        row["table"]: row["seconds"][imputation.SKEM] / row["seconds"][imputation.FOREST]
+        for row in result["rows"]
+    }
+
+
+def _intervals_off(result):
+    return {f"table {i}": abs(share - 0.9) for i, share in enumerate(result["intervals"])}
+
+
+_NOT_WINE = ("iris", "diabetes", "cancer, 10 columns")
 
 
 def _time_of_default(result):
@@ -263,6 +297,46 @@ GOALS = (
         2.1,
         "",
         _search("cpu_over_wall"),
+    ),
+    Goal(
+        "imputation",
+        "RMSE of MixtureImputer() over IterativeImputer()'s",
+        "<",
+        1,
+        "",
+        _imputed(imputation.RIDGE, _NOT_WINE),
+    ),
+    Goal(
+        "imputation",
+        "RMSE of MixtureImputer() over one Gaussian's",
+        "<=",
+        1.02,
+        "",
+        _imputed(imputation.GAUSSIAN, _NOT_WINE),
+    ),
+    Goal(
+        "imputation",
+        "RMSE of MixtureImputer() over the best other's",
+        "<=",
+        1.05,
+        "",
+        _imputed(None, ("wine",)),
+    ),
+    Goal(
+        "imputation",
+        "time of MixtureImputer() over IterativeImputer(forest)'s",
+        "<",
+        1,
+        "",
+        _time_of_imputation,
+    ),
+    Goal(
+        "imputation",
+        "hidden cells within 90 % intervals of draws, share off .9",
+        "<=",
+        0.03,
+        "",
+        _intervals_off,
     ),
     Goal(
         "gridsearch",

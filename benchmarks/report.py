@@ -8,6 +8,7 @@ from benchmarks import (
     choice,
     coldstart,
     gridsearch,
+    imputation,
     iteration,
     memory,
     quality,
@@ -31,6 +32,7 @@ SECTIONS = {
     "vae": (vae, "Training of a variational autoencoder, batches of 128, float32"),
     "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
+    "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),
 }
 
 

@@ -1,9 +1,12 @@
 """Sphinx configuration: `sphinx-build -W --keep-going -b html doc doc/_build/html`.
 
-Nothing here needs the network: there is no intersphinx, and MathJax is only named in the pages.
+Nothing here needs the network, nor do the pages: there is no intersphinx, and MathJax is one of
+their files.
 """
 
+import importlib.util
 import re
+from pathlib import Path
 
 import skem
 
@@ -16,14 +19,22 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "examples", "**.ipynb_checkpoints"]
+# sphinx-gallery's pages of run times would load scripts from the network.
+exclude_patterns = ["_build", "examples", "**.ipynb_checkpoints", "**sg_execution_times.rst"]
+plot_html_show_formats = plot_html_show_source_link = False
+plot_formats = [("png", 100)]
 html_theme = "pydata_sphinx_theme"
 html_title = f"skem {release}"
-html_static_path = ["_static"]
+# The package sphinx-mathjax-offline holds MathJax 3. Of its files one is enough: formulas as SVG,
+# with all of TeX's extensions and fonts inside.
+mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+mathjax_path = "tex-svg-full.js"
+html_static_path = ["_static", str(mathjax / mathjax_path)]
 html_css_files = ["skem.css"]
 html_show_sourcelink = False
 toc_object_entries_show_parents = "hide"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem import datasets, display, inference, mixture, vae  # noqa: F401
+    from skem import datasets, display, impute, inference, mixture, vae  # noqa: F401
+    from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
         GaussianMixtureIC,
@@ -23,6 +24,7 @@ __all__ = [
     "EMGaussianMixture",
     "GaussianMixtureIC",
     "InfoVAE",
+    "MixtureImputer",
     "VariationalGaussianMixture",
     "__version__",
     "bootstrap_likelihood_ratio",
@@ -34,6 +36,7 @@ _HOMES = {
     "EMGaussianMixture": "skem.mixture",
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
+    "MixtureImputer": "skem.impute",
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
@@ -41,7 +44,7 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "inference", "mixture", "vae")
+_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "vae")
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 import skem
 
-PACKAGES = ["datasets", "display", "inference", "mixture", "vae"]
+PACKAGES = ["datasets", "display", "em", "impute", "inference", "mixture", "vae"]
 
 
 def run(code):

@@ -27,9 +27,7 @@ test = np.vstack([rest, X[benign == 0]])
 is_malignant = np.r_[np.zeros(len(rest)), np.ones(np.count_nonzero(benign == 0))]
 
 models = {
-    "VAE": VAE(
-        4, hidden_layer_sizes=(64,), noise_variance="per_feature", max_epochs=300, random_state=0
-    ),
+    "VAE": VAE(4, hidden_layer_sizes=(64,), noise_variance="per_feature", random_state=0),
     "mixture": EMGaussianMixture(2, reg_covar=1e-3, n_init=5, random_state=0),
 }
 

@@ -1,6 +1,6 @@
 """The ``skem`` command: ``skem cluster`` and ``skem score``.
 
-It parses, calls estimators and prints. Only the parser is imported at once: pandas and
+It parses, calls estimators and prints. Only the parser is imported at once: pyarrow and
 scikit-learn wait until a command runs, so that ``skem --help`` is quick.
 """
 
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from skem._version import __version__
-from skem.cli.messages import CommandError, one_line, require
+from skem.cli.messages import CommandError, require, say
 
 __all__ = ["main"]
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
+STREAM = "-"
 
 # Those of the estimators, which would take long to import.
 COVARIANCE_TYPES = (
@@ -25,6 +26,7 @@ COVARIANCE_TYPES = (
     *("EII", "VII", "EEI", "VEI", "EVI", "VVI"),
     *("EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"),
 )
+CRITERIA = ("bic", "icl", "aic", "cv")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,11 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, or 2 for bad input (one line on standard error says what), 130 if
         interrupted, 141 if the reader of standard output went away.
     """
+    lost = _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no error
             stream.reconfigure(errors="backslashreplace")
     try:
         arguments = _parser().parse_args(argv)
+        if lost and arguments.output in (None, STREAM):
+            raise CommandError("standard output is closed; name a file with -o")
         _run(arguments)
         sys.stdout.flush()
     except CommandError as error:
@@ -63,15 +68,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _replace_closed_streams() -> bool:
+    """Let what is written to closed streams vanish; return whether standard output is closed."""
+    lost = sys.stdout is None
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 (until the process ends)
+    return lost
+
+
 def _run(arguments: argparse.Namespace) -> None:
-    require("pandas")
+    require("pyarrow")
     from skem.cli import commands
 
     getattr(commands, arguments.command)(arguments)
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"skem: {one_line(message)}", file=sys.stderr)
+    say(message)
     return status
 
 
@@ -97,22 +111,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    text = "Fit Gaussian mixtures to a table, choose by BIC, and add each row's cluster."
+    text = "Fit Gaussian mixtures to a table, choose one, and add each row's cluster."
     parser = commands.add_parser("cluster", help=text, description=text)
-    add = parser.add_argument
-    _add_shared(parser)
+    _add_table(parser)
+    add = parser.add_argument_group("columns").add_argument
+    text = "columns to use (default: all numeric ones)"
+    add("--columns", type=_names, metavar="A,B,...", help=text)
+    add("--exclude", type=_names, default=[], metavar="A,B,...", help="columns to leave out")
+    add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
+    add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")
+    _add_fit(parser.add_argument_group("fit"))
+    text = "save the model for 'skem score'"
+    parser.add_argument("--save", type=Path, metavar="MODEL.skops", help=text)
+
+
+def _add_fit(group: "argparse._ArgumentGroup") -> None:
+    add = group.add_argument
     add(
         "-k",
         type=_k_range,
         default=(1, 9),
         metavar="K|LOW:HIGH",
-        help="number of clusters, or a range of which BIC chooses (default: 1:9)",
-    )
-    add(
-        "--columns",
-        type=_names,
-        metavar="A,B,...",
-        help="columns to use (default: all numeric ones)",
+        help="number of clusters, or a range of which the criterion chooses (default: 1:9)",
     )
     add(
         "--covariance-type",
@@ -120,36 +140,58 @@ def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
         default="full",
         metavar="TYPE",
         help="shape of the clusters: full, tied, diag, spherical, one of mclust's fourteen models "
-        "(EII to VVV), or all for those fourteen, of which BIC chooses (default: full)",
+        "(EII to VVV), or all for those fourteen, of which the criterion chooses (default: full)",
     )
-    add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
-    add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")
+    add(
+        "--criterion",
+        choices=CRITERIA,
+        default="bic",
+        help="what chooses: bic, icl, aic (lower is better) or cv, the held-out log density in "
+        "five folds (higher is better; default: bic)",
+    )
+    text = "starts of each fit (default: 1, by a hierarchical clustering; more are searched for)"
+    add("--n-init", type=_count, default=1, metavar="N", help=text)
+    text = "added to variances, as a share of the columns' own (default: 1e-6)"
+    add("--reg-covar", type=_share, default=1e-6, metavar="SHARE", help=text)
     add("--seed", type=_seed, default=0, help="seed of the random starts (default: 0)")
-    add("--save", type=Path, metavar="MODEL.skops", help="save the model for 'skem score'")
 
 
 def _add_score(commands: "argparse._SubParsersAction[_Parser]") -> None:
     text = "Score new rows under a model that 'skem cluster --save' wrote."
     parser = commands.add_parser("score", help=text, description=text)
-    _add_shared(parser)
+    _add_table(parser)
     parser.add_argument(
         "--model", type=Path, required=True, metavar="MODEL.skops", help="the saved model"
     )
 
 
-def _add_shared(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("table", type=Path, metavar="TABLE", help="a .csv or .parquet file")
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    text = "a .csv, .tsv (also with .gz) or .parquet file, or - for standard input"
+    parser.add_argument("table", metavar="TABLE", help=text)
     parser.add_argument(
         "-o",
         "--output",
-        type=Path,
         metavar="FILE",
-        help="write the table with cluster, probability and log_density added "
-        "to this .csv or .parquet file (default: show the first rows)",
+        help="write the table with cluster, probability and log_density added to this .csv, .tsv "
+        "or .parquet file, or - for standard output (default: show the first rows)",
     )
-    parser.add_argument(
-        "--jobs", type=_jobs, metavar="N", help="threads to use (default: all that are allowed)"
-    )
+    text = "show the N least probable rows"
+    parser.add_argument("--top", type=_count, metavar="N", help=text)
+    text = "threads to use (default: all that are allowed)"
+    parser.add_argument("--jobs", type=_jobs, metavar="N", help=text)
+    add = parser.add_argument_group("how the table is written").add_argument
+    text = "leave out rows with a missing value in a column that is used"
+    add("--drop-missing", action="store_true", help=text)
+    text = "character between the fields of text, or tab or space (default: a comma; tab for .tsv)"
+    add("--sep", type=_separator, metavar="CHAR", help=text)
+    text = "character before the decimals (default: a point)"
+    add("--decimal", choices=[".", ","], default=".", metavar="CHAR", help=text)
+    text = "encoding of text, such as cp1252 (default: utf-8)"
+    add("--encoding", type=_encoding, default="utf-8", metavar="NAME", help=text)
+    text = "the first line is a row; columns are called column1, column2, ..."
+    add("--no-header", dest="header", action="store_false", help=text)
+    text = "skip lines that begin with TEXT (default: # before the header; '' skips none)"
+    add("--comment", metavar="TEXT", help=text)
 
 
 def _integer(text: str) -> int:
@@ -168,10 +210,44 @@ def _k_range(text: str) -> tuple[int, int]:
     return first, last
 
 
+def _count(text: str) -> int:
+    number = _integer(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
+    return number
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= share < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not at least 0 and finite")
+    return share
+
+
+def _separator(text: str) -> str:
+    sep = {"tab": "\t", "\\t": "\t", "space": " "}.get(text, text)
+    if len(sep) != 1 or sep.isalnum() or sep in '"\r\n\0':
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a character that separates fields, tab or space"
+        )
+    return sep
+
+
+def _encoding(text: str) -> str:
+    try:
+        "".encode(text)
+    except LookupError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no encoding that Python knows") from None
+    return text
+
+
 def _names(text: str) -> list[str]:
     """Split names at commas; a name with a comma in it stands in double quotes."""
     names = next(csv.reader([text], skipinitialspace=True), [])
-    if not all(names):
+    if not names or not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of names")
     return names
 

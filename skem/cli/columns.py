@@ -1,193 +1,306 @@
 """Columns: which of a table's columns are used, and their values as numbers."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import pandas as pd
-from pandas.api import types
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from skem.cli.cells import Numbers, has_other_decimal, numbers
 from skem.cli.files import Table
-from skem.cli.messages import CommandError, note, one_line
+from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
 
-__all__ = ["features", "note_constant", "note_left_out", "row_weights", "used_columns"]
+__all__ = ["Features", "Reader", "Request"]
+
+# A name says that a column identifies rows: "id", "customer_id", "rowId", "index", "row", "no.".
+_ID_NAME = re.compile(r"(?i:^(id|index|idx|key|row|rownames|row_?(id|nr|no|number)|nr|no\.?)$)|"
+                      r"(?i:[ _.-](id|key|nr|no))$|[a-z]I[dD]$")  # fmt: skip
+_ENOUGH_FOR_AN_ID = 10  # rows; fewer may be in order by chance
 
 
-def used_columns(table: Table, names: Sequence[str] | None, weight: str | None) -> list[str]:
-    """Choose the columns that the mixture sees.
+@dataclass(frozen=True)
+class Request:
+    """What the user says about columns.
 
-    Parameters
+    Attributes
     ----------
-    table : Table
-        The table.
-    names : sequence of str or None
-        The columns that the user named; None takes the numeric ones.
+    columns : sequence of str or None
+        Those to use; None takes the numeric ones.
+    exclude : sequence of str
+        Those to leave out.
     weight : str or None
-        The column of weights, which is never used as a feature.
-
-    Returns
-    -------
-    list of str
-        Names of the columns, in the user's order or the table's.
-
-    Raises
-    ------
-    CommandError
-        If a named column is unknown, named twice or the weights; if no column is numeric.
+        The one with the rows' weights, which is never a feature.
+    drop_missing : bool
+        Whether rows with a missing value are left out; they are refused otherwise.
     """
-    if names is not None:
-        for i, name in enumerate(names):
-            table.column(name)
-            if name == weight:
-                raise CommandError(f"{table.path}: column {name!r} holds the weights; not both")
-            if name in names[:i]:
-                raise CommandError(f"{table.path}: column {name!r} is named twice in --columns")
-        return list(names)
-    columns = [name for name in table.frame.columns if name != weight]
-    chosen = [name for name in columns if name and _is_numeric(table.frame[name])]
-    if not chosen:
-        hint = "; is its separator a comma?" if len(columns) == 1 else ""
-        raise CommandError(f"{table.path}: no numeric column{hint}")
-    return chosen
+
+    columns: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    weight: str | None = None
+    drop_missing: bool = False
 
 
-def note_left_out(table: Table, columns: Sequence[str], weight: str | None) -> None:
-    """Say which columns are not used, and what stands in those that are nearly numeric.
+@dataclass(frozen=True)
+class Features:
+    """What a mixture sees of a table.
 
-    Parameters
+    Attributes
     ----------
-    table : Table
-        The table.
-    columns : sequence of str
-        The columns that are used.
-    weight : str or None
-        The column of weights.
-    """
-    remarks = []
-    for name in table.frame.columns:
-        if name in columns or name == weight:
-            continue
-        series = table.frame[name]
-        remark = repr(name) if name else "the one without a name"
-        no_number = np.isnan(_to_numbers(series))
-        bad = no_number & series.notna().to_numpy()
-        if bad.any() and not no_number.all():
-            row = int(bad.argmax())
-            remark += f" (row {row + 1} holds {_show(series.iloc[row])})"
-        remarks.append(remark)
-    if remarks:
-        note(f"{table.path}: columns left out, not numeric: {', '.join(remarks)}")
-
-
-def note_constant(table: Table, columns: Sequence[str], X: np.ndarray) -> None:
-    """Say which of the used columns have one value only.
-
-    Parameters
-    ----------
-    table : Table
-        The table.
-    columns : sequence of str
-        The columns that are used.
-    X : ndarray of shape (n_rows, n_columns)
-        Their values.
-    """
-    pairs = zip(columns, X.min(axis=0) == X.max(axis=0), strict=True)
-    constant = [repr(name) for name, same in pairs if same]
-    if constant:
-        names = ", ".join(constant)
-        note(f"{table.path}: the same value in every row of {names}; better leave it out")
-
-
-def _is_numeric(series: pd.Series) -> bool:
-    """Whether the column holds numbers: not truth values, and not all missing."""
-    return _has_numbers(series) and bool(series.notna().any())
-
-
-def _has_numbers(series: pd.Series) -> bool:
-    return types.is_numeric_dtype(series.dtype) and not types.is_bool_dtype(series.dtype)
-
-
-def _to_numbers(series: pd.Series) -> np.ndarray:
-    """Return the column as float64, NaN where there is no number."""
-    if _has_numbers(series):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype):
-        values = pd.to_numeric(series.astype(object), errors="coerce")
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.full(len(series), np.nan)
-
-
-def _numbers(table: Table, name: str) -> np.ndarray:
-    """Return a used column as float64, or name its first bad row."""
-    series = table.column(name)
-    values = _to_numbers(series)
-    bad = ~np.isfinite(values)
-    if bad.any():
-        row = int(bad.argmax())
-        value = series.iloc[row]
-        if np.isinf(values[row]):
-            reason = "infinite value"
-        elif value is None or (types.is_scalar(value) and pd.isna(value)):
-            reason = "missing value"
-        else:
-            reason = f"{_show(value)} is not a number"
-        raise CommandError(f"{table.where(name, row)}: {reason}")
-    return values
-
-
-def _show(value: object) -> str:
-    text = one_line(value)
-    return repr(text if len(text) <= 40 else text[:37] + "...")
-
-
-def features(table: Table, columns: Sequence[str]) -> np.ndarray:
-    """Return the used columns as numbers.
-
-    Parameters
-    ----------
-    table : Table
-        The table.
-    columns : sequence of str
+    columns : tuple of str
         Names of the columns.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_columns), float64
-        The values, in the table's units.
-
-    Raises
-    ------
-    CommandError
-        Naming the column and the first row whose value is missing, infinite or no number.
+    X : ndarray of shape (n_complete, n_columns), float64
+        The complete rows' values, in the table's units.
+    weights : ndarray of shape (n_complete,), float64, or None
+        Their weights.
+    complete : ndarray of shape (n_rows,), bool
+        Which rows of the table these are.
     """
-    return np.column_stack([_numbers(table, name) for name in columns])
+
+    columns: tuple[str, ...]
+    X: np.ndarray
+    weights: np.ndarray | None
+    complete: np.ndarray
 
 
-def row_weights(table: Table, column: str | None) -> np.ndarray | None:
-    """Return the weights of the rows, or None without a column of weights.
+@dataclass(frozen=True)
+class Reader:
+    """Reads columns of a table as numbers.
 
-    Parameters
+    Attributes
     ----------
     table : Table
         The table.
-    column : str or None
-        Name of the column of weights.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,), float64, or None
-        The weights, none negative and at least one positive.
-
-    Raises
-    ------
-    CommandError
-        Naming the first row whose weight is negative, missing, infinite or no number.
     """
-    if column is None:
-        return None
-    weights = _numbers(table, column)
-    if (weights < 0).any():
-        row = int((weights < 0).argmax())
-        raise CommandError(f"{table.where(column, row)}: negative weight {weights[row]:g}")
-    if not weights.any():
-        raise CommandError(f"{table.path}: column {column!r}: every weight is zero")
-    return weights
+
+    table: Table
+
+    @cached_property
+    def _cache(self) -> dict[str, Numbers]:
+        return {}
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self.table.columns.column(self.table.names.index(name))
+
+    def numbers(self, name: str) -> Numbers:
+        """Return a column as numbers; what was read once is remembered."""
+        if name not in self._cache:
+            self._cache[name] = numbers(self._column(name), self.table.dialect.decimal)
+        return self._cache[name]
+
+    def read(self, request: Request) -> Features:
+        """Choose the columns, check them and return their values.
+
+        Parameters
+        ----------
+        request : Request
+            What the user says about columns.
+
+        Returns
+        -------
+        Features
+            The values.
+
+        Raises
+        ------
+        CommandError
+            If a named column is unknown, named twice or the weights; if no column is numeric; if
+            a used column holds something that is no number or infinite, naming the first such
+            row; if rows miss values and are not to be dropped, naming the columns and how many
+            rows; if a weight is negative or all are zero.
+        """
+        table, weight = self.table, request.weight
+        weight = None if weight is None else table.find(weight)
+        exclude = [table.find(name) for name in request.exclude]
+        if request.columns is not None:
+            columns = self._named(request.columns, exclude, weight)
+        else:
+            columns = self._numeric(exclude, weight)
+        used = [*columns, *([weight] if weight else [])]
+        for name in used:
+            self._refuse_bad(name)
+        complete = self._complete(used, request.drop_missing)
+        X = np.column_stack([self.numbers(name).values for name in columns])
+        return Features(tuple(columns), X[complete], self._weights(weight, complete), complete)
+
+    def remark(self, request: Request, features: Features) -> None:
+        """Note what is left out, and what is odd about the columns that are used.
+
+        Parameters
+        ----------
+        request : Request
+            What the user said about columns.
+        features : Features
+            What was read.
+        """
+        if request.columns is None:
+            weight = [] if request.weight is None else [self.table.find(request.weight)]
+            exclude = [self.table.find(name) for name in request.exclude]
+            self._note_left_out([*features.columns, *exclude, *weight])
+            self._note_ids(features)
+        pairs = zip(features.columns, features.X.T, strict=True)
+        same = joined(quoted(name) for name, x in pairs if x.min() == x.max())
+        if same:
+            text = f"the same value in every row of {same}; better leave it out"
+            note(f"{self.table.name}: {text}")
+
+    def _named(self, names: Sequence[str], exclude: Sequence[str], weight: str | None) -> list[str]:
+        table = self.table
+        columns = [table.find(name) for name in names]
+        for i, name in enumerate(columns):
+            if name == weight:
+                raise CommandError(f"{table.name}: column {name!r} holds the weights; not both")
+            if name in columns[:i]:
+                raise CommandError(f"{table.name}: column {name!r} is named twice in --columns")
+            if name in exclude:
+                raise CommandError(f"{table.name}: column {name!r} is in --columns and --exclude")
+        return columns
+
+    def _numeric(self, exclude: Sequence[str], weight: str | None) -> list[str]:
+        """Choose the numeric columns; one without a name is taken for row labels."""
+        table = self.table
+        left_out = {"", weight, *exclude, *table.index}
+        columns = [name for name in table.names if name not in left_out and self._is_numeric(name)]
+        if not columns:
+            raise CommandError(
+                f"{table.name}: no numeric column among {joined(map(quoted, table.names))}; text "
+                "is not clustered, so code categories as numbers, or as 0 and 1"
+            )
+        return columns
+
+    def _is_numeric(self, name: str) -> bool:
+        """Whether a column holds numbers or truth values only; text does in text files alone."""
+        column = self._column(name)
+        if self.table.lines is None and _is_text(column.type):
+            return False
+        if self.numbers(name).all_numbers:
+            return True
+        if has_other_decimal(column, self.table.dialect):
+            raise CommandError(self._say_other_decimal(name))
+        return False
+
+    def _say_other_decimal(self, name: str) -> str:
+        other = "," if self.table.dialect.decimal == "." else "."
+        row = int(self.numbers(name).bad.argmax())
+        return (
+            f"{self.table.where(name, row)}: {self._show(name, row)} is not a number; if "
+            f"{other!r} stands before its decimals, give --decimal '{other}', else leave the "
+            "column out by --exclude"
+        )
+
+    def _show(self, name: str, row: int) -> str:
+        return repr(shorten(self._column(name)[row].as_py(), 40))
+
+    def _refuse_bad(self, name: str) -> None:
+        """Refuse a column with something that is no number or infinite, naming the first."""
+        found = self.numbers(name)
+        bad = found.bad | np.isinf(found.values)
+        if not bad.any():
+            return
+        row = int(bad.argmax())
+        if found.bad[row] and has_other_decimal(self._column(name), self.table.dialect):
+            raise CommandError(self._say_other_decimal(name))
+        reason = f"{self._show(name, row)} is not a number" if found.bad[row] else "infinite value"
+        raise CommandError(f"{self.table.where(name, row)}: {reason}")
+
+    def _complete(self, columns: Sequence[str], drop_missing: bool) -> np.ndarray:
+        """Say which rows miss no value; refuse the others unless they are to be dropped."""
+        table = self.table
+        masks = {name: self.numbers(name).missing for name in columns}
+        gaps = {name: int(mask.sum()) for name, mask in masks.items() if mask.any()}
+        complete = ~np.logical_or.reduce(list(masks.values()))
+        if not gaps:
+            return complete
+        rows = int((~complete).sum())
+        concerned = (
+            f"{rows:,} of {count(table.n_rows, 'row')} with missing values, in "
+            f"{count(len(gaps), 'column')}: "
+            f"{joined(f'{quoted(name)} ({gap:,})' for name, gap in gaps.items())}"
+        )
+        if drop_missing and rows < table.n_rows:
+            note(f"{table.name}: left out {concerned}")
+            return complete
+        if drop_missing:
+            help_ = "no row would be left; leave columns out by --exclude"
+        else:
+            help_ = "--drop-missing leaves the rows out, --exclude columns"
+        name = min(gaps, key=lambda name: int(masks[name].argmax()))
+        first = table.where(name, int(masks[name].argmax()))
+        raise CommandError(f"{first}: missing value; in all {concerned}; {help_}")
+
+    def _weights(self, name: str | None, complete: np.ndarray) -> np.ndarray | None:
+        if name is None:
+            return None
+        values = self.numbers(name).values
+        if (values < 0).any():
+            row = int((values < 0).argmax())
+            raise CommandError(f"{self.table.where(name, row)}: negative weight {values[row]:g}")
+        weights: np.ndarray = values[complete]
+        if not weights.any():
+            raise CommandError(f"{self.table.name}: column {name!r}: every weight is zero")
+        return weights
+
+    def _note_left_out(self, columns: Sequence[str]) -> None:
+        """Say which columns are not used, and what stands in those that are nearly numeric."""
+        nameless = self.table.names.count("")
+        remarks = [f"{nameless} without a name" if nameless > 1 else "the one without a name"]
+        remarks *= nameless > 0
+        for name in self.table.names:
+            if not name or name in columns:
+                continue
+            remark = quoted(name)
+            if name in self.table.index:
+                remark += " (row labels)"
+            else:
+                found = self.numbers(name)
+                if found.bad.any() and not np.isnan(found.values).all():
+                    row = int(found.bad.argmax())
+                    remark += f" (row {row + 1} holds {self._show(name, row)})"
+            remarks.append(remark)
+        if remarks:
+            note(f"{self.table.name}: columns left out, not numeric: {joined(remarks)}")
+
+    def _note_ids(self, features: Features) -> None:
+        """Note columns that look like ids, and a header that looks like a row."""
+        name, names = self.table.name, self.table.names
+        pairs = zip(features.columns, features.X.T, strict=True)
+        ids = joined(quoted(column) for column, x in pairs if self._is_id(column, x))
+        if ids:
+            note(
+                f"{name}: {ids} may number or name the rows rather than describe them; if so, "
+                "leave it out by --exclude"
+            )
+        if self.table.lines is not None and self.table.dialect.header and _all_numbers(names):
+            shown = shorten(", ".join(names), 40)
+            note(
+                f"{name}: the header's names are numbers ({shown}); if they are the first row, "
+                "give --no-header"
+            )
+
+    def _is_id(self, name: str, x: np.ndarray) -> bool:
+        """Whether a column is named as ids are, counts up or down, or has leading zeros."""
+        if _ID_NAME.search(name):
+            return True
+        if len(x) < _ENOUGH_FOR_AN_ID:
+            return False
+        steps = np.diff(x)
+        if (steps > 0).all() or (steps < 0).all():
+            return bool((x == np.floor(x)).all())
+        column = self._column(name)
+        if not _is_text(column.type):
+            return False
+        zeros = pc.sum(pc.match_substring_regex(column, r"^\s*0[0-9]"))
+        return bool(zeros.as_py())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _all_numbers(names: Sequence[str]) -> bool:
+    column = pa.chunked_array([pa.array([name for name in names if name], pa.large_string())])
+    return len(column) > 0 and numbers(column, ".").all_numbers

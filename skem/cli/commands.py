@@ -1,14 +1,17 @@
 """The two commands, from parsed arguments to printed summary."""
 
 import os
+import sys
 from argparse import Namespace
+from pathlib import Path
 
-from skem.cli.columns import features, note_constant, note_left_out, row_weights, used_columns
-from skem.cli.files import Table, check_target, read_table, write_table
-from skem.cli.messages import CommandError, require
+from skem.cli.columns import Features, Reader, Request
+from skem.cli.files import STREAM, Table, check_target, read_table, write_table
+from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
-from skem.cli.report import first_rows, score_summary, summary
-from skem.cli.search import search
+from skem.cli.report import first_rows, least_probable, score_summary, summary
+from skem.cli.search import MATRIX_TYPES, Compilation, search
+from skem.cli.text import Dialect
 
 __all__ = ["cluster", "score"]
 
@@ -30,38 +33,36 @@ def cluster(arguments: Namespace) -> None:
     if arguments.save is not None:
         require("skops.io")
         check_target(arguments.save, SUFFIX)
-    table = read_table(arguments.table)
+    table = _read(arguments)
     weight = arguments.weight_column
-    columns = used_columns(table, arguments.columns, weight)
-    X = features(table, columns)
-    weights = row_weights(table, weight)
-    rows = len(X) if weights is None else int((weights > 0).sum())
-    low, high = arguments.k
-    if low > rows:
-        some = "rows" if weights is None else "rows of positive weight"
-        raise CommandError(f"{table.path}: {rows} {some}, fewer than k = {low} components")
-    if arguments.columns is None:
-        note_left_out(table, columns, weight)
-    note_constant(table, columns, X)
+    request = Request(arguments.columns, arguments.exclude, weight, arguments.drop_missing)
+    reader = Reader(table)
+    features = reader.read(request)
+    ks, remark = _numbers_of_clusters(arguments, table, features)
+    reader.remark(request, features)
     found = search(
-        X,
-        columns,
-        range(low, min(high, rows) + 1),
-        weights=weights,
+        features.X,
+        features.columns,
+        ks,
+        weights=features.weights,
         scale=arguments.scale,
         covariance_type=arguments.covariance_type,
+        criterion=arguments.criterion,
+        n_init=arguments.n_init,
+        init_params="hierarchical" if arguments.n_init == 1 else "auto",
+        reg_covar=arguments.reg_covar,
         random_state=arguments.seed,
         n_jobs=arguments.jobs,
     )
-    scores = found.model.score(X)
-    _write(arguments, table, scores)
+    scores = found.model.score(features.X)
+    _write(arguments, table, features, scores)
     if arguments.save is not None:
         save_model(found.model, arguments.save)
-    left_out = f"k above {rows} left out: there are no more rows" if high > rows else ""
-    print(summary(table, found, scores, weight=weight, remark=left_out))
-    _print_rows(arguments, table, scores)
+    report = summary(table, found, scores, weight=weight, remark=remark)
+    _print(arguments, report)
+    _print_rows(arguments, table, features, scores)
     if arguments.save is not None:
-        print(f"Saved the model to {arguments.save}")
+        _print(arguments, f"Saved the model to {arguments.save}")
 
 
 def score(arguments: Namespace) -> None:
@@ -79,39 +80,96 @@ def score(arguments: Namespace) -> None:
     """
     _check_output(arguments)
     model = load_model(arguments.model)
-    table = read_table(arguments.table)
-    X = features(table, model.columns)
+    table = _read(arguments)
+    request = Request(model.columns, drop_missing=arguments.drop_missing)
+    features = Reader(table).read(request)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
-        scores = model.score(X)
+        with Progress(1) as progress, Compilation(progress):
+            scores = model.score(features.X)
     except (ArithmeticError, TypeError, ValueError) as error:
-        raise CommandError(f"{table.path}: cannot be scored: {error}") from error
-    _write(arguments, table, scores)
-    print(score_summary(table, model, scores))
-    _print_rows(arguments, table, scores)
+        raise CommandError(f"{table.name}: cannot be scored: {error}") from error
+    _write(arguments, table, features, scores)
+    _print(arguments, score_summary(table, model, scores))
+    _print_rows(arguments, table, features, scores)
 
 
 def _check_output(arguments: Namespace) -> None:
     """Refuse, before any work, an output file that cannot or should not be written."""
     output = arguments.output
-    if output is None:
+    if output is None or output == STREAM:
         return
-    check_target(output)
-    if output.suffix.lower() == ".parquet":
-        require("pyarrow")
-    if output.exists() and arguments.table.exists() and os.path.samefile(output, arguments.table):
+    check_target(Path(output))
+    source = Path(arguments.table)
+    if os.path.exists(output) and source.exists() and os.path.samefile(output, source):
         raise CommandError(f"{output}: is the table itself; write to another file")
 
 
-def _write(arguments: Namespace, table: Table, scores: Scores) -> None:
+def _read(arguments: Namespace) -> Table:
+    """Read the table as the options say that it is written."""
+    tabs = arguments.table.lower().endswith((".tsv", ".tsv.gz"))
+    sep = arguments.sep or ("\t" if tabs else ",")
+    if sep == arguments.decimal:
+        hint = " (a decimal comma needs --sep ';' or another)" if arguments.sep is None else ""
+        raise CommandError(f"--sep and --decimal are both {sep!r}{hint}")
+    dialect = Dialect(
+        sep, arguments.decimal, arguments.encoding, arguments.header, arguments.comment
+    )
+    table = read_table(arguments.table, dialect)
+    to_parquet = arguments.output is not None and arguments.output.lower().endswith(".parquet")
+    if to_parquet and table.names.count("") > 1:
+        raise CommandError(
+            f"{arguments.output}: Parquet cannot hold two columns without a name; write to .csv"
+        )
+    return table
+
+
+def _numbers_of_clusters(
+    arguments: Namespace, table: Table, features: Features
+) -> tuple[range, str]:
+    """Return the numbers to try, those that the rows can bear, and what to say of others.
+
+    A single number is the user's own; of a range those are left out that leave clusters fewer
+    rows, on average, than their covariances take: one more than the columns for matrices of their
+    own, else two.
+    """
+    low, high = arguments.k
+    n_rows, n_columns = features.X.shape
+    some = "rows"
+    if features.weights is not None:
+        n_rows, some = int((features.weights > 0).sum()), "rows of positive weight"
+    if low > n_rows:
+        raise CommandError(f"{table.name}: {n_rows} {some}, fewer than k = {low} components")
+    each = n_columns + 1 if arguments.covariance_type in MATRIX_TYPES else 2
+    most = max(low, n_rows // each)
+    if high <= most:
+        return range(low, high + 1), ""
+    return range(low, most + 1), (
+        f"k above {most} left out: a cluster would have fewer than {each} of {n_rows} {some} on "
+        "average"
+    )
+
+
+def _print(arguments: Namespace, text: str) -> None:
+    """Print to standard output, or to standard error if the table goes there."""
+    print(text, file=sys.stderr if arguments.output == STREAM else sys.stdout)
+
+
+def _write(arguments: Namespace, table: Table, features: Features, scores: Scores) -> None:
     """Write the output file, if one is wanted, before anything is printed."""
     if arguments.output is not None:
-        write_table(table, scores._asdict(), arguments.output)
+        write_table(table, scores.as_columns(features.complete), arguments.output)
 
 
-def _print_rows(arguments: Namespace, table: Table, scores: Scores) -> None:
-    """Show the first rows, or where all of them are."""
+def _print_rows(arguments: Namespace, table: Table, features: Features, scores: Scores) -> None:
+    """Show the least probable rows, if wanted, and the first rows or where all of them are."""
+    added = scores.as_columns(features.complete)
+    if arguments.top is not None:
+        _print(arguments, f"\n{least_probable(table, added, arguments.top)}")
     if arguments.output is None:
-        print(f"\n{first_rows(table, scores)}")
-    else:
-        print(f"\nWrote {len(table.frame):,} rows to {arguments.output}")
+        if arguments.top is None:
+            _print(arguments, f"\n{first_rows(table, added)}")
+    elif arguments.output != STREAM:
+        gaps = table.n_rows - len(scores.cluster)
+        empty = f", {gaps:,} of them without a cluster" if gaps else ""
+        _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}{empty}")

@@ -1,21 +1,30 @@
-"""Files: tables in CSV and Parquet, and writing a file whole or not at all."""
+"""Files: tables as text or Parquet, and writing a file whole or not at all."""
 
 import csv
+import gzip
+import io
 import os
 import shutil
+import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
-from skem.cli.messages import CommandError, one_line, require
+from skem.cli.cells import as_text, typed
+from skem.cli.messages import CommandError, joined, one_line, quoted
+from skem.cli.text import Dialect, read_text
 
 __all__ = [
     "ADDED",
+    "STREAM",
     "Table",
     "check_source",
     "check_target",
@@ -25,7 +34,10 @@ __all__ = [
 ]
 
 ADDED = ("cluster", "probability", "log_density")
-SUFFIXES = (".csv", ".parquet")
+STREAM = "-"
+TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+SUFFIXES = (*TEXT, ".parquet")
+GZIP, PARQUET, ZIP, UTF_16 = b"\x1f\x8b", b"PAR1", b"PK\x03\x04", (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -34,39 +46,67 @@ class Table:
 
     Attributes
     ----------
-    path : Path
-        The file, as the user named it.
-    frame : pandas.DataFrame
-        Its rows, with string column names.
+    name : str
+        The file as the user named it, or "standard input".
+    columns : pyarrow.Table
+        Its columns as they stand in the file: cells of text for a text file.
+    dialect : Dialect
+        How text is read and written.
+    lines : ndarray of shape (n_rows,) or None
+        The line of each row of a text file; None for Parquet.
+    index : tuple of str
+        Columns that hold the row labels of a pandas frame.
     """
 
-    path: Path
-    frame: pd.DataFrame
+    name: str
+    columns: pa.Table
+    dialect: Dialect
+    lines: np.ndarray | None = None
+    index: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.columns.column_names)
+
+    @property
+    def n_rows(self) -> int:
+        """The number of rows."""
+        return int(self.columns.num_rows)
 
     def where(self, column: str, row: int) -> str:
         """Name a cell for an error message; `row` counts from 0, the message from 1."""
-        place = f"{self.path}: column {column!r}, row {row + 1}"
-        if self.path.suffix.lower() == ".csv":
-            place += f" (line {line_of_row(self.path, row)})"
-        return place
+        line = "" if self.lines is None else f" (line {self.lines[row]})"
+        return f"{self.name}: column {column!r}, row {row + 1}{line}"
 
-    def column(self, name: str) -> pd.Series:
-        """Return a column, or say which columns there are."""
-        if name not in self.frame.columns:
-            names = ", ".join(repr(c) for c in self.frame.columns[:12])
-            more = ", ..." if self.frame.shape[1] > 12 else ""
-            raise CommandError(f"{self.path}: no column {name!r}; it has {names}{more}")
-        return self.frame[name]
+    def find(self, name: str) -> str:
+        """Return a column's name as it stands in the table, or say which columns there are.
+
+        White space around a name in the table does not matter where only one column fits.
+        """
+        same = [column for column in self.names if column == name]
+        same = same or [column for column in self.names if column.strip() == name.strip()]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise CommandError(
+                f"{self.name}: {len(same)} columns are named {name!r}, but for white space around"
+            )
+        raise CommandError(
+            f"{self.name}: no column {name!r}; it has {joined(map(quoted, self.names))}"
+        )
 
 
-def read_table(path: Path) -> Table:
-    """Read a CSV or Parquet file.
+def read_table(path: str, dialect: Dialect) -> Table:
+    """Read a text or Parquet file, which may be compressed by gzip.
 
     Parameters
     ----------
-    path : Path
-        A regular file whose name ends in ``.csv`` (UTF-8, commas, one header line) or
-        ``.parquet``.
+    path : str
+        A regular file whose name ends in ``.csv``, ``.tsv`` (both maybe with ``.gz``) or
+        ``.parquet``; or ``-`` for standard input. What is in it decides how it is read.
+    dialect : Dialect
+        How text is written.
 
     Returns
     -------
@@ -79,80 +119,93 @@ def read_table(path: Path) -> Table:
         If the file is missing, unreadable, malformed or empty, if two columns share a name, or
         if one already has a name that the command would add.
     """
-    check_source(path)
+    name = "standard input" if path == STREAM else path
+    if path != STREAM:
+        check_source(Path(path))
     try:
-        frame = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
-    except (OSError, ValueError, csv.Error) as error:  # pandas' and Arrow's errors among them
-        raise CommandError(f"{path}: cannot be read: {one_line(error)}") from error
-    _check_names(path, list(frame.columns))
-    if len(frame) == 0:
-        raise CommandError(f"{path}: the table has no rows")
-    return Table(path, frame)
+        with _opened(path) as stream:
+            table = _read(stream, name, dialect)
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # Arrow's errors among them
+        raise CommandError(f"{name}: cannot be read: {one_line(error)}") from error
+    _check_names(name, table.names)
+    if table.n_rows == 0:
+        raise CommandError(f"{name}: the table has no rows")
+    return table
 
 
-def _read_csv(path: Path, **options: Any) -> pd.DataFrame:
-    """Read a CSV file with the header's names exactly as they stand in it."""
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        records = (fields for fields in csv.reader(lines) if not _is_blank(fields))
-        names, first = next(records, None), next(records, [])
-    if names is None:
-        raise CommandError(f"{path}: the file is empty")
-    _check_names(path, names)
-    if len(first) > len(names):  # pandas would take the surplus as an index
-        raise CommandError(
-            f"{path}: row 1 has {len(first)} fields, more than the header's {len(names)}"
-        )
-    return pd.read_csv(
-        path,
-        names=names,
-        header=0,
-        encoding="utf-8-sig",
-        low_memory=False,
-        **options,
-    )
+@contextmanager
+def _opened(path: str) -> Iterator[io.BufferedReader]:
+    """Open a file or standard input, decompressed; the latter stays open."""
+    with ExitStack() as stack:
+        stream: Any = sys.stdin.buffer
+        if path != STREAM:
+            stream = stack.enter_context(Path(path).open("rb"))
+        if not hasattr(stream, "peek"):
+            stream = io.BufferedReader(stream)
+        if stream.peek(2)[:2] == GZIP:
+            stream = io.BufferedReader(stack.enter_context(gzip.open(stream)))
+        yield stream
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
-    require("pyarrow")
-    frame = pd.read_parquet(path)
-    frame.columns = pd.Index([str(name) for name in frame.columns])
-    return frame
+def _read(stream: io.BufferedReader, name: str, dialect: Dialect) -> Table:
+    start = stream.peek(4)[:4]
+    if start == PARQUET:
+        source = stream if stream.seekable() else pa.BufferReader(stream.read())
+        columns = parquet.ParquetFile(source).read()
+        return Table(name, columns, dialect, index=_pandas_index(columns))
+    if _suffix(Path(name)) == ".parquet":
+        raise CommandError(f"{name}: cannot be read: this is no Parquet file")
+    if start == ZIP:
+        raise CommandError(f"{name}: is a zip archive or a spreadsheet; save the table as CSV")
+    if start[:2] in UTF_16 and "16" not in dialect.encoding:
+        raise CommandError(f"{name}: looks like UTF-16: give --encoding utf-16")
+    columns, lines = read_text(stream, name, dialect)
+    return Table(name, columns, dialect, lines)
 
 
-def _is_blank(fields: Sequence[str]) -> bool:
-    """Whether pandas skips this line of a CSV file."""
-    return not fields or (len(fields) == 1 and not fields[0].strip())
+def _pandas_index(columns: pa.Table) -> tuple[str, ...]:
+    """Name the columns that pandas wrote for a frame's index."""
+    written = (columns.schema.pandas_metadata or {}).get("index_columns", [])
+    return tuple(name for name in written if isinstance(name, str))
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
-    twice = next((name for name, n in Counter(names).items() if n > 1), None)
+def _row_labels(columns: pa.Table) -> pa.Table:
+    """Return a frame's index as a column where pandas wrote it as a range, unless that counts."""
+    written = (columns.schema.pandas_metadata or {}).get("index_columns", [])
+    labels = {}
+    for index in written:
+        if isinstance(index, dict) and (index["name"], index["start"], index["step"]) != (
+            None,
+            0,
+            1,
+        ):
+            labels[index["name"] or ""] = np.arange(index["start"], index["stop"], index["step"])
+    return pa.table(labels)
+
+
+def _check_names(name: str, columns: Sequence[str]) -> None:
+    twice = next((column for column, n in Counter(columns).items() if n > 1 and column), None)
     if twice is not None:
-        raise CommandError(f"{path}: two columns are named {twice!r}")
-    taken = next((name for name in ADDED if name in names), None)
+        raise CommandError(f"{name}: two columns are named {quoted(twice)}")
+    taken = next((column for column in ADDED if column in columns), None)
     if taken is not None:
         raise CommandError(
-            f"{path}: already has a column {taken!r}, which the command would add; rename it"
+            f"{name}: already has a column {taken!r}, which the command would add; rename it"
         )
 
 
-def line_of_row(path: Path, row: int) -> int:
-    """Find the line of a CSV file on which a row starts (rows from 0, lines from 1)."""
-    start, here = 1, -1  # the header is row -1
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines)
-        for fields in reader:
-            if not _is_blank(fields):
-                if here == row:
-                    break
-                here += 1
-            start = reader.line_num + 1
-    return start
+def _suffix(path: Path) -> str:
+    """Return the ending that decides about a file's form, in lower case."""
+    endings = [ending.lower() for ending in path.suffixes[-2:]]
+    return "".join(endings) if endings[-1:] == [".gz"] else "".join(endings[-1:])
 
 
-def check_suffix(path: Path, suffixes: Sequence[str]) -> None:
+def check_suffix(path: Path, suffixes: Sequence[str], hint: str = "") -> None:
     """Refuse a file name that does not end in one of `suffixes`."""
-    if path.suffix.lower() not in suffixes:
-        raise CommandError(f"{path}: the name must end in {' or '.join(suffixes)}")
+    if _suffix(path) not in suffixes:
+        *others, last = suffixes
+        allowed = f"{', '.join(others)} or {last}" if others else last
+        raise CommandError(f"{path}: the name must end in {allowed}{hint}")
 
 
 def check_source(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
@@ -162,15 +215,16 @@ def check_source(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     ----------
     path : Path
         The file to read.
-    suffixes : sequence of str, default=(".csv", ".parquet")
-        The allowed endings of its name.
+    suffixes : sequence of str
+        The allowed endings of its name; by default those of tables.
 
     Raises
     ------
     CommandError
         If it does not.
     """
-    check_suffix(path, suffixes)
+    hint = "; any other can be given as standard input, by '-'" if suffixes is SUFFIXES else ""
+    check_suffix(path, suffixes, hint)
     if not path.is_file():
         raise CommandError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}")
 
@@ -182,8 +236,8 @@ def check_target(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     ----------
     path : Path
         The file to write.
-    suffixes : sequence of str, default=(".csv", ".parquet")
-        The allowed endings of its name.
+    suffixes : sequence of str
+        The allowed endings of its name; by default those of tables.
 
     Raises
     ------
@@ -191,7 +245,8 @@ def check_target(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
         If the ending is another one, if the path is something other than a regular file, or if
         its directory is missing or cannot be written to.
     """
-    check_suffix(path, suffixes)
+    hint = "; '-' writes CSV to standard output" if suffixes is SUFFIXES else ""
+    check_suffix(path, suffixes, hint)
     if path.exists() and not path.is_file():
         raise CommandError(f"{path}: cannot be written: not a regular file")
     with replacing(path) as temporary:
@@ -236,31 +291,49 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_table(table: Table, added: dict[str, Any], path: Path) -> None:
+def write_table(table: Table, added: pa.Table, path: str) -> None:
     """Write the table with the added columns at its end.
 
-    The original columns keep their order and values. From CSV to CSV they keep their text as
-    well, so that an identifier such as ``007`` stays what it was.
+    The original columns keep their order and values: they are the columns that were read. From
+    text to text they keep their text as well, so an identifier such as ``007`` stays what it was.
 
     Parameters
     ----------
     table : Table
         The table.
-    added : dict of str to ndarray of shape (n_rows,)
-        The new columns.
-    path : Path
-        A file that `check_target` has accepted.
+    added : pyarrow.Table
+        The new columns, of as many rows.
+    path : str
+        A file that `check_target` has accepted, or ``-`` for text on standard output.
     """
-    frame = table.frame
-    to_csv = path.suffix.lower() == ".csv"
-    if to_csv and table.path.suffix.lower() == ".csv":
-        frame = _read_csv(table.path, dtype=str, na_filter=False)
-        if len(frame) != len(table.frame):
-            raise CommandError(f"{table.path}: the file has changed since it was read")
-    frame = frame.assign(**added)
-    with replacing(path) as temporary:
-        if to_csv:
-            counted = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
-            frame.to_csv(temporary, index=not counted)
-        else:
-            frame.to_parquet(temporary)
+    if path == STREAM:
+        _write_text(table, added, sys.stdout.buffer, table.dialect.sep)
+        sys.stdout.buffer.flush()
+        return
+    suffix = _suffix(Path(path))
+    with replacing(Path(path)) as temporary:
+        if suffix == ".parquet":
+            columns = table.columns if table.lines is None else typed(table.columns, table.dialect)
+            for name in added.column_names:
+                columns = columns.append_column(name, added[name])
+            parquet.write_table(columns, temporary)
+            return
+        opened: Any = gzip.open if suffix.endswith(".gz") else open
+        with opened(temporary, "wb") as stream:
+            tabs = suffix.startswith(".tsv")
+            _write_text(table, added, stream, "\t" if tabs else table.dialect.sep)
+
+
+def _write_text(table: Table, added: pa.Table, stream: IO[bytes], sep: str) -> None:
+    """Write text in the encoding and with the decimal mark that were read."""
+    encoding = table.dialect.encoding
+    text = io.TextIOWrapper(stream, encoding=encoding, newline="", write_through=False)
+    writer = csv.writer(text, delimiter=sep, lineterminator="\n")
+    labels = _row_labels(table.columns)
+    writer.writerow([*labels.column_names, *table.names, *added.column_names])
+    parts = [*labels.columns, *table.columns.columns, *added.columns]
+    for start in range(0, table.n_rows, 65_536):
+        cells = [as_text(part.slice(start, 65_536), table.dialect.decimal) for part in parts]
+        writer.writerows(zip(*cells, strict=True))
+    text.flush()
+    text.detach()

@@ -1,11 +1,24 @@
 """What the command says on standard error: errors, notes and the progress bar."""
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterable
 from types import ModuleType, TracebackType
 from typing import TextIO
 
-__all__ = ["CommandError", "Progress", "note", "one_line", "require"]
+__all__ = [
+    "CommandError",
+    "Progress",
+    "count",
+    "joined",
+    "note",
+    "one_line",
+    "quoted",
+    "require",
+    "say",
+    "shorten",
+]
 
 
 class CommandError(Exception):
@@ -29,9 +42,52 @@ def one_line(text: object) -> str:
     return "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))
 
 
+def shorten(text: object, length: int) -> str:
+    """Return `text` on a single line of at most `length` characters.
+
+    Parameters
+    ----------
+    text : object
+        What to print.
+    length : int
+        The most characters; what is cut off is shown as three dots.
+
+    Returns
+    -------
+    str
+        The text or its beginning.
+    """
+    line = one_line(text)
+    return line if len(line) <= length else line[: length - 3] + "..."
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun, which gets an ``s`` unless the number is 1."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def quoted(name: str) -> str:
+    """Write a name in quotes, on one line and not too long."""
+    return repr(shorten(name, 40))
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Write texts separated by commas; of more than fifteen the first twelve."""
+    shown = list(texts)
+    if len(shown) > 15:
+        shown[12:] = [f"and {len(shown) - 12:,} more"]
+    return ", ".join(shown)
+
+
+def say(text: str) -> None:
+    """Print one line on standard error, if there is one that can be written to."""
+    with contextlib.suppress(OSError):
+        print(f"skem: {one_line(text)}", file=sys.stderr, flush=True)
+
+
 def note(text: str) -> None:
     """Print a remark that does not stop the command on standard error."""
-    print(f"skem: note: {one_line(text)}", file=sys.stderr)
+    say(f"note: {text}")
 
 
 def require(name: str) -> ModuleType:
@@ -92,6 +148,10 @@ class Progress:
         """Draw the bar with `done` of the steps finished, then `text`."""
         full = self.width * done // self.total
         self._draw(f"[{'#' * full}{'.' * (self.width - full)}] {done}/{self.total}  {text}")
+
+    def say(self, text: str) -> None:
+        """Write a line that stays, above the bar."""
+        self._draw(f"skem: {text}\n")
 
     def _draw(self, line: str) -> None:
         if self.enabled:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -16,8 +17,6 @@ from skem._version import __version__
 from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
 from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
-from skem.mixture._record import FitRecord
-from skem.mixture._units import Units
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
 
@@ -29,7 +28,7 @@ TYPES = {
     f"{kind.__module__}.{kind.__qualname__}"
     for kind in (
         *(EMGaussianMixture, Pipeline, StandardScaler, np.random.RandomState, np.ndarray),
-        *(FitRecord, Units, np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
+        *(np.float64, np.float32, np.int64, np.int32, dict, list, tuple, str),
     )
 }
 LOADERS = {
@@ -54,6 +53,26 @@ class Scores(NamedTuple):
     cluster: np.ndarray
     probability: np.ndarray
     log_density: np.ndarray
+
+    def as_columns(self, scored: np.ndarray) -> pa.Table:
+        """Return the scores as columns of a table of which only some rows were scored.
+
+        Parameters
+        ----------
+        scored : ndarray of shape (n_rows,), bool
+            Which rows of the table these are.
+
+        Returns
+        -------
+        pyarrow.Table
+            A column for each attribute, null where a row was not scored.
+        """
+        columns = {}
+        for name, values in self._asdict().items():
+            column = np.zeros(len(scored), dtype=values.dtype)
+            column[scored] = values
+            columns[name] = pa.array(column, mask=~scored)
+        return pa.table(columns)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,73 @@
 """Reports: the summaries that a person reads."""
 
 import math
+import os
 import shutil
 import textwrap
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
+from skem.cli.cells import as_text
 from skem.cli.files import Table
-from skem.cli.messages import one_line
+from skem.cli.messages import count, one_line, shorten
 from skem.cli.model import Model, Scores
 from skem.cli.search import Fit, Search
 
-__all__ = ["bic_table", "cluster_table", "first_rows", "plus_minus", "score_summary", "summary"]
+__all__ = [
+    "cluster_table",
+    "criterion_grid",
+    "criterion_table",
+    "first_rows",
+    "least_probable",
+    "plus_minus",
+    "score_summary",
+    "summary",
+]
 
 ROWS_SHOWN = 10
+WIDEST = 24  # characters of a name or a cell in a table
+
+
+class Criterion(NamedTuple):
+    """How a criterion is spoken of.
+
+    Attributes
+    ----------
+    title : str
+        Its name in a table.
+    places : int
+        Decimal places.
+    better : str
+        A better value.
+    higher : bool
+        Whether higher is better.
+    """
+
+    title: str
+    places: int
+    better: str
+    higher: bool = False
+
+    def write(self, fit: Fit) -> str:
+        """Write a fit's value."""
+        return "failed" if fit.failure else f"{fit.value:,.{self.places}f}"
+
+
+CRITERIA = {
+    "bic": Criterion("BIC", 1, "a lower BIC"),
+    "icl": Criterion("ICL", 1, "a lower ICL"),
+    "aic": Criterion("AIC", 1, "a lower AIC"),
+    "cv": Criterion("held-out", 4, "a higher held-out log density", higher=True),
+}
 
 
 def summary(
     table: Table, found: Search, scores: Scores, *, weight: str | None = None, remark: str = ""
 ) -> str:
-    """Describe a search: what was fitted, BIC by k, and the chosen mixture.
+    """Describe a search: what was fitted, the criterion by k, and the chosen mixture.
 
     Parameters
     ----------
@@ -34,33 +80,37 @@ def summary(
     weight : str, default=None
         Name of the column of weights.
     remark : str, default=""
-        What else to say below the table of BIC.
+        What else to say below the table of the criterion.
 
     Returns
     -------
     str
         Several lines, no wider than the terminal where that is possible.
     """
-    model, best = found.model, found.best
+    model, best, criterion = found.model, found.best, CRITERIA[found.criterion]
     types = {fit.covariance_type for fit in found.fits}
+    scored = len(scores.cluster)
+    rows = count(table.n_rows, "row")
     parts = [
-        _count(len(table.frame), "row"),
-        _count(len(model.columns), "column") + (" (standardised)" if model.standardised else ""),
+        rows if scored == table.n_rows else f"{scored:,} of {rows}",
+        count(len(model.columns), "column") + (" (standardised)" if model.standardised else ""),
         f"{best.covariance_type} covariance" if len(types) == 1 else f"{len(types)} models",
         *([f"weights from {one_line(weight)}"] if weight else []),
     ]
     state = "converged" if best.converged else "NOT CONVERGED"
-    state += f" after {_count(best.iterations, 'iteration')}"
+    state += f" after {count(best.iterations, 'iteration')}"
     choice = f" of model {best.covariance_type}" if len(types) > 1 else ""
-    choice += ", chosen by BIC" if len(found.fits) > 1 else ""
+    by = "held-out log density" if criterion.higher else criterion.title
+    choice += f", chosen by {by}" if len(found.fits) > 1 else ""
+    tabulate = criterion_table if len(types) == 1 else criterion_grid
     return "\n".join(
         [
-            f"{one_line(table.path.name)}: {', '.join(parts)}",
+            f"{one_line(os.path.basename(table.name))}: {', '.join(parts)}",
             "",
-            (bic_table if len(types) == 1 else bic_grid)(found.fits, best),
-            *([f"  {remark}"] if remark else []),
+            tabulate(found.fits, best, criterion),
+            *_wrap([remark] if remark else []),
             "",
-            f"{_count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
+            f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
             "",
             cluster_table(model, scores),
             "  (mean ± standard deviation of each column, in the table's units)",
@@ -68,7 +118,7 @@ def summary(
     )
 
 
-def bic_table(fits: Sequence[Fit], best: Fit) -> str:
+def criterion_table(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
     """Tabulate the fits, with what they warned of below.
 
     Parameters
@@ -77,15 +127,17 @@ def bic_table(fits: Sequence[Fit], best: Fit) -> str:
         The fits.
     best : Fit
         The one to mark.
+    criterion : Criterion
+        What their values are.
 
     Returns
     -------
     str
         One line for each fit, then one or more for each remark.
     """
-    texts = [f"{fit.bic:,.1f}" if not fit.failure else "failed" for fit in fits]
-    width = max(len(text) for text in ["BIC", *texts])
-    lines = [f"     k  {'BIC':>{width}}  iterations  seconds"]
+    texts = [criterion.write(fit) for fit in fits]
+    width = max(len(text) for text in [criterion.title, *texts])
+    lines = [f"     k  {criterion.title:>{width}}  iterations  seconds"]
     remarks: dict[str, list[str]] = {}
     for fit, text in zip(fits, texts, strict=True):
         iterations = "-" if fit.failure else str(fit.iterations)
@@ -97,11 +149,11 @@ def bic_table(fits: Sequence[Fit], best: Fit) -> str:
         f"{'every k' if len(ks) == len(fits) > 1 else 'k = ' + ', '.join(ks)}: {remark}"
         for remark, ks in remarks.items()
     ]
-    return "\n".join(lines + _wrap(said + _notes(fits, best)))
+    return "\n".join(lines + _wrap(said + _notes(fits, best, criterion)))
 
 
-def bic_grid(fits: Sequence[Fit], best: Fit) -> str:
-    """Tabulate BIC by model and by k, with what the best fit warned of and failures below.
+def criterion_grid(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
+    """Tabulate the criterion by model and by k; what the best fit warned of and failures below.
 
     Parameters
     ----------
@@ -109,6 +161,8 @@ def bic_grid(fits: Sequence[Fit], best: Fit) -> str:
         The fits, one model after the other.
     best : Fit
         The one to mark.
+    criterion : Criterion
+        What their values are.
 
     Returns
     -------
@@ -120,18 +174,19 @@ def bic_grid(fits: Sequence[Fit], best: Fit) -> str:
         for fit in fits
     ]
     cells = {
-        (fit.covariance_type, fit.k): "failed " if fit.failure else f"{fit.bic:,.1f}{mark}"
+        (fit.covariance_type, fit.k): criterion.write(fit) + (" " if fit.failure else mark)
         for fit, mark in zip(fits, marks, strict=True)
     }
     types = list(dict.fromkeys(fit.covariance_type for fit in fits))
     ks = sorted({fit.k for fit in fits})
-    first = max(len(name) for name in ["BIC", *types])
+    first = max(len(name) for name in [criterion.title, *types])
     width = max(len(text) for text in cells.values())
     band = max(1, (_columns() - first - 2) // (width + 1))
     bands = []
     for start in range(0, len(ks), band):
         shown = ks[start : start + band]
-        lines = [f"  {'BIC':<{first}}" + "".join(f" {f'k = {k} ':>{width}}" for k in shown)]
+        heading = "".join(f" {f'k = {k} ':>{width}}" for k in shown)
+        lines = [f"  {criterion.title:<{first}}{heading}"]
         for name in types:
             texts = "".join(f" {cells[name, k]:>{width}}" for k in shown)
             lines.append(f"  {name:<{first}}{texts}".rstrip())
@@ -144,16 +199,20 @@ def bic_grid(fits: Sequence[Fit], best: Fit) -> str:
         if fit.failure:
             reasons.setdefault(fit.failure, []).append(f"{fit.covariance_type}, k = {fit.k}")
     said += [f"{'; '.join(who)}: failed: {reason}" for reason, who in reasons.items()]
-    return "\n".join(["\n\n".join(bands), *_wrap(said + _notes(fits, best))])
+    return "\n".join(["\n\n".join(bands), *_wrap(said + _notes(fits, best, criterion))])
 
 
-def _notes(fits: Sequence[Fit], best: Fit) -> list[str]:
+def _notes(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> list[str]:
     """Say what is special about the choice."""
     notes = []
-    if any(fit.bic < best.bic for fit in fits):
+    sign = -1.0 if criterion.higher else 1.0
+    if any(sign * fit.value < sign * best.value for fit in fits):
         notes.append("A fit with a collapsed component is chosen only if there is no other.")
+    several = [fit for fit in fits if fit.k > 1]
+    if best.k == 1 and several and all(fit.collapsed or fit.failure for fit in several):
+        notes.append("No other number of clusters could be used, for the reasons above.")
     if best.k == max(fit.k for fit in fits) > min(fit.k for fit in fits):
-        notes.append("The largest k is chosen: a wider range may find a lower BIC.")
+        notes.append(f"The largest k is chosen: a wider range may find {criterion.better}.")
     return notes
 
 
@@ -188,7 +247,7 @@ def cluster_table(model: Model, scores: Scores) -> str:
     """
     k = model.mixture.n_components
     rows = np.bincount(scores.cluster, minlength=k)
-    names = ["cluster", "weight", "rows"] + [_short(name) for name in model.columns]
+    names = ["cluster", "weight", "rows"] + [shorten(name, WIDEST) for name in model.columns]
     cells = []
     for j in range(k):
         values = zip(model.means[j], model.deviations[j], strict=True)
@@ -227,15 +286,15 @@ def score_summary(table: Table, model: Model, scores: Scores) -> str:
     """
     rows = np.bincount(scores.cluster, minlength=model.mixture.n_components)
     lines = [
-        f"{one_line(table.path.name)}: {_count(len(table.frame), 'row')}, "
-        f"{_count(len(rows), 'cluster')}, "
+        f"{one_line(os.path.basename(table.name))}: {count(table.n_rows, 'row')}, "
+        f"{count(len(rows), 'cluster')}, "
         f"mean log density {scores.log_density.mean():.4g} nats per row",
         "",
         "  cluster  weight in model  share of rows    rows",
     ]
-    for j, (weight, count) in enumerate(zip(model.mixture.weights_, rows, strict=True)):
-        share = count / len(scores.cluster)
-        lines.append(f"  {j:7d}  {weight:15.3f}  {share:13.3f}  {count:6,d}")
+    for j, (weight, members) in enumerate(zip(model.mixture.weights_, rows, strict=True)):
+        share = members / len(scores.cluster)
+        lines.append(f"  {j:7d}  {weight:15.3f}  {share:13.3f}  {members:6,d}")
     return "\n".join(lines)
 
 
@@ -261,55 +320,81 @@ def plus_minus(mean: float, deviation: float) -> str:
     return f"{mean:.{places}f} ± {deviation:.{places}f}"
 
 
-def first_rows(table: Table, scores: Scores) -> str:
+def first_rows(table: Table, added: pa.Table) -> str:
     """Show the first rows of the table with the added columns.
 
     Parameters
     ----------
     table : Table
         The table.
-    scores : Scores
-        The rows' clusters.
+    added : pyarrow.Table
+        The added columns.
 
     Returns
     -------
     str
         A heading and up to ten rows.
     """
-    frame = table.frame.head(ROWS_SHOWN)
-    frame = frame.assign(**{n: v[:ROWS_SHOWN] for n, v in scores._asdict().items()})
-    added = [_lines(frame, name) for name in scores._fields]
-    room = _columns() - sum(len(lines[0]) + 2 for lines in added) - len("  ...")
-    shown = []
-    for name in table.frame.columns:
-        lines = _lines(frame, name)
+    shown = np.arange(min(ROWS_SHOWN, table.n_rows))
+    total = count(table.n_rows, "row")
+    heading = f"First {len(shown)} of {total} (-o FILE writes the whole table):"
+    return "\n".join([heading, "", *_rows(table, added, shown)])
+
+
+def least_probable(table: Table, added: pa.Table, number: int) -> str:
+    """Show the rows of the lowest density, the lowest first.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    added : pyarrow.Table
+        The added columns.
+    number : int
+        How many rows to show at most.
+
+    Returns
+    -------
+    str
+        A heading and the rows, with their numbers from 1.
+    """
+    density = added["log_density"].to_numpy(zero_copy_only=False).astype(np.float64)
+    order = np.argsort(density, kind="stable")  # rows that were not scored are NaN, at the end
+    shown = order[: min(number, int(np.isfinite(density).sum()))]
+    heading = f"The least probable of {count(table.n_rows, 'row')}:"
+    labels = [f"{row + 1:,}" for row in shown]
+    width = max(len(text) for text in ["row", *labels])
+    numbers = [f"{text:>{width}}" for text in ["row", *labels]]
+    return "\n".join([heading, "", *_rows(table, added, shown, [numbers])])
+
+
+def _rows(
+    table: Table, added: pa.Table, rows: np.ndarray, first: Sequence[list[str]] = ()
+) -> list[str]:
+    """Write some rows, as many columns as fit; those in `first` and the added ones always."""
+    last = [_lines(added[name], name, rows, ".") for name in added.column_names]
+    room = _columns() - sum(len(lines[0]) + 2 for lines in [*first, *last]) - len("  ...")
+    shown = list(first)
+    for name, column in zip(table.names, table.columns.columns, strict=True):
+        lines = _lines(column, name, rows, table.dialect.decimal)
         room -= len(lines[0]) + 2
         if room < 0:
             shown.append(["..."] * len(lines))
             break
         shown.append(lines)
-    total = len(table.frame)
-    heading = f"First {len(frame)} of {_count(total, 'row')} (-o FILE writes the whole table):"
-    rows = ["  " + "  ".join(row) for row in zip(*shown, *added, strict=True)]
-    return "\n".join([heading, "", *rows])
+    return ["  " + "  ".join(row) for row in zip(*shown, *last, strict=True)]
 
 
-def _lines(frame: pd.DataFrame, name: str) -> list[str]:
-    """Write one column, its name first, as lines of equal width."""
-    texts = [_short(name)]
-    for value in frame[name]:
-        texts.append(f"{value:.6g}" if isinstance(value, float) else _short(str(value)))
+def _lines(column: pa.ChunkedArray, name: str, rows: np.ndarray, decimal: str) -> list[str]:
+    """Write some cells of a column, its name first, as lines of equal width."""
+    cells = column.take(pa.array(rows))
+    if pa.types.is_floating(column.type):
+        texts = ["" if value is None else f"{value:.6g}" for value in cells.to_pylist()]
+    else:
+        texts = as_text(cells, decimal)
+    texts = [shorten(text, WIDEST) for text in [name, *texts]]
     width = max(len(text) for text in texts)
     return [f"{text:>{width}}" for text in texts]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _short(name: str) -> str:
-    name = one_line(name)
-    return name if len(name) <= 24 else name[:21] + "..."
 
 
 def _columns() -> int:

@@ -1,4 +1,4 @@
-"""The search: mixtures of several sizes and shapes, and BIC to choose."""
+"""The search: mixtures of several sizes and shapes, and a criterion to choose."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,15 +7,19 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numba.core import event
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skem import GaussianMixtureIC
 from skem.cli.messages import CommandError, Progress, one_line
 from skem.cli.model import Model
-from skem.mixture._grid import Cell, make_cells
+from skem.mixture._grid import COLUMNS, Cell, make_cells
 
-__all__ = ["Fit", "Search", "search"]
+__all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "search"]
+
+# Types in which each component has a matrix of its own.
+MATRIX_TYPES = ("full", "EEV", "VEV", "EVV", "VVV")
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,14 @@ class Fit:
     covariance_type : str
     k : int
         Number of components.
-    bic : float
-        Bayesian information criterion (lower is better) in the table's units, NaN if it failed.
+    value : float
+        The criterion in the table's units, NaN if the fit failed. Lower is better, except for
+        'cv', the mean log density of held-out rows in nats.
     iterations : int
         Number of iterations.
     converged : bool
     collapsed : bool
-        Whether a component collapsed, so that the likelihood, and BIC, have no limit.
+        Whether a component collapsed, so that the likelihood has no limit.
     seconds : float
         Time that the fit took.
     remarks : tuple of str
@@ -44,7 +49,7 @@ class Fit:
 
     covariance_type: str
     k: int
-    bic: float
+    value: float
     iterations: int
     converged: bool
     collapsed: bool
@@ -63,18 +68,21 @@ class Search:
         One for each covariance type and number of components, one type after the other,
         numbers in increasing order.
     best : Fit
-        The fit with the lowest BIC among those without a collapsed component, or among all if
-        there are none without.
+        The best fit among those without a collapsed component, or among all if there are none
+        without.
     model : Model
         The best fit as a model.
     seconds : float
         Time that the fits took together.
+    criterion : str
+        What they were compared by: 'bic', 'icl', 'aic' or 'cv'.
     """
 
     fits: tuple[Fit, ...]
     best: Fit
     model: Model
     seconds: float
+    criterion: str = "bic"
 
 
 def search(
@@ -86,10 +94,10 @@ def search(
     scale: bool = True,
     **options: Any,
 ) -> Search:
-    """Fit a mixture for each covariance type and number of components and choose by BIC.
+    """Fit a mixture for each covariance type and number of components and choose one.
 
     A fit with a collapsed component is chosen only if there is no other: its likelihood, and so
-    its BIC, depends on `reg_covar` alone (Fraley & Raftery 2007 leave such fits out as well).
+    its criterion, depends on `reg_covar` alone (Fraley & Raftery 2007 leave such fits out as well).
 
     Parameters
     ----------
@@ -100,7 +108,8 @@ def search(
     ks : sequence of int
         Numbers of components to try, in increasing order.
     weights : ndarray of shape (n_rows,), default=None
-        Weights of the rows, for the standardisation, the fit and BIC; None means all one.
+        Weights of the rows, for the standardisation, the fit and the criterion; None means all
+        one.
     scale : bool, default=True
         Whether to standardise the columns.
     **options
@@ -120,14 +129,17 @@ def search(
     scaler = _fitted_scaler(X, columns, weights) if scale else None
     Z = X if scaler is None else scaler.transform(X)
     jacobian = 0.0 if scaler is None else float(np.log(scaler.scale_).sum())
-    shift = 2.0 * jacobian * (len(X) if weights is None else float(weights.sum()))
-    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights)
-    fits = _list(choice.results_, shift)
+    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, columns)
+    # The change of variables: a criterion counts all rows, twice; a held-out score is their mean.
+    total = len(X) if weights is None else float(weights.sum())
+    shift = -jacobian if choice.criterion == "cv" else 2.0 * jacobian * total
+    fits = _list(choice.results_, COLUMNS[choice.criterion], shift)
     steps = [("mixture", choice.best_estimator_)]
     model = Model(
         Pipeline(steps if scaler is None else [("scale", scaler), *steps]), tuple(columns)
     )
-    return Search(fits, fits[choice.best_index_], model, perf_counter() - start)
+    best = fits[choice.best_index_]
+    return Search(fits, best, model, perf_counter() - start, choice.criterion)
 
 
 def _fitted_scaler(
@@ -142,24 +154,59 @@ def _fitted_scaler(
 
 
 def _choose(
-    choice: GaussianMixtureIC, ks: Sequence[int], Z: np.ndarray, weights: np.ndarray | None
+    choice: GaussianMixtureIC,
+    ks: Sequence[int],
+    Z: np.ndarray,
+    weights: np.ndarray | None,
+    columns: Sequence[str],
 ) -> GaussianMixtureIC:
     """Fit; what the fits warn of is in the results, and not shown here."""
     cells = make_cells(choice.covariance_type, ks, Z.shape[1])
-    with Progress(len(cells)) as progress, warnings.catch_warnings():
+    with Progress(len(cells)) as progress, warnings.catch_warnings(), Compilation(progress):
         warnings.simplefilter("ignore")
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
-            return choice._fit(Z, weights, lambda done, cell: progress.show(done, _say(cell)))
+            return choice._fit(
+                Z, weights, lambda done, cell: progress.show(done, _say(cell)), columns
+            )
         except ValueError as error:
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error
+
+
+class Compilation(event.Listener):
+    """Says once that Numba compiles, which makes a first run slow; what is cached is silent.
+
+    Parameters
+    ----------
+    progress : Progress
+        Where to say it.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._said = False
+
+    def __enter__(self) -> None:
+        event.register("numba:compile", self)
+
+    def __exit__(self, *_: object) -> None:
+        event.unregister("numba:compile", self)
+
+    def on_start(self, event: event.Event) -> None:
+        """Say so at the first function that is compiled."""
+        if not self._said:
+            self._said = True
+            self._progress.say("compiling, which takes some seconds in a first run only")
+
+    def on_end(self, event: event.Event) -> None:
+        """Say nothing."""
 
 
 def _say(cell: Cell) -> str:
     return f"fitting k = {cell.n_components}, {cell.covariance_type}"
 
 
-def _list(results: dict[str, np.ndarray], shift: float) -> tuple[Fit, ...]:
+def _list(results: dict[str, np.ndarray], column: str, shift: float) -> tuple[Fit, ...]:
     fits = []
     for i, failure in enumerate(results["error"]):
         said = results["warnings"][i].splitlines()
@@ -167,7 +214,7 @@ def _list(results: dict[str, np.ndarray], shift: float) -> tuple[Fit, ...]:
             Fit(
                 results["covariance_type"][i],
                 int(results["n_components"][i]),
-                float(results["bic"][i]) + shift,
+                float(results[column][i]) + shift,
                 int(results["n_iter"][i]),
                 bool(results["converged"][i]),
                 bool(results["collapsed"][i]),

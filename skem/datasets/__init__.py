@@ -1,5 +1,5 @@
 """The few small tables that ship with the package."""
 
-from skem.datasets._loaders import load_faithful
+from skem.datasets._loaders import load_airquality, load_faithful
 
-__all__ = ["load_faithful"]
+__all__ = ["load_airquality", "load_faithful"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skem.display._plotting import pyplot
+from skem.display._plotting import BESIDE, point_size, pyplot, sample_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LatentDisplay", "TrainingCurveDisplay"]
 
+_NUMBERS = (int, float, np.number)
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 200)
 
 
@@ -32,7 +33,8 @@ class LatentDisplay:
     codes : array-like of shape (n_samples, 2)
         Codes of the rows in the two dimensions.
     labels : array-like of shape (n_samples,), default=None
-        A class or a number for each row, shown by color.
+        A class or a number for each row, shown by color. Rows without one (None or NaN) are
+        grey.
     xlabel, ylabel : str, default=None
         Labels of the axes.
     prior : bool, default=True
@@ -45,7 +47,8 @@ class LatentDisplay:
     figure_ : matplotlib Figure
         Figure that contains it.
     points_ : list of matplotlib PathCollection
-        The points, of each label if there are few different ones, else all together.
+        The points, of each label if there are few different ones, else all together; those
+        without a label first.
     circles_ : list of matplotlib Line2D
         The circles of the prior.
 
@@ -94,7 +97,8 @@ class LatentDisplay:
         X : array-like of shape (n_samples, n_features)
             Rows to encode.
         y : array-like of shape (n_samples,), default=None
-            A class or a number for each row, shown by color.
+            A class or a number for each row, shown by color. Rows without one (None or NaN)
+            are grey.
         dimensions : (int, int), default=None
             The dimensions of the code on the x-axis and the y-axis. If None, the two that say
             most about the rows (of the largest ``kl_per_dimension_``), or else the first two.
@@ -144,7 +148,11 @@ class LatentDisplay:
         return display.plot(ax=ax, **kwargs)
 
     def plot(
-        self, ax: Axes | None = None, *, scatter_kwargs: dict[str, Any] | None = None
+        self,
+        ax: Axes | None = None,
+        *,
+        max_points: int = 5000,
+        scatter_kwargs: dict[str, Any] | None = None,
     ) -> LatentDisplay:
         """Draw the points, and the prior at 1 and 2 standard deviations.
 
@@ -152,6 +160,9 @@ class LatentDisplay:
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is made.
+        max_points : int, default=5000
+            Of more rows a random sample of this size is drawn, the same each time; the title
+            says so.
         scatter_kwargs : dict, default=None
             Passed to :meth:`matplotlib.axes.Axes.scatter`.
 
@@ -162,9 +173,13 @@ class LatentDisplay:
         """
         plt = pyplot("LatentDisplay")
         if ax is None:
-            _, ax = plt.subplots()
+            _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        self.points_ = self._draw_points(plt, scatter_kwargs or {})
+        n_rows = len(np.asarray(self.codes))
+        rows = sample_rows(n_rows, max_points)
+        if len(rows) < n_rows:
+            ax.set_title(f"{len(rows):,} of {n_rows:,} rows", fontsize="small")
+        self.points_ = self._draw_points(plt, rows, scatter_kwargs or {})
         self.circles_ = []
         for radius in (1.0, 2.0) if self.prior else ():
             x, y = radius * np.cos(_CIRCLE), radius * np.sin(_CIRCLE)
@@ -172,25 +187,56 @@ class LatentDisplay:
         ax.set(xlabel=self.xlabel, ylabel=self.ylabel, aspect="equal")
         return self
 
-    def _draw_points(self, plt: Any, kwargs: dict[str, Any]) -> list[PathCollection]:
-        """Scatter the codes: by class, if there are at most ten, or by number."""
-        codes = np.asarray(self.codes)
-        style: dict[str, Any] = {"s": 10, "alpha": 0.7, "linewidths": 0} | kwargs
+    def _draw_points(
+        self, plt: Any, rows: NDArray[np.intp], kwargs: dict[str, Any]
+    ) -> list[PathCollection]:
+        """Scatter the codes: by class, if these are at most ten or names, or by number."""
+        codes = np.asarray(self.codes)[rows]
+        style: dict[str, Any] = {"s": point_size(len(rows), 10.0), "alpha": 0.7, "linewidths": 0}
+        grey: dict[str, Any] = {"color": "0.7"} | style | kwargs
+        style |= kwargs
         if self.labels is None:
             return [self.ax_.scatter(codes[:, 0], codes[:, 1], **({"c": "0.4"} | style))]
-        labels = np.asarray(self.labels)
-        classes = np.unique(labels)
-        if len(classes) > 10:
-            points = self.ax_.scatter(codes[:, 0], codes[:, 1], **({"c": labels} | style))
-            self.figure_.colorbar(points, ax=self.ax_)
-            return [points]
+        labels = np.asarray(self.labels)[rows]
+        missing = _is_missing(labels)
         drawn = []
-        for color, name in zip(plt.get_cmap("tab10").colors, classes, strict=False):
+        if missing.any():
+            none = codes[missing]
+            drawn.append(self.ax_.scatter(none[:, 0], none[:, 1], **(grey | {"label": "missing"})))
+        codes, labels = codes[~missing], labels[~missing]
+        classes = np.unique(labels)
+        if len(classes) > 10 and all(isinstance(value, _NUMBERS) for value in classes):
+            numbers = labels.astype(np.float64)
+            drawn.append(self.ax_.scatter(codes[:, 0], codes[:, 1], **({"c": numbers} | style)))
+            self.figure_.colorbar(drawn[-1], ax=self.ax_)
+            return drawn
+        if len(classes) <= 10:
+            palette = plt.get_cmap("tab10")(np.arange(len(classes)))
+        else:
+            palette = plt.get_cmap("turbo")(np.linspace(0.0, 1.0, len(classes)))
+        for color, name in zip(palette, classes, strict=True):
             mine = codes[labels == name]
-            own = {"color": color, "label": str(name)} | style
+            label = f"{name:g}" if isinstance(name, float) else str(name)
+            own = {"color": color, "label": label} | style
             drawn.append(self.ax_.scatter(mine[:, 0], mine[:, 1], **own))
-        self.ax_.legend(markerscale=2, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+        self.ax_.legend(markerscale=2, fontsize="small", **BESIDE)
         return drawn
+
+
+def _is_missing(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say where there is no label: NaN, NaT, None or pandas' NA."""
+    if labels.dtype.kind in "fcmM":
+        return np.isnan(labels)
+    if labels.dtype.kind != "O":
+        return np.zeros(len(labels), dtype=bool)
+    names = ("NAType", "NaTType")
+    return np.array(
+        [
+            value is None or type(value).__name__ in names or bool(value != value)
+            for value in labels
+        ],
+        dtype=bool,
+    )
 
 
 class TrainingCurveDisplay:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skem.display._plotting import pyplot
+from skem.display._plotting import BESIDE, pyplot
 from skem.mixture._grid import COLUMNS, set_aside
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ _LABELS = {
     "cv": "held-out log density, nats per row (higher is better)",
 }
 _MARKERS = "osD^vPX*hd<>p8"
+_FEW = 10  # sound fits that are all shown, however far from the best
+_STRIP = 0.06  # share of the axes' height that crosses take
 
 
 class ModelSelectionDisplay:
@@ -47,8 +49,8 @@ class ModelSelectionDisplay:
     best_index : int
         The fit to mark.
     collapsed : array-like of shape (n_fits,), default=None
-        Fits with a collapsed component, which are drawn as crosses beside the lines. If
-        None, there are none.
+        Fits with a collapsed component. Their values can't be compared with others, so they
+        are crosses in a strip of their own below the lines. If None, there are none.
     ylabel : str, default=None
         Name of the criterion.
 
@@ -61,7 +63,8 @@ class ModelSelectionDisplay:
     lines_ : list of matplotlib Line2D
         A line for each model, in the order in which models first appear.
     crosses_ : list of matplotlib Line2D
-        The fits with a collapsed component, for each model that has any.
+        The fits with a collapsed component, for each model that has any; side by side
+        at each number of components.
     best_ : matplotlib Line2D
         The mark around the best fit.
 
@@ -160,6 +163,9 @@ class ModelSelectionDisplay:
     ) -> ModelSelectionDisplay:
         """Draw the lines, the mark and the legend.
 
+        The axis of the criterion is chosen for the better fits: of more than ten, those
+        farther from the best than four times the median distance are outside.
+
         Parameters
         ----------
         ax : matplotlib Axes, default=None
@@ -186,7 +192,8 @@ class ModelSelectionDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         types, numbers, values, aside = self._columns()
         self.lines_, self.crosses_ = [], []
-        for name, style in _styles(plt, list(dict.fromkeys(types))).items():
+        styles = _styles(plt, list(dict.fromkeys(types)))
+        for place, (name, style) in enumerate(styles.items()):
             mine = np.flatnonzero(types == name)
             mine = mine[np.argsort(numbers[mine], kind="stable")]
             sound = np.where(aside[mine], np.nan, values[mine])
@@ -194,8 +201,8 @@ class ModelSelectionDisplay:
             self.lines_ += ax.plot(numbers[mine], sound, **style)
             crosses = mine[aside[mine]]
             if len(crosses):
-                cross = {"color": style["color"], "marker": "x", "linestyle": "none"}
-                self.crosses_ += ax.plot(numbers[crosses], values[crosses], **cross)
+                shift = 0.6 * ((place + 0.5) / len(styles) - 0.5)
+                self._draw_crosses(numbers[crosses] + shift, style["color"])
         best = self.best_index
         mark: dict[str, Any] = {"marker": "o", "markersize": 15, "markerfacecolor": "none"}
         mark |= {"color": "black", "linestyle": "none", "markeredgewidth": 1.5, "zorder": 3}
@@ -204,14 +211,33 @@ class ModelSelectionDisplay:
         if self.crosses_:
             self.crosses_[0].set_label("collapsed")
         ax.set(xlabel="components", ylabel=self.ylabel, xticks=np.unique(numbers))
+        self._set_limits(values[~aside], float(values[best]))
         handles = [*self.lines_, *self.crosses_[:1], self.best_]
-        place: dict[str, Any] = {
-            "loc": "upper left",
-            "bbox_to_anchor": (1.01, 1.0),
-            "borderaxespad": 0.0,
-        }
-        ax.legend(handles=handles, markerscale=0.8, **place)
+        ax.legend(handles=handles, markerscale=0.8, **BESIDE)
         return self
+
+    def _draw_crosses(self, x: NDArray[Any], color: Any) -> None:
+        """Draw crosses in the strip below the lines, and the strip's edge before the first."""
+        if not self.crosses_:
+            self.ax_.axhline(0.0, color="0.7", linewidth=0.8, label="_strip")
+            self.ax_.lines[-1].set(transform=self.ax_.transAxes, ydata=[_STRIP, _STRIP])
+        style: dict[str, Any] = {"color": color, "marker": "x", "linestyle": "none"}
+        style |= {"markersize": 5, "transform": self.ax_.get_xaxis_transform()}
+        self.crosses_ += self.ax_.plot(x, np.full(len(x), 0.5 * _STRIP), **style)
+
+    def _set_limits(self, sound: NDArray[Any], best: float) -> None:
+        """Let the better of the sound fits fill the axis, above the strip if there is one."""
+        distances = np.abs(sound[np.isfinite(sound)] - best)
+        if not distances.any():
+            return
+        span = float(distances.max())
+        typical = float(np.median(distances))
+        if len(distances) > _FEW and typical > 0:
+            span = min(span, 4.0 * typical)
+        far = sound[np.nanargmax(np.abs(sound - best))]
+        low, high = sorted([best, best + np.copysign(span, far - best)])
+        strip = _STRIP / (1.0 - _STRIP) * span if self.crosses_ else 0.0
+        self.ax_.set_ylim(low - 0.08 * span - 1.16 * strip, high + 0.08 * span)
 
     def _columns(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
         types = np.asarray(self.covariance_types, dtype=object)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem.display._fitted import mixture_of, with_rows
 from skem.display._marginal import (
     cholesky_2d,
     content_levels,
@@ -16,18 +17,20 @@ from skem.display._marginal import (
     marginal,
     select_features,
 )
-from skem.display._plotting import pyplot
+from skem.display._plotting import BESIDE, point_size, pyplot, sample_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
     from matplotlib.contour import QuadContourSet
     from matplotlib.figure import Figure, SubFigure
+    from matplotlib.legend import Legend
     from matplotlib.patches import Polygon
 
 __all__ = ["MixtureDisplay"]
 
 _CIRCLE = np.linspace(0.0, 2.0 * np.pi, 100, endpoint=False)
+_MOST_IN_LEGEND = 20
 
 
 class MixtureDisplay:
@@ -51,6 +54,9 @@ class MixtureDisplay:
         are grey.
     xlabel, ylabel : str, default=None
         Labels of the axes.
+    shown : array-like of shape (n_components,), default=None
+        Which components have ellipses; the density is that of all. If None, those of
+        positive weight.
 
     Attributes
     ----------
@@ -64,6 +70,8 @@ class MixtureDisplay:
         The contours of the density.
     ellipses_ : list of matplotlib Polygon
         The ellipses, those of the first component first.
+    legend_ : matplotlib Legend or None
+        The legend, if the figure is the display's own and has at most 20 components.
 
     See Also
     --------
@@ -94,6 +102,7 @@ class MixtureDisplay:
     points_: PathCollection | None
     contours_: QuadContourSet | None
     ellipses_: list[Polygon]
+    legend_: Legend | None
 
     def __init__(
         self,
@@ -105,6 +114,7 @@ class MixtureDisplay:
         labels: ArrayLike | None = None,
         xlabel: str | None = None,
         ylabel: str | None = None,
+        shown: ArrayLike | None = None,
     ) -> None:
         self.weights = weights
         self.means = means
@@ -113,6 +123,7 @@ class MixtureDisplay:
         self.labels = labels
         self.xlabel = xlabel
         self.ylabel = ylabel
+        self.shown = shown
 
     @classmethod
     def from_estimator(
@@ -131,10 +142,11 @@ class MixtureDisplay:
         estimator : estimator
             A fitted :class:`~skem.EMGaussianMixture`, or any fitted estimator with
             ``weights_``, ``means_``, ``covariances_``, ``covariance_type`` and
-            ``predict`` as scikit-learn's mixtures have them.
+            ``predict`` as scikit-learn's mixtures have them; or a fitted choice among
+            such, :class:`~skem.GaussianMixtureIC` or a search, whose best one is drawn.
+            Of a pipeline pass the last step, and the rows that reach it.
         X : array-like or DataFrame of shape (n_samples, n_features), or None
             Rows to draw, each coloured by its label. None draws the mixture alone.
-            For a long table pass a sample of its rows.
         features : (int or str, int or str), default=(0, 1)
             The features on the x-axis and the y-axis, by index or, if the estimator
             was fitted on a frame, by column name.
@@ -153,7 +165,8 @@ class MixtureDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         TypeError
-            If the estimator is no Gaussian mixture (a pipeline, for example).
+            If the estimator is no Gaussian mixture (a pipeline, for example), or a choice
+            without ``best_estimator_``.
         ValueError
             If the estimator has one feature, or ``features`` does not name two
             different features of it.
@@ -174,28 +187,23 @@ class MixtureDisplay:
         'petal length (cm)'
         """
         check_is_fitted(estimator)
-        needed = ("weights_", "means_", "covariances_", "covariance_type", "predict")
-        missing = [name for name in needed if not hasattr(estimator, name)]
-        if missing:
-            raise TypeError(
-                f"estimator must be a fitted Gaussian mixture, got {type(estimator).__name__}, "
-                f"which has no {', '.join(missing)}. Of a pipeline, pass the last step, "
-                "`pipeline[-1]`, and the rows that reach it, `pipeline[:-1].transform(X)`."
-            )
+        estimator = mixture_of(estimator)
         n_features = np.shape(estimator.means_)[1]
         names = getattr(estimator, "feature_names_in_", None)
         pair = select_features(features, n_features, names)
         means, covariances = marginal(
             estimator.means_, estimator.covariances_, estimator.covariance_type, pair
         )
+        labels = None if X is None else np.asarray(estimator.predict(X))
         display = cls(
             weights=np.asarray(estimator.weights_),
             means=means,
             covariances=covariances,
             X=None if X is None else np.asarray(X)[:, list(pair)],
-            labels=None if X is None else np.asarray(estimator.predict(X)),
+            labels=labels,
             xlabel=f"feature {pair[0]}" if names is None else str(names[pair[0]]),
             ylabel=f"feature {pair[1]}" if names is None else str(names[pair[1]]),
+            shown=with_rows(estimator, labels),
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -207,6 +215,7 @@ class MixtureDisplay:
         contents: Sequence[float] = (0.5, 0.9, 0.99),
         grid_resolution: int = 200,
         colors: Sequence[Any] | None = None,
+        max_points: int = 5000,
         scatter_kwargs: dict[str, Any] | None = None,
         ellipse_kwargs: dict[str, Any] | None = None,
         contour_kwargs: dict[str, Any] | None = None,
@@ -216,7 +225,8 @@ class MixtureDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. If None, a new figure is made.
+            Axes to draw on. If None, a new figure is made, with a legend beside the axes;
+            on given axes, ``ax.legend()`` makes one.
         ellipse_std : sequence of float, default=(1.0, 2.0)
             An ellipse is drawn at each of these Mahalanobis distances from each mean,
             in standard deviations. Distance s holds ``1 - exp(-s**2 / 2)`` of the
@@ -230,6 +240,9 @@ class MixtureDisplay:
         colors : sequence of matplotlib colors, default=None
             A color for each component. If None, those of ``tab10`` for up to 10
             components, else evenly spaced ones of ``turbo``.
+        max_points : int, default=5000
+            Of more rows a random sample of this size is drawn, the same each time; the
+            legend says so.
         scatter_kwargs : dict, default=None
             Passed to :meth:`matplotlib.axes.Axes.scatter`.
         ellipse_kwargs : dict, default=None
@@ -250,6 +263,7 @@ class MixtureDisplay:
             If a parameter is out of its range.
         """
         plt = pyplot("MixtureDisplay")
+        own = ax is None
         n_components = len(np.asarray(self.weights))
         _check_positive("ellipse_std", ellipse_std, np.inf)
         _check_positive("contents", contents, 1.0)
@@ -257,31 +271,58 @@ class MixtureDisplay:
             raise ValueError(f"grid_resolution must be at least 2, got {grid_resolution}.")
         palette = _palette(plt, n_components, colors)
         if ax is None:
-            _, ax = plt.subplots()
+            _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
-        self.points_ = self._draw_points(palette, scatter_kwargs or {})
+        self.points_ = self._draw_points(palette, max_points, scatter_kwargs or {})
         self.contours_ = self._draw_contours(contents, grid_resolution, contour_kwargs or {})
         self.ellipses_ = self._draw_ellipses(palette, ellipse_std, ellipse_kwargs or {})
         ax.set(xlabel=self.xlabel, ylabel=self.ylabel)
         ax.autoscale_view()
+        self.legend_ = self._draw_legend(palette, contents) if own else None
         return self
 
     def _mixture(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return indices, weights, means and Cholesky factors of the components drawn."""
+        """Return indices, weights, means and Cholesky factors of components with weight."""
         weights = np.asarray(self.weights, dtype=np.float64)
         alive = np.flatnonzero(weights > 0)
         means = np.asarray(self.means, dtype=np.float64)[alive]
         covariances = np.asarray(self.covariances, dtype=np.float64)[alive]
         return alive, weights[alive], means, cholesky_2d(covariances)
 
-    def _draw_points(self, palette: NDArray[Any], kwargs: dict[str, Any]) -> PathCollection | None:
-        """Scatter the points in the colors of their labels."""
+    def _is_shown(self, component: int) -> bool:
+        return self.shown is None or bool(np.asarray(self.shown)[component])
+
+    def _draw_points(
+        self, palette: NDArray[Any], max_points: int, kwargs: dict[str, Any]
+    ) -> PathCollection | None:
+        """Scatter the points, or a sample of them, in the colors of their labels."""
         if self.X is None:
             return None
         X = np.asarray(self.X)
-        style: dict[str, Any] = {"s": 16, "alpha": 0.6, "linewidths": 0, "zorder": 1}
-        style["c"] = "0.5" if self.labels is None else palette[np.asarray(self.labels)]
-        return self.ax_.scatter(X[:, 0], X[:, 1], **(style | kwargs))
+        rows = sample_rows(len(X), max_points)
+        style: dict[str, Any] = {"s": point_size(len(rows), 16.0), "alpha": 0.6, "linewidths": 0}
+        style["c"] = "0.5" if self.labels is None else palette[np.asarray(self.labels)[rows]]
+        seen = f"{len(rows):,} of {len(X):,} rows" if len(rows) < len(X) else "_all rows"
+        style |= {"zorder": 1, "label": seen}
+        return self.ax_.scatter(X[rows, 0], X[rows, 1], **(style | kwargs))
+
+    def _draw_legend(self, palette: NDArray[Any], contents: Sequence[float]) -> Legend | None:
+        """Name the components that are drawn, the contours, and how many rows are seen."""
+        from matplotlib.lines import Line2D
+
+        found = [k for k in self._mixture()[0] if self._is_shown(k)]
+        if len(found) > _MOST_IN_LEGEND:
+            return None
+        mark: dict[str, Any] = {"marker": "o", "linestyle": "none"}
+        handles = [Line2D([], [], color=palette[k], label=f"component {k}", **mark) for k in found]
+        if self.contours_ is not None:
+            shares = ", ".join(f"{100 * share:g}" for share in sorted(set(contents)))
+            line: dict[str, Any] = {"color": "0.25", "linewidth": 0.8, "linestyle": "dashed"}
+            handles.append(Line2D([], [], label=f"density: {shares} %", **line))
+        seen = "_" if self.points_ is None else str(self.points_.get_label())
+        if not seen.startswith("_"):
+            handles.append(Line2D([], [], linestyle="none", label=seen))
+        return self.ax_.legend(handles=handles, fontsize="small", **BESIDE)
 
     def _draw_contours(
         self, contents: Sequence[float], resolution: int, kwargs: dict[str, Any]
@@ -313,7 +354,7 @@ class MixtureDisplay:
         indices, _, means, factors = self._mixture()
         circle = np.column_stack([np.cos(_CIRCLE), np.sin(_CIRCLE)])
         for k, mean, factor in zip(indices, means, factors, strict=True):
-            for i, std in enumerate(stds):
+            for i, std in enumerate(stds if self._is_shown(k) else ()):
                 style: dict[str, Any] = {"fill": False, "linewidth": 2.0, "zorder": 3}
                 style |= {"edgecolor": palette[k], "label": f"component {k}" if i == 0 else None}
                 polygon = Polygon(mean + std * circle @ factor.T, **(style | kwargs))

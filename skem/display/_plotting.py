@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["pyplot"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BESIDE", "point_size", "pyplot", "sample_rows"]
+
+# Where a legend stands: to the right of the axes, which it then can't cover.
+BESIDE: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
 
 
 def pyplot(owner: str) -> Any:
@@ -14,3 +20,17 @@ def pyplot(owner: str) -> Any:
     except ImportError as error:
         raise ImportError(f'{owner} needs matplotlib: pip install "skem[plot]"') from error
     return plt
+
+
+def sample_rows(n_rows: int, max_points: int) -> NDArray[np.intp]:
+    """Return the rows to draw, in order: all, or a random sample that is the same each time."""
+    if max_points < 1:
+        raise ValueError(f"max_points must be at least 1, got {max_points}.")
+    if n_rows <= max_points:
+        return np.arange(n_rows)
+    return np.sort(np.random.default_rng(0).choice(n_rows, max_points, replace=False))
+
+
+def point_size(n_points: int, largest: float) -> float:
+    """Return an area in square points that shrinks as points cover each other."""
+    return largest * min(1.0, max(0.15, (500.0 / max(n_points, 1)) ** 0.5))

@@ -1,6 +1,7 @@
 """How rows are visited: sources, tiles, threads, and sums that never depend on any of these."""
 
-from skem.engine.moments import column_moments, is_plain, plain
+from skem.engine.gaps import GappyTable, has_gaps, index_gaps, make_table, sum_seen
+from skem.engine.moments import column_moments, is_plain, plain, seen_moments
 from skem.engine.source import Source, Table
 from skem.engine.tasks import Engine, Task
 from skem.engine.threads import Threads, count_threads
@@ -8,6 +9,7 @@ from skem.engine.tiles import Tile, TilePlan, Workplace, aligned, plan_tiles
 
 __all__ = [
     "Engine",
+    "GappyTable",
     "Source",
     "Table",
     "Task",
@@ -18,7 +20,12 @@ __all__ = [
     "aligned",
     "column_moments",
     "count_threads",
+    "has_gaps",
+    "index_gaps",
     "is_plain",
+    "make_table",
     "plain",
     "plan_tiles",
+    "seen_moments",
+    "sum_seen",
 ]

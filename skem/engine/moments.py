@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["column_moments", "is_plain", "plain"]
+__all__ = ["column_moments", "is_plain", "plain", "seen_moments"]
 
 Array: TypeAlias = NDArray[np.float64]
 Rows: TypeAlias = NDArray[np.floating]
@@ -74,3 +74,39 @@ def column_moments(X: Rows, weights: Array | None) -> tuple[Array, Array]:
     deviation[largest == 0] = 0.0
     deviation[~np.isfinite(deviation) | ~np.isfinite(mean)] = np.inf
     return mean, deviation
+
+
+def seen_moments(X: Rows, weights: Array | None) -> tuple[Array, Array, Array]:
+    """Weighted mean and standard deviation of each column's seen cells (not NaN), in two passes.
+
+    Returns
+    -------
+    mean, deviation : ndarray of shape (n_features,), float64
+        Of a column without any seen cell NaN; a deviation that float64 can't hold is inf.
+    seen : ndarray of shape (n_features,), float64
+        Total weight of the seen cells.
+    """
+    n_features = X.shape[1]
+    start, seen = np.full(n_features, np.nan), np.zeros(n_features)
+    sums = np.zeros(n_features)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for rows, w in _pieces(X, weights):
+            there = ~np.isnan(rows) & (w > 0)[:, None]
+            new = np.isnan(start) & there.any(axis=0)
+            start[new] = rows[there.argmax(axis=0)[new], new]
+            seen += w @ there
+            sums += w @ np.where(there, rows - start, 0.0)
+        mean = start + sums / seen
+        sums, squares = np.zeros(n_features), np.zeros(n_features)
+        for rows, w in _pieces(X, weights):
+            there = ~np.isnan(rows) & (w > 0)[:, None]
+            apart = np.where(there, rows - mean, 0.0)
+            sums += w @ apart
+            squares += w @ np.square(apart)
+        # The mean is rounded: what is left of the deviations corrects for it.
+        variance = squares / seen - np.square(sums / seen)
+        deviation = np.sqrt(np.maximum(variance, 0.0))
+    # Of equal values what is left is rounding.
+    deviation[deviation <= 1e-14 * np.abs(mean)] = 0.0
+    deviation[(seen > 0) & (~np.isfinite(deviation) | ~np.isfinite(mean))] = np.inf
+    return mean, deviation, seen

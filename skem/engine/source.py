@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
 from typing import Protocol, TypeAlias
@@ -14,7 +14,7 @@ from skem import kernels
 from skem.engine.moments import plain
 from skem.engine.tiles import Tile, TilePlan
 
-__all__ = ["Source", "Table"]
+__all__ = ["Source", "Table", "load_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -46,6 +46,9 @@ class Source(Protocol):
 
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
+
+    def places(self, start: int, stop: int) -> slice | NDArray[np.intp]:
+        """Say which rows of the user's table those from ``start`` to ``stop`` are."""
 
     def kept(self, start: int, stop: int) -> slice | NDArray[np.bool_]:
         """Say which of the rows from ``start`` to ``stop`` `load` keeps, as an index to them."""
@@ -91,29 +94,38 @@ class Table:
 
     def n_groups(self, plan: TilePlan) -> int:
         """Count the groups of tiles."""
-        return ceil(len(self.X) / plan.group_rows)
+        return ceil(self.n_rows / plan.group_rows)
 
     def tiles(self, plan: TilePlan, group: int) -> list[tuple[int, int]]:
         """List the first and last row (exclusive) of each tile of a group."""
         start = group * plan.group_rows
-        stop = min(start + plan.group_rows, len(self.X))
+        stop = min(start + plan.group_rows, self.n_rows)
         return [(a, min(a + plan.tile_rows, stop)) for a in range(start, stop, plan.tile_rows)]
 
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
         kept = self.kept(start, stop)
         rows = plain(self.X[start:stop][kept])
-        n_rows, n_places = tile.hold(len(rows))
-        weights = tile.ones[:n_rows] if self.weights is None else self.weights[start:stop][kept]
-        n_far = kernels.rows.load_tile(
-            rows, weights, self.origin, self._inverse_scale, n_places, tile.values, tile.weights
-        )
-        if n_far:
-            kernels.rows.draw_back(tile.values, n_rows)
+        weights = tile.ones[: len(rows)] if self.weights is None else self.weights[start:stop][kept]
+        load_rows(rows, weights, self.origin, self._inverse_scale, tile)
 
     @cached_property
     def _inverse_scale(self) -> Array:
         return 1.0 / self.scale
+
+    @property
+    def seen_share(self) -> Array:
+        """Share of the total weight that rows have in which each column is seen, (D,)."""
+        return np.ones(self.n_features)
+
+    def places(self, start: int, stop: int) -> slice | NDArray[np.intp]:
+        """Say which rows of ``X`` those from ``start`` to ``stop`` are: themselves."""
+        return slice(start, stop)
+
+    def take(self, rows: NDArray[np.intp]) -> Table:
+        """Return some of the rows as a table of their own."""
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, X=np.ascontiguousarray(self.X[rows]), weights=weights)
 
     def kept(self, start: int, stop: int) -> slice | NDArray[np.bool_]:
         """Say which of the rows from ``start`` to ``stop`` `load` keeps, as an index to them."""
@@ -121,3 +133,17 @@ class Table:
             return slice(None)
         positive = self.weights[start:stop] > 0
         return slice(None) if positive.all() else positive
+
+
+def load_rows(
+    rows: NDArray[np.floating], weights: Array, origin: Array, inverse_scale: Array, tile: Tile
+) -> None:
+    """Fill a tile with rows, standardised; those too far out are drawn back."""
+    n_rows, n_places = tile.hold(len(rows))
+    n_far = kernels.rows.load_tile(
+        rows, weights, origin, inverse_scale, n_places, tile.values, tile.weights
+    )
+    if n_far:  # or a cell is missing
+        n_far = kernels.rows.blank_gaps(tile.values, n_rows)
+    if n_far:
+        kernels.rows.draw_back(tile.values, n_rows)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil, gcd, prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.kernels.arguments import TileLines
 
-__all__ = ["Tile", "TilePlan", "Workplace", "aligned", "plan_tiles"]
+__all__ = ["Gaps", "Tile", "TilePlan", "Workplace", "aligned", "plan_tiles"]
 
 # Measured on a Zen 4 core with 1 MiB of L2 cache (OpenBLAS 0.3.30). Up to 10^6 multiplications
 # OpenBLAS takes a path without packing, which is worth a third of the time of so flat a
@@ -144,6 +144,20 @@ def aligned(*shape: int) -> NDArray[np.float64]:
     return memory[skip : skip + size].reshape(shape)
 
 
+class Gaps(NamedTuple):
+    """The gaps of a tile's rows, segment by segment.
+
+    Attributes
+    ----------
+    first : ndarray of shape (n_segments + 1,), int64
+        First row of each segment, and the number of rows.
+    missing : ndarray of shape (n_segments, n_features), bool
+    """
+
+    first: NDArray[np.int64]
+    missing: NDArray[np.bool_]
+
+
 class Tile:
     """The rows at hand, feature by feature, and what belongs to each row.
 
@@ -154,6 +168,9 @@ class Tile:
     ----------
     n_rows : int
         How many of the places below are in use.
+    gaps : Gaps or None
+        Where cells of these rows are missing; None: nowhere. What `values` holds there is of no
+        meaning.
     values : ndarray of shape (n_features + 2, >= n_places)
         Standardised features, a line of ones, squared norms.
     weights, ones : ndarray of shape (n_places,)
@@ -171,6 +188,7 @@ class Tile:
     def __init__(self, plan: TilePlan) -> None:
         n_features, n_components, places = plan.n_features, plan.n_components, plan.n_places
         self.n_rows = 0
+        self.gaps: Gaps | None = None
         self._block_rows = plan.chunks[0]
         # Lines a power of two apart would share cache sets: eight places more prevent it.
         self.values = aligned(n_features + 2, places + 8)
@@ -195,8 +213,8 @@ class Tile:
         )
 
     def hold(self, n_rows: int) -> tuple[int, int]:
-        """Set the number of rows; return it, and the places that are to be filled up to."""
-        self.n_rows = n_rows
+        """Set the number of rows, without gaps; return it, and the places to be filled up to."""
+        self.n_rows, self.gaps = n_rows, None
         return n_rows, ceil(n_rows / self._block_rows) * self._block_rows
 
 

@@ -10,7 +10,7 @@ from skem.families.parameters import (
     GaussianStatistics,
     SingularCovarianceError,
 )
-from skem.families.predictive import predictive_scorer, sample_predictive
+from skem.families.predictive import draw_components, predictive_scorer, sample_predictive
 from skem.families.priors import (
     empirical_scale,
     given_scale,
@@ -45,6 +45,7 @@ __all__ = [
     "TiedGaussian",
     "VariationalWeights",
     "conjugate_names",
+    "draw_components",
     "empirical_scale",
     "given_scale",
     "make_prior",

@@ -17,7 +17,7 @@ from skem.families.parameters import (
     GaussianStatistics,
 )
 from skem.families.structure import CovarianceStructure
-from skem.scoring import Scorer, Sums
+from skem.scoring import GapScorer, Scorer, Sums
 
 __all__ = ["GaussianAlgebra"]
 
@@ -37,12 +37,24 @@ class GaussianAlgebra(CovarianceStructure):
 
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
+        if isinstance(scorer, GapScorer):
+            complete = self.statistics(scorer.complete, sums[:-3])
+            weight, first, second = sums[-3:]
+            return self.add(
+                complete, self._about(scorer.model.centres, weight, first, self.gather(second))
+            )
         centre = scorer.summed_about
         if centre.ndim:
             weight, first, second = sums
             second = self.gather(second)
         else:
             weight, first, second = self.unpack(sums)
+        return self._about(centre, weight, first, second)
+
+    def _about(
+        self, centre: Array, weight: Array, first: Array, second: Array
+    ) -> GaussianStatistics:
+        """Turn moments about points into statistics."""
         shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
         return GaussianStatistics(weight, centre + shift, second - self.scatter_of(shift, weight))
 

@@ -13,7 +13,7 @@ chose them.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -227,6 +227,18 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Count the free parameters."""
 
+    def with_gaps(self, start: Params) -> Self:
+        """Return the family for tables with missing cells.
+
+        ``start``, of one component, completes rows where parameters are not known yet.
+        """
+
+    def relates_columns(self) -> bool:
+        """Say whether covariances between columns are among the parameters."""
+
+    def fill(self, rows: Array) -> Array:
+        """Put something likely into the missing cells (NaN) of rows (n, D)."""
+
     def typical_scale(self, weights: Array, parameters: Params) -> Array:
         """Width of the components in each column, (D,); a scale to score rows in."""
 
@@ -250,6 +262,16 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
 
     def expected(self, weights: Array, parameters: Params) -> Stats:
         """Statistics per unit of weight that rows of a mixture are expected to have."""
+
+    @property
+    def floor(self) -> Array | None:
+        """What no covariance is narrower than; None where nothing is held."""
+
+    def floor_below(self, variances: Array, one: Array) -> Array | None:
+        """Return the floor below variances (D,), and below the covariance of all rows."""
+
+    def least_rows(self, n_components: int, n_features: int) -> int:
+        """Return how many rows determine the covariances of so many components at all."""
 
     def collapsed(self, weights: Array, parameters: Params) -> NDArray[np.bool_]:
         """Say which components are held up by `reg_covar` alone, (K,)."""

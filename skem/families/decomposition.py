@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["ORIENTATIONS", "VARIANCES"]
+__all__ = ["ORIENTATIONS", "VARIANCES", "compose", "loss_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array], Array]
@@ -31,6 +31,10 @@ _INNER = 100  # inner iterations at most, where they lead to the only minimum
 _TURNS = 3  # of common axes: later EM iterations go on, and each is an improvement
 # A scatter that is none: features have unit variance here.
 _NOTHING = 1e-100
+# A share of its variances that makes a matrix without an inverse one that has one.
+_WIDENED, _SINGULAR = 1e-12, 1e-14
+# A share of the largest volume, below which others do not fall.
+_LEAST_VOLUME = 1e-12
 _SETTLED = 1e-12  # relative change that ends them
 
 
@@ -87,7 +91,7 @@ VARIANCES: dict[str, Variances] = {
 }
 
 
-def _compose(axes: Array, variances: Array) -> Array:
+def compose(axes: Array, variances: Array) -> Array:
     """Covariances (K, D, D) of variances (K, D) along axes (D, D) or (K, D, D)."""
     result: Array = (axes * variances[:, None, :]) @ np.swapaxes(axes, -1, -2)
     return 0.5 * (result + np.swapaxes(result, 1, 2))
@@ -96,10 +100,11 @@ def _compose(axes: Array, variances: Array) -> Array:
 def _own_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
     """Each component's own orientation: that of its scatter, spectra in the same order."""
     spectra, axes = np.linalg.eigh(scatter)
-    return _compose(axes, variances(spectra, count))
+    return compose(axes, variances(spectra, count))
 
 
-def _loss(spectra: Array, count: Array, variances: Array) -> float:
+def loss_of(spectra: Array, count: Array, variances: Array) -> float:
+    """What is minimised, along the axes."""
     return float((count[:, None] * np.log(variances) + spectra / variances).sum())
 
 
@@ -114,7 +119,7 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
     def judge(turned: Array) -> tuple[float, Array]:
         spectra = np.diagonal(turned, axis1=1, axis2=2)
         found = variances(spectra, count)
-        return _loss(spectra, count, found), found
+        return loss_of(spectra, count, found), found
 
     def start(pooled: Array) -> tuple[float, Array, Array, Array]:
         axes = np.linalg.eigh(pooled)[1]
@@ -132,7 +137,16 @@ def _common_axes(scatter: Array, count: Array, variances: Variances, previous: A
             # What is no gain may be a loss, by rounding.
             axes, found = axes_before, found_before
             break
-    return _compose(axes, found)
+    return compose(axes, found)
+
+
+def _invertible(matrix: Array) -> Array:
+    """Return a matrix with an inverse: widened, if need be, by more than rounding."""
+    values = np.linalg.eigvalsh(matrix)
+    if values[0] > _SINGULAR * values[-1]:
+        return matrix
+    n_features = len(matrix)
+    return matrix + _WIDENED * np.trace(matrix) / n_features * np.eye(n_features)
 
 
 def _common_matrix(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
@@ -143,10 +157,12 @@ def _common_matrix(scatter: Array, count: Array, variances: Variances, previous:
     scatter = scatter + max(least, _NOTHING) * np.eye(n_features)
     volumes = np.trace(scatter, axis1=1, axis2=2) / (n_features * count)
     for _ in range(_INNER):
-        pooled = np.einsum("kij,k->ij", scatter, 1.0 / volumes)
-        pooled /= np.exp(np.linalg.slogdet(pooled)[1] / n_features)
+        summed = _invertible(np.einsum("kij,k->ij", scatter, 1.0 / volumes))
+        pooled = summed / np.exp(np.linalg.slogdet(summed)[1] / n_features)
         trace = np.einsum("ij,kji->k", np.linalg.inv(pooled), scatter)
         before, volumes = volumes, trace / (n_features * count)
+        # Of rows without spread it has no end: a volume, and with it the matrix, vanishes.
+        volumes = np.maximum(volumes, _LEAST_VOLUME * volumes.max())
         if np.abs(volumes - before).max() <= _SETTLED * volumes.max():
             break
     return volumes[:, None, None] * pooled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families import floor
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
@@ -103,6 +104,13 @@ class DiagGaussian(GaussianFamily):
         narrow = parameters.covariances <= 2 * self.reg_covar
         held = narrow & (np.diagonal(total) > 100 * self.reg_covar)
         return np.asarray(held.any(axis=1))
+
+    def floor_below(self, variances: Array, one: Array) -> Array:
+        return floor.least_variances(variances, one[0])
+
+    def lift(self, covariances: Array) -> Array:
+        assert self.floor is not None
+        return np.maximum(covariances, self.floor)
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         result: Array = covariances[:, :, None] * np.eye(n_features)

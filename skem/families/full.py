@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 
+from skem.families import floor
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
@@ -187,6 +188,13 @@ class FullGaussian(GaussianFamily):
 
     def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
         return narrowest(parameters.covariances, total, self.reg_covar)
+
+    def floor_below(self, variances: Array, one: Array) -> Array:
+        return floor.lower_of(variances, one[0])
+
+    def lift(self, covariances: Array) -> Array:
+        assert self.floor is not None
+        return floor.lift(covariances, self.floor)
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return covariances

@@ -11,8 +11,8 @@ Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from skem.families.algebra import GaussianAlgebra
 from skem.families.coordinates import GaussianCoordinates
 from skem.families.cutting import cut_across_axis
+from skem.families.filling import fill_gaps
 from skem.families.parameters import (
     EMPTY,
     Array,
@@ -29,7 +30,7 @@ from skem.families.parameters import (
     GaussianStatistics,
 )
 from skem.families.wishart import log_det_correction
-from skem.scoring import Scorer
+from skem.scoring import DenseGaps, DiagonalGaps, GapModel, GapScorer, Scorer
 
 __all__ = ["LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
 
@@ -48,7 +49,12 @@ class GaussianFamily(GaussianAlgebra):
     ----------
     reg_covar : float
         Added to the variances wherever a covariance is formed by a point estimate.
+    floor : ndarray, default=None
+        What no covariance is narrower than; see `skem.families.floor`.
     """
+
+    # What completes rows with missing cells before there are parameters; None: none are missing.
+    gap_start: GaussianParameters | None = field(default=None, kw_only=True, compare=False)
 
     # A predictive density has one tail for all features, or one for each.
     tail_of_each_feature: ClassVar[bool] = False
@@ -91,14 +97,52 @@ class GaussianFamily(GaussianAlgebra):
         return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
 
     def _scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
-        if self.cancellation(parameters) > MOST_CANCELLATION:
-            return self.centred_scorer(parameters, constants)
-        return self.packed_scorer(parameters, constants)
+        narrow = self.cancellation(parameters) > MOST_CANCELLATION
+        make = self.centred_scorer if narrow else self.packed_scorer
+        complete = make(parameters, constants)
+        if self.gap_start is None:
+            return complete
+        return GapScorer(complete, self.gap_model(parameters), constants)
+
+    def with_gaps(self, start: GaussianParameters) -> Self:
+        """Return the family for tables with missing cells.
+
+        Parameters
+        ----------
+        start : GaussianParameters
+            Of one component: what rows are completed by where parameters are not known yet.
+        """
+        return replace(self, gap_start=start)
+
+    def gap_model(self, parameters: GaussianParameters) -> GapModel:
+        """Make what meets rows with missing cells."""
+        centres = np.ascontiguousarray(parameters.means)
+        precisions = self.precisions(parameters.factors)
+        if self.has_matrices:
+            shape = (*centres.shape, centres.shape[1])
+            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
+            return DenseGaps(centres, matrices)
+        if precisions.ndim == 1:
+            precisions = precisions[:, None]
+        return DiagonalGaps(
+            centres, np.ascontiguousarray(np.broadcast_to(precisions, centres.shape))
+        )
+
+    def fill(self, rows: Array) -> Array:
+        """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""
+        if self.gap_start is None:
+            return rows
+        means, covariances, _ = self.gap_start
+        return fill_gaps(rows, means[0], self.dense(covariances, *means.shape)[0])
 
     def summer(self, n_components: int, n_features: int) -> Scorer:
         """Make a scorer that is good for summing statistics about the origin only."""
-        unit = self.without_rows(n_components, n_features)
-        return self.packed_scorer(unit, np.zeros(n_components))
+        unit, constants = self.without_rows(n_components, n_features), np.zeros(n_components)
+        complete = self.packed_scorer(unit, constants)
+        if self.gap_start is None:
+            return complete
+        copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
+        return GapScorer(complete, self.gap_model(copies), constants)
 
     def better_summer(
         self,
@@ -113,7 +157,9 @@ class GaussianFamily(GaussianAlgebra):
                 return None
         unit = self.identity(*stats.mean.shape)
         about = GaussianParameters(stats.mean, unit, unit)
-        return self.centred_scorer(about, np.zeros(len(stats.mean)))
+        summer = self.centred_scorer(about, np.zeros(len(stats.mean)))
+        # Rows are completed by the components that they were scored by.
+        return replace(scorer, complete=summer) if isinstance(scorer, GapScorer) else summer
 
     def without_rows(self, n_components: int, n_features: int) -> GaussianParameters:
         unit = self.identity(n_components, n_features)
@@ -143,6 +189,10 @@ class GaussianFamily(GaussianAlgebra):
         return GaussianPrior(np.zeros(n_features), 0.0, np.zeros_like(one), None)
 
     def posterior(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
+        """Make the conjugate update; with a floor, the nearest posterior above it."""
+        return self.hold_posterior(self.updated(prior, stats))
+
+    def updated(self, prior: GaussianPrior, stats: GaussianStatistics) -> GaussianPosterior:
         """Conjugate update of the hyperparameters.
 
         The mode's divisor counts the observations and, for each part of the prior that is not
@@ -183,6 +233,32 @@ class GaussianFamily(GaussianAlgebra):
         result: Array = scatter / np.where(known, divisor, 1.0).reshape(shape)
         return result
 
+    def hold(
+        self,
+        covariances: Array,
+        scatter: Array,
+        divisor: Array,
+        known: NDArray[np.bool_],
+        previous: Array,
+    ) -> Array:
+        """Return the likeliest covariances above the floor; other arguments as `covariances_of`."""
+        return self.lift(covariances)
+
+    def hold_posterior(self, posterior: GaussianPosterior) -> GaussianPosterior:
+        """Return the nearest posterior whose expected precision is that of the floor at most.
+
+        Of Wishart distributions with the same degrees of freedom it has the least divergence
+        from the given one: a maximum of the same form as a point estimate's.
+        """
+        if self.floor is None:
+            return posterior
+        nu = posterior.degrees_of_freedom
+        nu = nu.reshape(nu.shape + (1,) * (posterior.scatter.ndim - nu.ndim))
+        covariances = posterior.scatter / nu
+        lifted = self.lift(covariances)
+        scatter = np.where(lifted == covariances, posterior.scatter, nu * lifted)
+        return posterior._replace(scatter=scatter)
+
     def mode(
         self, stats: GaussianStatistics, prior: GaussianPrior, previous: GaussianParameters
     ) -> GaussianParameters:
@@ -190,7 +266,7 @@ class GaussianFamily(GaussianAlgebra):
 
         A component without rows or prior keeps its previous parameters.
         """
-        posterior = self.posterior(prior, stats)
+        posterior = self.updated(prior, stats)
         total = float(stats.weight.sum())
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
@@ -199,6 +275,10 @@ class GaussianFamily(GaussianAlgebra):
         known = divisor > EMPTY * total
         covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
         covariances = covariances + self.reg_covar * self.identity(n_components, n_features)
+        if self.floor is not None:
+            covariances = self.hold(
+                covariances, posterior.scatter, divisor, known, previous.covariances
+            )
         known = known.reshape(known.shape + (1,) * (covariances.ndim - known.ndim))
         covariances = np.where(known, covariances, previous.covariances)
         return GaussianParameters(means, covariances, self.factorise(covariances))
@@ -342,12 +422,17 @@ class GaussianFamily(GaussianAlgebra):
         """Say which components are held up by `reg_covar` alone, shape (K,)."""
         if self.reg_covar == 0:
             return np.zeros(len(weights), dtype=bool)
+        total = self.total_covariance(weights, parameters)
+        return self.at_the_floor(parameters, total) & (weights > 0)
+
+    def total_covariance(self, weights: Array, parameters: GaussianParameters) -> Array:
+        """Return the covariance of all rows, without `reg_covar`: (D, D)."""
         n_components, n_features = parameters.means.shape
         ridge = self.reg_covar * np.eye(n_features)
         within = self.dense(parameters.covariances, n_components, n_features) - ridge
         apart = parameters.means - weights @ parameters.means
-        total = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
-        return self.at_the_floor(parameters, total) & (weights > 0)
+        total: Array = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
+        return total
 
     def sample(
         self,

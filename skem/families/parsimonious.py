@@ -14,8 +14,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families.constrained import CONSTRAINED_ORIENTATIONS, CONSTRAINED_VARIANCES
 from skem.families.decomposition import ORIENTATIONS, VARIANCES
 from skem.families.diag import DiagGaussian
+from skem.families.floor import is_above, least_variances
 from skem.families.full import FullGaussian
 from skem.families.parameters import (
     Array,
@@ -53,6 +55,23 @@ class AlongAxes(DiagGaussian):
         result[known] = VARIANCES[self.volume + self.shape](scatter[known], divisor[known])
         return result
 
+    def hold(
+        self,
+        covariances: Array,
+        scatter: Array,
+        divisor: Array,
+        known: NDArray[np.bool_],
+        previous: Array,
+    ) -> Array:
+        assert self.floor is not None
+        if (covariances[known] >= self.floor).all():
+            return covariances
+        scatter, count = scatter[known] + self.reg_covar * divisor[known, None], divisor[known]
+        maximise = CONSTRAINED_VARIANCES[self.volume + self.shape]
+        result = covariances.copy()
+        result[known] = maximise(scatter, count, np.broadcast_to(self.floor, scatter.shape))
+        return result
+
 
 class Oriented(FullGaussian):
     """Covariances of shape (K, D, D) with parts in common."""
@@ -76,6 +95,40 @@ class Oriented(FullGaussian):
         maximise = ORIENTATIONS[self.orientation]
         result[known] = maximise(scatter[known], divisor[known], variances, previous[known])
         return result
+
+    def hold(
+        self,
+        covariances: Array,
+        scatter: Array,
+        divisor: Array,
+        known: NDArray[np.bool_],
+        previous: Array,
+    ) -> Array:
+        assert self.floor is not None
+        if is_above(covariances[known], self.floor):
+            return covariances
+        count = divisor[known]
+        ridge = self.reg_covar * count[:, None, None] * np.eye(scatter.shape[-1])
+        parts = self.volume + self.shape
+        maximise = CONSTRAINED_ORIENTATIONS[
+            "*" if parts == "EV" and self.orientation == "V" else self.orientation
+        ]
+        result = covariances.copy()
+        result[known] = maximise(
+            scatter[known] + ridge,
+            count,
+            CONSTRAINED_VARIANCES[parts],
+            previous[known],
+            self.floor,
+        )
+        return result
+
+
+class OfOneShape(Oriented):
+    """Of shape or orientation, or both, there is one: rows of all components inform it."""
+
+    def least_rows(self, n_components: int, n_features: int) -> int:
+        return n_components + n_features
 
 
 class EEI(DiagGaussian):
@@ -106,6 +159,9 @@ class EEI(DiagGaussian):
 
     def rows_needed(self, n_features: int) -> int:
         return 1
+
+    def least_rows(self, n_components: int, n_features: int) -> int:
+        return n_components + 1
 
     def mean_exponent(self, n_components: int, n_features: int) -> float:
         return float(n_components)
@@ -140,6 +196,9 @@ class EII(EEI):
     def _apart(self, values: Array) -> Array:
         return values[:1, :1]
 
+    def floor_below(self, variances: Array, one: Array) -> Array:
+        return least_variances(variances.max(), one[0])
+
     def pool(self, scatter: Array) -> Array:
         return np.broadcast_to(scatter.sum(), scatter.shape)
 
@@ -165,34 +224,34 @@ class EVI(AlongAxes):
     volume, shape = "E", "V"
 
 
-class VEE(Oriented):
+class VEE(OfOneShape):
     """A volume each; one matrix for all but for that factor."""
 
     volume, shape, orientation = "V", "E", "="
 
 
-class EVE(Oriented):
+class EVE(OfOneShape):
     """One volume, one orientation; a shape each."""
 
     one_scale = True
     volume, shape, orientation = "E", "V", "E"
 
 
-class VVE(Oriented):
+class VVE(OfOneShape):
     """One orientation; a volume and a shape each (common principal components)."""
 
     one_scale = True
     volume, shape, orientation = "V", "V", "E"
 
 
-class EEV(Oriented):
+class EEV(OfOneShape):
     """One volume, one shape; an orientation each."""
 
     one_scale = True
     volume, shape, orientation = "E", "E", "V"
 
 
-class VEV(Oriented):
+class VEV(OfOneShape):
     """One shape; a volume and an orientation each."""
 
     one_scale = True

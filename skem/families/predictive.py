@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import wishart
 
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import GaussianParameters, GaussianPosterior
-from skem.scoring import FeatureStudentScorer, StudentScorer
+from skem.scoring import (
+    FeatureStudentScorer,
+    GapFeatureStudentScorer,
+    GapStudentScorer,
+    Scores,
+    StudentScorer,
+    log_t_height,
+)
 
-__all__ = ["predictive_scorer", "sample_predictive"]
+__all__ = ["draw_components", "predictive_scorer", "sample_predictive"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -32,7 +41,7 @@ def predictive_scorer(
     posterior: GaussianPosterior,
     parameters: GaussianParameters,
     log_weights: Array,
-) -> StudentScorer | FeatureStudentScorer:
+) -> Scores:
     """Make the scorer of log predictive density plus log weight.
 
     Parameters
@@ -51,9 +60,20 @@ def predictive_scorer(
     if family.tail_of_each_feature:
         precisions = np.broadcast_to(family.precision_diagonal(factors, n_features), means.shape)
         precisions = precisions / stretch[:, None]
-        return FeatureStudentScorer.make(means, precisions, freedom, constants)
-    distances = family.distance_scorer(parameters)
-    return StudentScorer.make(distances, stretch, freedom, constants, n_features)
+        features = FeatureStudentScorer.make(means, precisions, freedom, constants)
+        if family.gap_start is None:
+            return features
+        heights = log_t_height(freedom, 1)[:, None] + 0.5 * np.log(precisions)
+        return GapFeatureStudentScorer(features, heights, log_weights)
+    distances = replace(family, gap_start=None).distance_scorer(parameters)
+    whole = StudentScorer.make(distances, stretch, freedom, constants, n_features)
+    if family.gap_start is None:
+        return whole
+    seen = np.arange(n_features + 1)
+    levels = (log_weights + family.log_det_factors(factors, n_features))[:, None]
+    levels = levels - 0.5 * seen * np.log(stretch)[:, None]
+    levels[:, 1:] += log_t_height(freedom[:, None], seen[1:])
+    return GapStudentScorer(whole, family.gap_model(parameters), levels, freedom, whole.rates)
 
 
 def sample_predictive(
@@ -72,3 +92,39 @@ def sample_predictive(
     drawn = np.maximum(rng.chisquare(np.broadcast_to(freedom, shape)), np.finfo(np.float64).tiny)
     wide = np.sqrt(stretch * freedom / drawn)
     return parameters.means[labels] + wide * noise
+
+
+def draw_components(
+    family: GaussianFamily,
+    posterior: GaussianPosterior,
+    parameters: GaussianParameters,
+    rng: np.random.RandomState,
+) -> GaussianParameters:
+    """Draw means and precisions from their posterior (Bishop 2006, 10.59).
+
+    Parameters
+    ----------
+    family : GaussianFamily
+    posterior : GaussianPosterior
+    parameters : GaussianParameters
+        Its `expected_parameters`: with ``E[P] = C C'``, ``P = C A C' / nu`` where A has a Wishart
+        distribution with nu degrees of freedom and unit scale.
+    rng : numpy.random.RandomState
+    """
+    n_components, n_features = posterior.mean.shape
+    factors = parameters.factors
+    freedom = np.atleast_1d(posterior.degrees_of_freedom)[: 1 if family.is_shared else None]
+    if family.has_matrices:
+        unit = np.eye(n_features)
+        drawn = [wishart(nu, unit).rvs(random_state=rng) / nu for nu in freedom]
+        inner = np.reshape(drawn, factors.shape)
+        precisions = factors @ inner @ np.swapaxes(factors, -1, -2)
+    else:
+        size = (len(freedom), 1 if family.one_variance else n_features)
+        ratio = rng.chisquare(np.broadcast_to(freedom[:, None], size)) / freedom[:, None]
+        precisions = np.square(factors) * (ratio[:, 0] if factors.ndim == 1 else ratio)
+    components = family.from_precisions(precisions)
+    noise = rng.standard_normal((n_components, n_features))
+    apart = family.correlate(noise, components.factors, np.arange(n_components))
+    means = posterior.mean + apart / np.sqrt(posterior.mean_precision)[:, None]
+    return components._replace(means=means)

@@ -7,7 +7,7 @@ covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -33,6 +33,8 @@ class CovarianceStructure(ABC):
     ----------
     reg_covar : float
         Added to the variances wherever a covariance is formed by a point estimate.
+    floor : ndarray, default=None
+        What no covariance is narrower than; see `skem.families.floor`.
     """
 
     has_matrices: ClassVar[bool] = False  # covariances with entries off the diagonal
@@ -42,6 +44,7 @@ class CovarianceStructure(ABC):
     conjugate: ClassVar[bool] = True  # the posterior of a covariance has its prior's form
 
     reg_covar: float
+    floor: Array | None = field(default=None, compare=False)
 
     @abstractmethod
     def n_parameters(self, n_components: int, n_features: int) -> int:
@@ -111,6 +114,10 @@ class CovarianceStructure(ABC):
         """Add up what informs a covariance, where it is one of several components: cov -> cov."""
         return scatter
 
+    def relates_columns(self) -> bool:
+        """Say whether covariances between columns are among the parameters."""
+        return self.has_matrices
+
     def values_of_a_row(self, n_features: int) -> int:
         """Count the values that one row gives a variance."""
         return n_features if self.one_variance else 1
@@ -144,6 +151,22 @@ class CovarianceStructure(ABC):
         ``total`` (D, D), are not: shape (K,).
         """
 
+    def floor_below(self, variances: Array, one: Array) -> Array | None:
+        """Return the floor below variances (D,), and below the covariance of all rows.
+
+        None: the structure has none.
+
+        Parameters
+        ----------
+        variances : ndarray of shape (D,)
+        one : ndarray of the shape of the covariances of one component
+        """
+        return None
+
+    def lift(self, covariances: Array) -> Array:
+        """Return the likeliest covariances above the floor for rows that have these."""
+        return covariances
+
     @abstractmethod
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Covariances as full matrices, (K, D, D)."""
@@ -157,6 +180,12 @@ class CovarianceStructure(ABC):
         if self.is_shared:
             return 1
         return n_features + 1 if self.has_matrices else 2
+
+    def least_rows(self, n_components: int, n_features: int) -> int:
+        """Return how many rows determine the covariances of so many components at all."""
+        if self.is_shared:
+            return n_components + (n_features if self.has_matrices else 1)
+        return n_components * self.rows_needed(n_features)
 
     # --- of variances; a structure of matrices has its own --------------------------------
 

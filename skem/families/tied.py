@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families import floor
 from skem.families.full import (
     narrowest,
     precision_factors,
@@ -119,6 +120,13 @@ class TiedGaussian(GaussianFamily):
     def at_the_floor(self, parameters: GaussianParameters, total: Array) -> NDArray[np.bool_]:
         shared = narrowest(parameters.covariances, total, self.reg_covar)
         return np.repeat(shared, len(parameters.means))
+
+    def floor_below(self, variances: Array, one: Array) -> Array:
+        return floor.lower_of(variances, one)
+
+    def lift(self, covariances: Array) -> Array:
+        assert self.floor is not None
+        return floor.lift(covariances, self.floor)
 
     def dense(self, covariances: Array, n_components: int, n_features: int) -> Array:
         return np.tile(covariances, (n_components, 1, 1))

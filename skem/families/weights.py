@@ -41,6 +41,7 @@ class VariationalWeights(Protocol):
     def counts(self, posterior: Any) -> Array: ...
     def expected(self, posterior: Any) -> Array: ...
     def expected_log(self, posterior: Any) -> Array: ...
+    def draw(self, posterior: Any, rng: np.random.RandomState) -> Array: ...
     def divergence(self, posterior: Any) -> float: ...
     def order(self, posterior: Any) -> NDArray[np.intp]: ...
     def take(self, posterior: Any, index: NDArray[np.intp]) -> Any: ...
@@ -110,6 +111,10 @@ class CategoricalWeights:
         result: Array = digamma(posterior) - digamma(posterior.sum())
         return result
 
+    def draw(self, posterior: Array, rng: np.random.RandomState) -> Array:
+        """Draw weights, (K,)."""
+        return rng.dirichlet(posterior)
+
     def divergence(self, posterior: Array) -> float:
         """KL(posterior || prior), in nats (Bishop 2006, 10.73 and 10.76)."""
         n, c = len(posterior), self.concentration
@@ -169,6 +174,12 @@ class StickBreakingWeights:
         total = digamma(a + b)
         left = np.cumsum(np.r_[0.0, (digamma(b[:-1]) - total[:-1])])
         result: Array = digamma(a) - total + left
+        return result
+
+    def draw(self, posterior: Sticks, rng: np.random.RandomState) -> Array:
+        """Draw weights, (K,): the last component takes what is left."""
+        shares = np.append(rng.beta(posterior.a[:-1], posterior.b[:-1]), 1.0)
+        result: Array = shares * np.append(1.0, np.cumprod(1.0 - shares[:-1]))
         return result
 
     def divergence(self, posterior: Sticks) -> float:

@@ -12,6 +12,7 @@ from sklearn.utils import check_array
 from skem import kernels
 from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import column_moments
+from skem.engine.resolution import recording_units
 
 __all__ = ["Tree", "grow_tree"]
 
@@ -24,6 +25,10 @@ _ROWS_OF_WIDE_TABLES = 500
 _VALUES = 524_288
 # Time grows with the third power: 2 000 rows take 1 to 3 s with these, 20 s with twice as many.
 _DIRECTIONS = 25
+# Columns of steps as coarse as this, in standard deviations, are blurred: about 16 values or fewer.
+_COARSE = 0.25
+# As much, in the square of half a step.
+_BLUR = 2.0
 # Up to as many rows for each direction a cluster's trace counts wholly.
 _ENOUGH = 1.5
 
@@ -99,9 +104,12 @@ def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     their spread.
 
     A cluster of weight w, with a scatter matrix W of p by p, of m distinct rows counts
-    ``w log(|W / w| + (s (tr(W) + a) / (p w))^p)``, where ``s = min(1, 1.5 p / m)`` and a is
+    ``w log(|W / w + B| + (s (tr(W) + a) / (p w))^p)``, where ``s = min(1, 1.5 p / m)`` and a is
     the mean variance of a feature times the mean weight of a distinct row. In Fraley's own form
-    the trace has no power and no s, so it rules or vanishes with the unit of the features.
+    the trace has no power and no s, so it rules or vanishes with the unit of the features, and no
+    B. Without that a column of few values rules the tree: clusters in which it is constant have no
+    volume. B has ``u^2 / 2`` for a column recorded in steps of u that are 1/4 of its standard
+    deviation or more, and 0 for others.
 
     References
     ----------
@@ -131,11 +139,13 @@ def _find_distinct(X: NDArray[np.floating]) -> tuple[NDArray[np.floating], Indic
 
 
 def _merge(X: NDArray[np.floating], weights: Array, merges: Indices) -> None:
-    points = _rescale(X, weights)
+    points, blur = _rescale(X, weights)
     n, p = points.shape
     floor = (weights @ np.square(points)).sum() / points.size
     costs = np.empty((n, n))
-    kernels.agglomeration.agglomerate(points, weights, floor, 1 / p, _ENOUGH * p, p, merges, costs)
+    kernels.agglomeration.agglomerate(
+        points, weights, blur, floor, 1 / p, _ENOUGH * p, p, merges, costs
+    )
 
 
 def _choose_rows(n_rows: int, n_features: int, weights: Array | None) -> Indices:
@@ -153,11 +163,18 @@ def _choose_rows(n_rows: int, n_features: int, weights: Array | None) -> Indices
     return chosen if index is None else index[chosen]
 
 
-def _rescale(X: NDArray[np.floating], weights: Array) -> Array:
+def _rescale(X: NDArray[np.floating], weights: Array) -> tuple[Array, Array]:
     """Standardise, and divide principal components by the root of their spread.
 
     mclust's scale (Scrucca & Raftery 2015): between standardised features and a sphere. Of many
     components those with the largest spread are kept.
+
+    Returns
+    -------
+    points : ndarray of shape (n, p)
+    blur : ndarray of shape (p (p + 1) / 2,)
+        The covariance that coarsely recorded values are blurred by, line by line of its lower
+        triangle.
     """
     mean, deviation = column_moments(X, weights)
     if not np.isfinite(deviation).all():
@@ -168,4 +185,8 @@ def _rescale(X: NDArray[np.floating], weights: Array) -> Array:
     _, values, directions = np.linalg.svd(np.sqrt(weights)[:, None] * Z, full_matrices=False)
     rank = int(np.count_nonzero(values > max(Z.shape) * np.finfo(X.dtype).eps * values[0]))
     rank = min(rank, _DIRECTIONS)
-    return np.ascontiguousarray(Z @ (directions[:rank].T / np.sqrt(values[:rank])))
+    axes = directions[:rank].T / np.sqrt(values[:rank])
+    steps = recording_units(X, weights, deviation)[varying] / deviation[varying]
+    variances = np.where(steps < _COARSE, 0.0, 0.25 * _BLUR * np.square(steps))
+    blur = (variances * axes.T) @ axes
+    return np.ascontiguousarray(Z @ axes), blur[np.tril_indices(rank)]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
-from skem.engine import Table
+from skem.engine import GappyTable, Table
 from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta, update_summing
+from skem.inference.rules import Rule, Theta, update_summing, with_floor
 from skem.inference.tasks import RowShares
 from skem.scoring import Scorer
 
@@ -39,6 +39,10 @@ _SKIPPED_ROWS = 4096
 _FILTERS = threading.Lock()
 
 
+def _as_they_are(rows: Array) -> Array:
+    return rows
+
+
 @dataclass(frozen=True)
 class Start:
     """What a start is made from.
@@ -53,6 +57,9 @@ class Start:
         The rows to look at.
     column_mean, column_scale : ndarray of shape (n_features,)
         Each feature's mean and spread, for distances that no feature's unit can rule.
+    fill : callable
+        Puts something likely into the missing cells of rows in the table's units; returns rows
+        without missing cells as they are.
     """
 
     method: str | Tree | Array
@@ -61,6 +68,14 @@ class Start:
     table: Table
     column_mean: Array
     column_scale: Array
+    fill: Callable[[Array], Array] = _as_they_are
+
+    def complete(self, table: Table) -> NDArray[np.floating]:
+        """Return the rows of a table with their missing cells filled, in the user's units."""
+        if not isinstance(table, GappyTable):
+            return table.X
+        rows = (table.X - table.origin) / table.scale
+        return self.fill(rows) * table.scale + table.origin
 
 
 @dataclass(frozen=True)
@@ -69,9 +84,20 @@ class GivenShares:
 
     resp: Array
 
-    def rows(self, start: int, stop: int) -> Array:
+    def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return some of them."""
-        return self.resp[start:stop]
+        result: Array = self.resp[index]
+        return result
+
+
+@dataclass(frozen=True)
+class OneForAll:
+    """One component, which has all rows."""
+
+    def rows(self, index: slice | NDArray[np.intp]) -> Array:
+        """Return ones."""
+        n_rows = index.stop - index.start if isinstance(index, slice) else len(index)
+        return np.ones((n_rows, 1))
 
 
 @dataclass(frozen=True)
@@ -90,11 +116,16 @@ class WholeRows:
     components: NDArray[np.intp]
     n_components: int
 
-    def rows(self, start: int, stop: int) -> Array:
+    def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return responsibilities of 0 and 1."""
-        first, last = np.searchsorted(self.index, [start, stop])
-        resp = np.zeros((stop - start, self.n_components))
-        resp[self.index[first:last] - start, self.components[first:last]] = 1.0
+        if isinstance(index, slice):
+            index = np.arange(index.start, index.stop)
+        order = np.argsort(index)
+        places = np.searchsorted(index, self.index, sorter=order)
+        places = order[np.minimum(places, len(index) - 1)]
+        given = index[places] == self.index
+        resp = np.zeros((len(index), self.n_components))
+        resp[places[given], self.components[given]] = 1.0
         return resp
 
 
@@ -120,8 +151,12 @@ class RandomShares:
     def __post_init__(self) -> None:
         self._state = self.rng.get_state(legacy=False)
 
-    def rows(self, start: int, stop: int) -> Array:
+    def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return some of them."""
+        if not isinstance(index, slice):
+            result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
+            return result
+        start, stop = index.start, index.stop
         if start < self._next:
             self.rng.set_state(self._state)
             self._next = 0
@@ -135,10 +170,15 @@ class RandomShares:
 
 
 class _Rows(NamedTuple):
-    """The rows that a start looks at, and their responsibilities."""
+    """The rows that a start looks at, and their responsibilities.
+
+    Where each component has a single row its covariance is no one's: the floor, which would only
+    change what such widths are, is left to the iterations.
+    """
 
     table: Table
     shares: RowShares
+    single: bool = False
 
 
 def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
@@ -162,6 +202,8 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
         rows = _cut(start.method, start.table, start.n_components)
     else:
         rows = _Rows(start.table, GivenShares(start.method))
+    if rows.single:
+        rule = with_floor(rule, None)
     return _estimate(passes.over(rows.table), rule, rows.shares, start.n_components)
 
 
@@ -194,8 +236,7 @@ def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
         # Without an array as long as the table, which a permutation would be.
         drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=rng))
         index = drawn if index is None else index[drawn]
-    weights = None if table.weights is None else table.weights[index]
-    return Table(np.ascontiguousarray(table.X[index]), weights, table.origin, table.scale)
+    return table.take(np.arange(len(table.X)) if index is None else index)
 
 
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
@@ -214,7 +255,8 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     sample = draw_rows(table, most, start.rng)
     # k-means compares weights with absolute numbers.
     shares = None if sample.weights is None else sample.weights / sample.weights.mean()
-    scaled = (sample.X.astype(np.float64) - start.column_mean) / start.column_scale
+    rows = start.complete(sample).astype(np.float64)
+    scaled = (rows - start.column_mean) / start.column_scale
     return sample, scaled, shares
 
 
@@ -244,7 +286,8 @@ def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
     _, rows = kmeans_plusplus(
         scaled, start.n_components, sample_weight=shares, random_state=start.rng
     )
-    return _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+    chosen = _one_hot(sample, np.asarray(rows), np.arange(len(rows)), start.n_components)
+    return chosen._replace(single=True)
 
 
 def _random_from_data(table: Table, start: Start) -> _Rows:
@@ -256,7 +299,7 @@ def _random_from_data(table: Table, start: Start) -> _Rows:
     else:
         share = table.weights / table.weights.sum()
         rows = start.rng.choice(len(table.X), k, replace=False, p=share)
-    return _one_hot(table, rows, np.arange(k), k)
+    return _one_hot(table, rows, np.arange(k), k)._replace(single=True)
 
 
 def _random(table: Table, start: Start) -> _Rows:
@@ -264,7 +307,7 @@ def _random(table: Table, start: Start) -> _Rows:
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:
-    return _cut(grow_tree(table.X, table.weights), table, start.n_components)
+    return _cut(grow_tree(start.complete(table), table.weights), table, start.n_components)
 
 
 def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:
@@ -274,8 +317,7 @@ def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:
             f"The tree was grown on {tree.n_rows} rows, but X has {len(table.X)}: "
             "grow it on the same rows"
         )
-    weights = None if table.weights is None else table.weights[tree.rows]
-    sample = Table(table.X[tree.rows], weights, table.origin, table.scale)
+    sample = table.take(tree.rows)
     return _one_hot(sample, np.arange(len(tree.rows)), tree.labels(n_components), n_components)
 
 

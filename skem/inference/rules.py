@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "joint_scorer",
     "maximise_with_bound",
     "update_summing",
+    "with_floor",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -97,6 +98,18 @@ class Rule(Protocol[Theta]):
 
     def without_rows(self, n_components: int, n_features: int) -> Theta:
         """Make what components have that never had a row."""
+
+
+def with_floor(rule: Rule[Theta], floor: Any) -> Rule[Theta]:
+    """Return the rule with another floor under its family's covariances, or without one.
+
+    A family that has none, nor a place for one, stays as it is.
+    """
+    if getattr(rule.family, "floor", None) is None and floor is None:
+        return rule
+    changed: Any = rule
+    result: Rule[Theta] = replace(changed, family=replace(changed.family, floor=floor))
+    return result
 
 
 def joint_scorer(family: AnyFamily, theta: MixtureParameters) -> Scorer:

@@ -34,8 +34,12 @@ START_METHODS = (SEARCH, *ROW_METHODS)
 _ROWS = 4096
 _ROWS_PER_MEAN = 10
 _SCORES = 400_000
-# The time that a tree takes grows as their square: 30 ms here.
+# The time that a tree takes grows as the square of its rows: 30 ms for so many. It is asked for
+# where there are no more in all than these: with more of them moves need no help.
 _ROWS_OF_A_TREE = 600
+_ROWS_WITH_A_TREE = 2000
+# Of the first runs, those that a search must not end below: k-means' and the tree's.
+_COMPARED = 2
 # Iterations and gains per unit of weight, in nats, at which runs end: before the first move, of a
 # move that has raised the bound, of one that may yet, and when no move is left: most end soon then,
 # and the others go on with extrapolation, which costs as much again as an iteration.
@@ -86,57 +90,107 @@ def _search(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
         return start_by_rows(passes, rule, replace(start, method="kmeans"))
     start = replace(start, table=draw_rows(table, most, start.rng))
     scene = _set(passes, rule, start)
-    run = _first(scene, start)
+    runs = _first(scene, start)
+    chosen = _best_of(scene, runs)
     if start.n_components == 1:
-        return run.theta
+        return chosen.theta
+    whole = most >= n_rows
+    run = _climb(scene, chosen, whole=whole)
+    if whole:
+        run = _outdone(scene, run, [other for other in runs[:_COMPARED] if other is not chosen])
+    return run.theta
+
+
+def _climb(scene: Scene[Theta], run: Run[Theta], *, whole: bool) -> Run[Theta]:
+    """Make moves and go to the end, until neither raises the bound.
+
+    Where the scene is not the whole table, moves are enough: the fit itself goes to the end, which
+    is another one than that of a sample.
+    """
     for _ in range(_TURNS):
         run = _move_on(scene, run)
-        if most < n_rows:
-            break  # the fit itself goes to the end, which is another one than that of a sample
+        if not whole:
+            break
         before = run.bound
-        run = _run(scene, run.theta, _BRIEF)
-        if not (run.converged or rule.hard):
-            run = _run(scene, run.theta, _LAST, "anderson")
+        run = _to_the_end(scene, run)
         # What was far from its end may have moves left when it is there.
         if run.bound < before + _FAR:
             break
-    return run.theta
+    return run
+
+
+def _to_the_end(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta]:
+    run = _run(scene, run.theta, _BRIEF)
+    if run.converged or scene.rule.hard:
+        return run
+    return _run(scene, run.theta, _LAST, "anderson")
+
+
+def _outdone(scene: Scene[Theta], run: Run[Theta], others: list[Run[Theta]]) -> Run[Theta]:
+    """Return a run that ends higher, without more spikes, or the same one.
+
+    A search from the better of two starts may end below what the other leads to by itself.
+    """
+    for other in others:
+        try:
+            end = _run(scene, other.theta, _SHORT)
+            if end.bound < run.bound - _HOPE:
+                continue
+            end = _to_the_end(scene, end)
+        except SingularCovarianceError:
+            continue
+        if end.bound > run.bound + _GAIN and _count_spikes(scene, end) <= _count_spikes(scene, run):
+            run = _climb(scene, end, whole=True)
+    return run
 
 
 def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
     table, k = start.table, start.n_components
     passes = passes.over(table)
-    rows = (table.X.astype(np.float64) - table.origin) / table.scale
+    rows = (start.complete(table).astype(np.float64) - table.origin) / table.scale
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     family = searchable(rule.family, f"init_params={SEARCH!r}")
-    least = _TIMES_DETERMINED * family.rows_needed(rows.shape[1]) * float(weights.mean())
+    needed = float(family.rows_needed(rows.shape[1]))
+    if needed > 1.0:
+        # What all components share makes no spike of any.
+        needed *= _TIMES_DETERMINED
+    least = needed * float(weights.mean())
     return Scene(passes, passes.with_components(2 * k), rows, weights, rule, least)
 
 
-def _first(scene: Scene[Theta], start: Start) -> Run[Theta]:
-    """Return the best of short runs (Biernacki, Celeux & Govaert 2003).
+def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
+    """Make short runs (Biernacki, Celeux & Govaert 2003).
 
-    Where there are many rows, moves make up for a poor start. Where there are few they are seldom
-    free of spikes, and a tree costs little. Of two components there is none to split while they
-    are merged, so other starts take the place of moves.
+    One of them from a tree, which finds long and narrow clusters: of many rows a tree of some. Of
+    two components there is none to split while they are merged, so other starts take the place of
+    moves.
     """
     methods: list[str | Array] = ["kmeans"]
     if start.n_components == 1:
         methods = [np.ones((len(scene.rows), 1))]
-    elif len(scene.rows) <= _ROWS_OF_A_TREE:
+    elif len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
     if start.n_components == 2:
         methods += ["k-means++", "random_from_data", "random_from_data"]
     runs = []
     for method in methods:
+        given = replace(start, method=method)
+        if isinstance(method, str) and method == "hierarchical":
+            some = draw_rows(start.table, _ROWS_OF_A_TREE, np.random.RandomState(0))
+            given = replace(given, table=some)
         try:
-            theta = start_by_rows(scene.passes, scene.rule, replace(start, method=method))
+            theta = start_by_rows(scene.passes, scene.rule, given)
             runs.append(_run(scene, theta, _FIRST))
         except SingularCovarianceError as error:
             singular = error
     if not runs:
         raise singular
+    return runs
+
+
+def _best_of(scene: Scene[Theta], runs: list[Run[Theta]]) -> Run[Theta]:
+    """Return the run with the fewest spikes, and of these that with the highest bound."""
     chosen = runs[0]
     for run in runs[1:]:
         more = _count_spikes(scene, run) - _count_spikes(scene, chosen)

@@ -110,8 +110,8 @@ class LogNormaliser:
 class RowShares(Protocol):
     """Responsibilities of rows that are given, not computed; plain data that pickles."""
 
-    def rows(self, start: int, stop: int) -> Array:
-        """Return those of some rows, shape (stop - start, n_components)."""
+    def rows(self, index: slice | NDArray[np.intp]) -> Array:
+        """Return those of some rows, shape (n, n_components)."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Summarise:
         space = workplace.space(self.summer.space)
         for start, stop in source.tiles(workplace.plan, group):
             source.load(start, stop, tile)
-            resp = self.shares.rows(start, stop)[source.kept(start, stop)]
+            resp = self.shares.rows(source.places(start, stop))[source.kept(start, stop)]
             weights = tile.weights[: tile.n_rows, None]
             np.multiply(resp, weights, out=tile.resp[: tile.n_rows])
             self.summer.accumulate(tile, space, sums)
@@ -150,9 +150,9 @@ class Summarise:
 
 
 class Block(NamedTuple):
-    """Answers for rows ``start`` and the following."""
+    """Answers for some rows of the user's table."""
 
-    start: int
+    rows: slice | NDArray[np.intp]
     values: Values
 
 
@@ -184,11 +184,11 @@ class _Evaluate:
         for start, stop in tiles:
             source.load(start, stop, tile)
             self._answer(tile, space, values[start - first : stop - first])
-        return Block(first, values)
+        return Block(source.places(first, tiles[-1][1]), values)
 
     def add(self, total: Values, result: Block) -> Values:
         """Put a group's answers into their places."""
-        total[result.start : result.start + len(result.values)] = result.values
+        total[result.rows] = result.values
         return total
 
     def _room(self, n_rows: int, n_components: int) -> Values:

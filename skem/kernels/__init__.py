@@ -14,6 +14,7 @@ __all__ = [
     "dense",
     "discrepancy",
     "elementary",
+    "gaps",
     "gaussian_latent",
     "likelihoods",
     "linear",

@@ -8,13 +8,13 @@ from skem.kernels.jit import kernel
 
 
 @kernel
-def agglomerate(means, weights, floor, share, enough, power, merges, costs):
+def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs):
     """Merge clusters by Fraley's criterion for unconstrained covariances until one is left.
 
     A cluster of m rows, weight w and scatter matrix W counts
-    ``w log(|W / w| + (share min(1, enough / m) (tr(W) + floor) / w)^power)``, and the pair whose
-    union raises the sum the least is merged; of equal pairs the first. Rows that can't span all
-    features have a determinant of zero, without it being computed.
+    ``w log(|W / w + B| + (share min(1, enough / m) (tr(W) + floor) / w)^power)``, and the pair
+    whose union raises the sum the least is merged; of equal pairs the first. Rows that can't span
+    all features have a determinant of zero, without it being computed.
 
     Time is of order ``n^2 p^3`` where no cluster's nearest one is lost too often.
 
@@ -24,6 +24,8 @@ def agglomerate(means, weights, floor, share, enough, power, merges, costs):
         Distinct rows, each a cluster of its own. Overwritten.
     weights : ndarray of shape (n,)
         Their positive weights. Overwritten.
+    blur : ndarray of shape (p (p + 1) / 2,)
+        B, line by line of its lower triangle: how well single rows are known.
     floor : float
         What the trace of a single row is taken for; positive.
     share, enough, power : float
@@ -49,7 +51,7 @@ def agglomerate(means, weights, floor, share, enough, power, merges, costs):
     least = np.full(n, np.inf)
     work = np.empty((p, p))
     state = (means, weights, counts, traces, scatters)
-    rule = (floor, share, enough, power)
+    rule = (blur, floor, share, enough, power)
     for i in range(n):
         terms[i] = weights[i] * power * math.log(share * min(1.0, enough) * floor / weights[i])
     for i in range(n - 1):
@@ -104,7 +106,7 @@ def _find_nearest(i, costs, nearest, least):
 def _union_term(i, j, state, rule, work):
     """What the union of two clusters would count."""
     means, weights, counts, traces, _ = state
-    floor, share, enough, power = rule
+    blur, floor, share, enough, power = rule
     p = means.shape[1]
     weight = weights[i] + weights[j]
     factor = weights[i] * (weights[j] / weight)
@@ -116,15 +118,16 @@ def _union_term(i, j, state, rule, work):
     value = power * math.log(spread)
     if count > p:
         # In units of the trace's part, powers of which may be out of range.
-        determinant = _determinant(i, j, state, factor, 1.0 / (weight * spread), work)
+        determinant = _determinant(i, j, state, blur, factor, 1.0 / (weight * spread), work)
         value += math.log1p(determinant * spread ** (p - power))
     return weight * value
 
 
 @kernel
-def _determinant(i, j, state, factor, scale, work):
+def _determinant(i, j, state, blur, factor, scale, work):
     """Determinant of the union's scatter matrix times ``scale``; 0 where rounding has the say."""
-    means, _, _, _, scatters = state
+    means, weights, _, _, scatters = state
+    weight = weights[i] + weights[j]
     p = means.shape[1]
     result = 1.0
     at = 0
@@ -132,6 +135,7 @@ def _determinant(i, j, state, factor, scale, work):
         apart = factor * (means[i, d] - means[j, d])
         for e in range(d + 1):
             total = scatters[i, at] + scatters[j, at] + apart * (means[i, e] - means[j, e])
+            total += weight * blur[at]
             total *= scale
             at += 1
             for f in range(e):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CentredSpace",
+    "GapSpace",
     "LinearModel",
     "LinearSpace",
     "ProjectedModel",
@@ -136,3 +137,25 @@ class CentredSpace(NamedTuple):
     projected: Array
     part: Array
     share: Array
+
+
+class GapSpace(NamedTuple):
+    """Scratch for rows with gaps.
+
+    Attributes
+    ----------
+    seen, gap : ndarray of shape (n_features,), int64
+    factor, across : ndarray of shape (n_features, n_features)
+    memory, more_memory : ndarray of shape (n_features * block_rows,)
+    square : ndarray of shape (n_features * n_features,)
+    part : ndarray of shape (n_features, n_features)
+    """
+
+    seen: Index
+    gap: Index
+    factor: Array
+    across: Array
+    memory: Array
+    more_memory: Array
+    square: Array
+    part: Array

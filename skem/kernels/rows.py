@@ -34,6 +34,32 @@ def draw_back(values, n_rows):
 
 
 @kernel
+def blank_gaps(values, n_rows):
+    """Write 0 to the missing cells (NaN) of a tile, and the squared norms anew.
+
+    Returns
+    -------
+    n_far : int
+        As `load_tile` does.
+    """
+    n_features = values.shape[0] - 2
+    norms = values[n_features + 1]
+    for i in range(n_rows):
+        norms[i] = 0.0
+    for j in range(n_features):
+        feature = values[j]
+        for i in range(n_rows):
+            value = feature[i]
+            value = value if value == value else 0.0  # NaN is not itself
+            feature[i] = value
+            norms[i] += value * value
+    n_far = 0
+    for i in range(n_rows):
+        n_far += not norms[i] <= FARTHEST * FARTHEST
+    return n_far
+
+
+@kernel
 def load_tile(X, weights, origin, inverse_scale, n_places, values, tile_weights):
     """Standardise rows into a feature-major tile.
 

@@ -5,100 +5,27 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Self, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    DensityMixin,
-    TransformerMixin,
-)
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._callbacks import CallbackSupportMixin
 from skem._parameters import check_sample_weight, float_dtypes
-from skem.engine import Table, Task, Threads, count_threads, plan_tiles
+from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
+from skem.mixture._clustering import ClusteringMixin, Floats, Labels
+from skem.mixture._evaluating import evaluate
+from skem.mixture._impute import impute
 from skem.mixture._reading import Reader, make_family
+from skem.mixture._record import FitRecord
 from skem.mixture._summary import Summarised, as_frames
 from skem.scoring import Scores
 
-__all__ = ["BaseMixture", "ClusteringMixin"]
-
-Floats: TypeAlias = NDArray[np.floating]
-Labels: TypeAlias = NDArray[np.int64]
-
-
-class ClusteringMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin):
-    """A density that rows can be clustered and transformed by."""
-
-    @abstractmethod
-    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Estimate the parameters from rows."""
-
-    @abstractmethod
-    def predict(self, X: ArrayLike) -> Labels:
-        """Assign each row to its most probable component."""
-
-    @abstractmethod
-    def predict_proba(self, X: ArrayLike) -> Floats:
-        """Compute each component's posterior probability for each row."""
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def transform(self, X: ArrayLike) -> Floats:
-        """Represent rows by their posterior probabilities; see `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        resp : ndarray of shape (n_samples, n_components), of the dtype of X
-        """
-        return self.predict_proba(X)
-
-    def fit_predict(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> Labels:
-        """Fit, and assign each row to its most probable component.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int64
-            Those of ``fit(X).predict(X)``.
-        """
-        return self.fit(X, y, sample_weight=sample_weight).predict(X)
-
-    def fit_transform(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> Floats:
-        """Fit, and return the rows' posterior probabilities.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        resp : ndarray of shape (n_samples, n_components)
-        """
-        return self.fit(X, y, sample_weight=sample_weight).transform(X)
+__all__ = ["BaseMixture"]
 
 
 class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimator):
@@ -120,41 +47,41 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
     def _n_features_out(self) -> int:
         return int(self.weights_.shape[0])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # The record as a plain tuple: readers that trust no foreign types (skops) read it, too.
+        state = dict(super().__getstate__())
+        if "_record" in state:
+            state["_record"] = state["_record"].as_plain()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "_record" in state:
+            state = state | {"_record": FitRecord.from_plain(state["_record"])}
+        super().__setstate__(state)
+
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        rows: Floats = validate_data(
+            self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+        )
         return rows
 
     def _evaluate(
         self, X: Floats, make: Callable[..., Scores], ask: Callable[[Scores], Task[Any, Any]]
-    ) -> tuple[Any, float]:
+    ) -> tuple[Any, Any]:
         """Ask for something of rows that are scored by what ``make(self, family, theta)`` returns.
 
-        Returns
-        -------
-        answer : Any
-            What the task ``ask(scorer)`` makes of all rows.
-        offset : float
-            What to add to log densities for the user's units, in nats.
+        See `evaluate`.
         """
         family, kind = make_family(self), self._kind
-        theta, n_features = kind.read(self, family), X.shape[1]
-        weights = np.asarray(self.weights_, dtype=np.float64)
-        # About one of the means: where all agree, the origin is theirs to the last bit.
-        means = theta.components.means
-        if n_features != means.shape[1]:  # attributes set by hand come without n_features_in_
+        theta = kind.read(self, family)
+        n_features = theta.components.means.shape[1]
+        if X.shape[1] != n_features:  # attributes set by hand come without n_features_in_
             raise ValueError(
-                f"X has {n_features} features, but {type(self).__name__} is expecting "
-                f"{means.shape[1]} features as input"
+                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
+                f"{n_features} features as input"
             )
-        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
-        scale = family.typical_scale(weights, theta.components)
-        scorer = make(self, family, kind.to_table(family, theta, origin, scale))
-        n_products = family.n_products(n_features)
-        plan = plan_tiles(len(X), n_features, len(weights), n_products, self.block_size)
-        with Threads(count_threads(self.n_jobs)) as threads:
-            answer = threads.fold(ask(scorer), Table(X, None, origin, scale), plan)
-        return answer, -float(np.log(scale).sum())
+        return evaluate(self, kind, family, theta, X, make, ask)
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """Compute the log density of each row.
@@ -272,6 +199,66 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         drawn = self._kind.draw(family, theta, labels, rng)
         rows = _narrow(drawn, dtype if dtype == np.float32 else np.dtype(np.float64))
         return as_frames(self, rows, labels) if as_frame else (rows, labels)
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Floats:
+        """Fill missing cells (NaN) with what the mixture says of them, given the seen ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Missing cells are NaN. Rows may have any of them missing, or all.
+        method : {'mean', 'draw', 'mode'}, default='mean'
+            What is put there:
+
+            - 'mean': the conditional mean, over all components: the best guess by squared error;
+            - 'draw': a draw from the conditional mixture. It keeps spreads and correlations,
+              which means narrow, and several draws tell how uncertain a cell is;
+            - 'mode': the conditional mean of the most probable component. Where clusters lie
+              apart, it does not fall between them.
+        n_draws : int, default=1
+            Number of tables that are drawn.
+        parameters : {'fixed', 'bootstrap', 'posterior'}, default='fixed'
+            Whose draws they are:
+
+            - 'fixed': those of the fitted weights, means and covariances, which are taken for
+              certain. Intervals from such draws are too narrow;
+            - 'bootstrap': for each draw the mixture is fitted anew, to the rows of `X` with
+              random weights (Newton & Raftery 1994), from their responsibilities. `X` is then
+              the table of the fit;
+            - 'posterior': each draw has parameters of its own from the posterior. Of
+              `VariationalGaussianMixture` only.
+        random_state : int or RandomState instance, default=None
+            None goes on with the generator that `sample` draws from, too.
+
+        Returns
+        -------
+        filled : ndarray of shape (n_samples, n_features), of the dtype of X
+            Or of shape (n_draws, n_samples, n_features) if `n_draws` is more than 1. Seen cells
+            are unchanged.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, and for several draws, or parameters that are
+            not fixed, with another method than 'draw'.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skem import EMGaussianMixture
+        >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan]])
+        >>> EMGaussianMixture().fit(X).impute(X).round(1)[3]
+        array([4. , 7.9])
+        """
+        return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
 
     def n_parameters(self) -> int:
         """Count the free parameters of weights, means and covariances.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from skem.families import (
     StickBreakingWeights,
     Sticks,
     VariationalWeights,
+    draw_components,
     empirical_scale,
     given_scale,
     make_prior,
@@ -26,8 +28,17 @@ from skem.families import (
     sample_predictive,
     user_scale,
 )
-from skem.inference import MixturePosterior, Passes, Run, Tree, VariationalRule, batch_em_merging
-from skem.mixture._problem import FitProblem, Outcome, narrow
+from skem.inference import (
+    MixtureParameters,
+    MixturePosterior,
+    Passes,
+    Run,
+    Tree,
+    VariationalRule,
+    batch_em_merging,
+)
+from skem.mixture._held import warn_of_held
+from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
 from skem.mixture._protocols import VariationalSettings
 from skem.mixture._reading import check_complete, fitted_components, make_family
 from skem.mixture._record import ElboTerms, FitRecord
@@ -155,6 +166,20 @@ class VariationalKind:
         """Draw rows from the predictive densities."""
         return sample_predictive(family, theta.posterior, theta.components, labels, rng)
 
+    @property
+    def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
+        """Draw from the posterior."""
+        return {"posterior": self.draw_parameters}
+
+    def draw_parameters(
+        self, estimator: VariationalSettings, family: GaussianFamily, rng: np.random.RandomState
+    ) -> MixtureParameters:
+        """Draw weights, means and precisions."""
+        theta = self.read(estimator, family)
+        weights = self.weights(estimator).draw(theta.weights, rng)
+        components = draw_components(family, theta.posterior, theta.components, rng)
+        return MixtureParameters(weights, components)
+
     def attributes(self, problem: FitProblem, theta: MixturePosterior) -> dict[str, Any]:
         """Return the posterior and the prior in the user's units."""
         family, rule, units = problem.family, problem.rule, problem.units
@@ -256,10 +281,21 @@ class VariationalKind:
         return narrow(attributes, estimator.means_.dtype)
 
     def diagnose(
-        self, estimator: VariationalSettings, problem: FitProblem, theta: MixturePosterior
+        self,
+        estimator: VariationalSettings,
+        problem: FitProblem,
+        theta: MixturePosterior,
+        n_rows: float,
     ) -> list[str]:
-        """Find nothing: a component without rows has its prior, and none can collapse."""
-        return []
+        """Name components at the floor; one without rows has its prior, and none can collapse."""
+        return warn_of_held(
+            problem.family,
+            problem.rule.weights.expected(theta.weights),
+            theta.components,
+            n_rows,
+            problem.units,
+            column_names(estimator, problem),
+        )
 
 
 VARIATIONAL = VariationalKind()
@@ -295,7 +331,7 @@ def _make_prior(
 
 
 def _log_scale(problem: FitProblem) -> float:
-    return float(np.log(problem.units.scale).sum())
+    return float((problem.table.seen_share * np.log(problem.units.scale)).sum())
 
 
 def _outcome(

@@ -87,8 +87,8 @@ def bootstrap_likelihood_ratio(
 
     The likelihood ratio of mixtures has no chi-squared distribution, since under K components
     the parameters of one more are at the edge of their space or not identified. So its
-    distribution is found by simulation: tables of as many rows are drawn from the fit with K
-    components, and both mixtures are fitted to each.
+    distribution is found by simulation: tables of as many rows, with the same cells missing, are
+    drawn from the fit with K components, and both mixtures are fitted to each.
 
     Parameters
     ----------
@@ -167,13 +167,19 @@ def bootstrap_likelihood_ratio(
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
 
     def replicate(rng: np.random.RandomState, n_threads: int) -> float:
-        table, _ = null.sample(len(rows), random_state=rng)
+        table = _draw_table(null, rows, rng)
         return ratio(table, n_jobs=n_threads, random_state=rng.randint(2**31 - 1))[0]
 
     size = iteration_size(rows, k)
     replicates = np.array(_repeat(replicate, n_bootstrap, random_state, n_jobs, size))
     as_large = int(np.count_nonzero(replicates >= statistic))
     return LikelihoodRatioTest(statistic, (1 + as_large) / (1 + len(replicates)), replicates)
+
+
+def _draw_table(mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState) -> Floats:
+    """Draw a table with the missing cells of ``X``."""
+    drawn, _ = mixture.sample(len(X), random_state=rng)
+    return np.where(np.isnan(X), np.nan, drawn).astype(drawn.dtype, copy=False)
 
 
 def _nonparametric(
@@ -195,7 +201,7 @@ def _parametric(
     mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState
 ) -> tuple[Floats, None]:
     """Draw a table from the mixture."""
-    return mixture.sample(len(X), random_state=rng)[0], None
+    return _draw_table(mixture, X, rng), None
 
 
 _METHODS: dict[str, Callable[..., tuple[Floats, Array | None]]] = {
@@ -234,7 +240,8 @@ default='weighted_likelihood'
           same sum (Newton & Raftery 1994); none is ever left out, so components rarely
           collapse (O'Hagan et al. 2019);
         - 'nonparametric': rows drawn with replacement (Efron 1979);
-        - 'parametric': rows drawn from the fitted mixture, which trusts the model.
+        - 'parametric': rows drawn from the fitted mixture, with the missing cells of `X`, which
+          trusts the model.
     n_bootstrap : int, default=199
         Number of tables.
     random_state : int, RandomState instance or None, default=None
@@ -326,7 +333,7 @@ def _check(
     check_parameters(owner, given, _COMMON)
     name, parameters = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, parameters, estimator._allowed)
-    rows: Floats = check_array(X, dtype=float_dtypes(X))
+    rows: Floats = check_array(X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
     return rows
 
 

@@ -33,6 +33,7 @@ from skem.mixture._chosen import Chosen
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
     COLUMNS,
+    NOT_FITTED,
     Columns,
     Grid,
     Outcome,
@@ -42,6 +43,7 @@ from skem.mixture._grid import (
     describe_set_aside,
     make_cells,
     rank,
+    say_alone,
     set_aside,
     tabulate,
     unwatched,
@@ -56,7 +58,7 @@ Warned: TypeAlias = tuple[type[Warning], str]
 
 _FOLDS = 5
 # Parameters that all fits have as they are here.
-_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration")
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -65,6 +67,11 @@ _splits = Allowed(
     ),
     "a splitter, an iterable of splits",
 )
+
+
+def _count(rows: Floats, weights: NDArray[np.float64] | None) -> int:
+    """Count the rows of positive weight."""
+    return len(rows) if weights is None else int(np.count_nonzero(weights))
 
 
 @fill_docstring(ENTRIES)
@@ -76,6 +83,9 @@ class GaussianMixtureIC(Chosen):
     with the fourteen models of Celeux & Govaert (1995).
 
     Read more in the :ref:`user guide <choice>`.
+
+    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+    :ref:`missing`.
 
     Parameters
     ----------
@@ -119,6 +129,10 @@ default='hierarchical'
         Number of threads; see `EMGaussianMixture`. They share the fits where an iteration takes
         long enough for it. Every bit of the result but ``fit_time`` is the same for each number.
 
+    resolution : 'auto', None or array-like of shape (n_features,), default='auto'
+        As in `EMGaussianMixture`. Without it (None) a column of few values, as a year or a count,
+        lets components collapse, and no number of components but one can be chosen.
+
     verbose : int, default=0
         1 prints a line for each fit that has ended, 2 also its time. scikit-learn's callbacks
         (1.9 and later) see each fit as a task.
@@ -133,16 +147,18 @@ default='hierarchical'
         - ``log_likelihood``: of all rows, in nats;
         - ``n_parameters``: number of free parameters;
         - ``converged``, ``n_iter``, ``fit_time`` in seconds;
-        - ``collapsed``: whether a component collapsed onto too few distinct rows, so that the
-          likelihood says more of `reg_covar` than of the rows;
+        - ``collapsed``: whether a component is held up by `reg_covar` alone, or has fewer rows
+          than determine its covariance, so that the likelihood can't be compared; also where all
+          rows determine no such covariances, and there was no fit;
+        - ``crowded``: whether there are fewer than 5 rows for each of several components;
         - ``warnings``: what the fit warned of, one in each line;
-        - ``error``: why the fit failed, empty where it did not;
+        - ``error``: why the fit failed or was not made, empty where it was;
         - for ``criterion='cv'``: ``split0_test_score`` and so on, the mean log density of the
           rows left out in nats per unit of weight; ``mean_test_score`` and
           ``std_test_score``, their mean and standard deviation, weighted by those rows' weight;
         - ``rank``: 1 for the best by the criterion.
 
-        By 'bic', 'icl' and 'aic' fits with a collapsed component rank after all others; failed
+        By 'bic', 'icl' and 'aic' collapsed and crowded fits rank after all others; failed
         ones come last.
 
     best_estimator_ : EMGaussianMixture
@@ -218,6 +234,7 @@ default='hierarchical'
         init_params: str = "hierarchical",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
+        resolution: str | ArrayLike | None = "auto",
         verbose: int = 0,
     ) -> None:
         self.n_components = n_components
@@ -233,6 +250,7 @@ default='hierarchical'
         self.init_params = init_params
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.resolution = resolution
         self.verbose = verbose
 
     @with_callbacks
@@ -249,6 +267,7 @@ default='hierarchical'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            Each column has a value.
         y : Ignored
             Only handed to callbacks and to a splitter.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -271,17 +290,27 @@ default='hierarchical'
         FitFailedWarning
             If some of the fits failed: which, and why.
         ConvergenceWarning
-            What the best fit warns of; and if fits with a collapsed component were set aside:
-            which.
+            What the best fit warns of; which fits were set aside, because a component collapsed
+            or rows are too few; and if of all numbers of components that were asked for only one
+            component could be used.
         """
         for category, message in self._search(X, y, sample_weight, groups, unwatched):
             warnings.warn(message, category, stacklevel=2 + FRAMES)
         return self
 
     @with_callbacks
-    def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None, watch: Watch) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing."""
-        self._search(X, None, sample_weight, None, watch)
+    def _fit(
+        self,
+        X: ArrayLike,
+        sample_weight: ArrayLike | None,
+        watch: Watch,
+        names: Sequence[str] | None = None,
+    ) -> Self:
+        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing.
+
+        ``names`` are those of the columns, where X has none.
+        """
+        self._search(X, None, sample_weight, None, watch, names)
         return self
 
     def _search(
@@ -291,6 +320,7 @@ default='hierarchical'
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         watch: Watch,
+        names: Sequence[str] | None = None,
     ) -> list[Warned]:
         """Fit, choose and publish; return what to warn of."""
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
@@ -299,7 +329,7 @@ default='hierarchical'
                 f"groups are for the folds of criterion='cv', but got criterion="
                 f"{self.criterion!r}: set criterion='cv', or leave groups out"
             )
-        rows = validate_data(self, X, dtype=float_dtypes(X))
+        rows = validate_data(self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -311,13 +341,15 @@ default='hierarchical'
         n_fits = len(cells) * (1 + len(folds))
         metadata = None if weights is None else {"sample_weight": weights}
         task = root_task(self, n_fits, sequential=False, X=rows, y=y, metadata=metadata)
-        grid = Grid(cells, parameters, self.n_jobs, GridProgress(self.verbose, n_fits, task))
+        names = getattr(self, "feature_names_in_", names)
+        progress = GridProgress(self.verbose, n_fits, task)
+        grid = Grid(cells, parameters, self.n_jobs, progress, names)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
-        results = tabulate(cells, outcomes, rows.shape[1])
+        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1])
         if self.criterion == "cv":
             columns, errors = cross_validate(grid, rows, weights, folds)
             results |= columns
@@ -353,9 +385,13 @@ default='hierarchical'
         self.n_iter_ = int(results["n_iter"][best])
         self.best_params_ = grid.cells[best]._asdict()
         said: list[Warned] = []
-        if failed.any():
-            said.append((FitFailedWarning, describe_failures(results, failed)))
-        if aside.any() and not aside[best]:
+        left_out = np.array([text.startswith(NOT_FITTED) for text in results["error"]])
+        if (failed & ~left_out).any():
+            said.append((FitFailedWarning, describe_failures(results, failed & ~left_out)))
+        alone = say_alone(results)
+        if alone:
+            said.append((ConvergenceWarning, alone))
+        elif aside.any() and not aside[best]:
             words = describe_set_aside(results, aside, self.criterion)
             said.append((ConvergenceWarning, words))
         if not self.refit:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._callbacks import CallbackSupportMixin
 from skem._parameters import float_dtypes
-from skem.mixture._base import ClusteringMixin, Floats, Labels
+from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import Columns
 from skem.mixture._summary import MixtureSummary, count
@@ -41,7 +41,9 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
                 "refit=True and fit again"
             )
         if X is not None:
-            validate_data(self, X, reset=False, dtype=float_dtypes(X))
+            validate_data(
+                self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+            )
         return self.best_estimator_
 
     def summary(self) -> MixtureSummary:
@@ -137,3 +139,31 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """
         best = self._best()
         return best.sample(n_samples, random_state=random_state, as_frame=as_frame)
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Floats:
+        """Fill missing cells (NaN) by the best fit; see `EMGaussianMixture.impute`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        method : {'mean', 'draw', 'mode'}, default='mean'
+        n_draws : int, default=1
+        parameters : {'fixed', 'bootstrap'}, default='fixed'
+            The choice of the model is taken for certain by both.
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        filled : ndarray of shape (n_samples, n_features), or (n_draws, n_samples, n_features)
+        """
+        return self._best(X).impute(
+            X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
+        )

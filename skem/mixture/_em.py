@@ -40,6 +40,9 @@ class EMGaussianMixture(FromParameters, BaseMixture):
 
     Read more in the :ref:`user guide <em>`.
 
+    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+    :ref:`missing`.
+
     Parameters
     ----------
     n_components : int, default=1
@@ -175,6 +178,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         gain of plain iterations, once an extrapolated one, too, gains less. With hard assignments
         there is nothing to extrapolate: an error.
 
+    {resolution}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -207,6 +212,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {lower_bounds_}
 
+    {resolution_}
+
     {n_features_in_}
 
     {feature_names_in_}
@@ -218,8 +225,9 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     Notes
     -----
     A component that loses all its rows keeps its last mean and covariance with a weight of zero;
-    one that collapses onto too few distinct rows is held up by `reg_covar`. Both are named in a
-    `ConvergenceWarning`. With ``reg_covar=0`` a singular covariance is an error.
+    one that collapses, on rows that no recorded step explains, or on too few rows, is held up by
+    `reg_covar`. Both are named in a `ConvergenceWarning`. With ``reg_covar=0`` a singular
+    covariance is an error.
 
     A fit numbers components by decreasing weight. Where a start is given that has an order
     (`weights_init`, `means_init`, `precisions_init`, responsibilities, `warm_start`), they keep
@@ -293,6 +301,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -319,6 +328,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
+        self.resolution = resolution
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -327,7 +337,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            At least as many rows of positive weight as components.
+            At least as many rows of positive weight as components, and a value in each column.
         y : Ignored
             Only handed to callbacks.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -346,8 +356,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Warns
         -----
         ConvergenceWarning
-            If no restart converged, a component emptied or collapsed, or a column is constant
-            ('spherical': all are).
+            If no restart converged, a component emptied or collapsed, a column is constant
+            ('spherical': all are), or no row has values in both of two columns.
         """
         fit(POINT, self, X, y, sample_weight)
         return self

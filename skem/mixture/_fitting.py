@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import joblib
@@ -20,7 +21,15 @@ from skem._parameters import (
     check_shape,
     float_dtypes,
 )
-from skem.engine import Table, Threads, TilePlan, count_threads, plan_tiles
+from skem.engine import (
+    GappyTable,
+    Table,
+    Threads,
+    TilePlan,
+    count_threads,
+    make_table,
+    plan_tiles,
+)
 from skem.families import GaussianFamily
 from skem.inference import (
     SEARCH,
@@ -33,6 +42,9 @@ from skem.inference import (
     Tree,
     find_start,
 )
+from skem.inference.rules import with_floor
+from skem.mixture._floor import find_floor, measure_steps
+from skem.mixture._gaps import never_together, single_gaussian
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
@@ -66,7 +78,9 @@ def check(
             f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
-    rows = validate_data(estimator, X, reset=reset, dtype=float_dtypes(X))
+    rows = validate_data(
+        estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
+    )
     return rows, check_sample_weight(sample_weight, len(rows))
 
 
@@ -89,13 +103,22 @@ def make_problem(
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
     family = make_family(estimator)
-    units = state.units if state else measure(X, weights, family)
-    table = Table(X, weights, units.origin, units.scale)
+    names = getattr(estimator, "feature_names_in_", None)
+    units = state.units if state else measure(X, weights, family, names)
+    table = make_table(X, weights, units.origin, units.scale)
+    if isinstance(table, GappyTable):
+        family = family.with_gaps(single_gaussian(family, table))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
-        rule = kind.rule(estimator, family, Passes(table, plan, alone), units, prior)
-    return FitProblem(family, rule, units, table, plan)
+        passes = Passes(table, plan, alone)
+        rule = kind.rule(estimator, family, passes, units, prior)
+        if not state:
+            steps = measure_steps(estimator.resolution, X, weights, units)
+            floor = find_floor(steps, family, rule, passes, units)
+            units = units._replace(steps=steps, floor=floor)
+    family = replace(family, floor=units.floor)
+    return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
 
 
 def _plan(estimator: MixtureSettings, family: GaussianFamily, table: Table) -> TilePlan:
@@ -181,7 +204,9 @@ def _fit(
     sampler = np.random.RandomState(rng.randint(2**31 - 1))
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
-    messages = diagnose(kind, estimator, problem, run.theta)
+    messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
+    names = getattr(estimator, "feature_names_in_", None)
+    messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
@@ -205,6 +230,7 @@ def _fitted_attributes(
         "n_iter_": run.n_iter,
         "lower_bound_": kind.bound(problem, run.bound),
         "lower_bounds_": [kind.bound(problem, bound) for bound in run.bounds],
+        "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
             estimator.covariance_type,
@@ -284,8 +310,8 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, table.n_rows, k)
-        how = Start(method, k, rng, table, units.origin, units.column_scale)
+            method = _check_responsibilities(method, len(table.X), k)
+        how = Start(method, k, rng, table, units.origin, units.column_scale, problem.family.fill)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
     return result
@@ -336,8 +362,10 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     return narrowed
 
 
-def diagnose(kind: Kind, estimator: MixtureSettings, problem: FitProblem, theta: Any) -> list[str]:
-    """Return what the user should be warned of."""
+def diagnose(
+    kind: Kind, estimator: MixtureSettings, problem: FitProblem, theta: Any, n_rows: float
+) -> list[str]:
+    """Return what the user should be warned of, after so many rows were seen."""
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
@@ -346,4 +374,4 @@ def diagnose(kind: Kind, estimator: MixtureSettings, problem: FitProblem, theta:
             f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
-    return messages + kind.diagnose(estimator, problem, theta)
+    return messages + kind.diagnose(estimator, problem, theta, n_rows)

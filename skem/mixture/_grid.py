@@ -16,12 +16,14 @@ from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import grow_tree
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
+from skem.mixture._gaps import fill_table
 from skem.mixture._point import POINT
 from skem.mixture._progress import GridProgress
 
 __all__ = [
     "COLUMNS",
     "MODELS",
+    "NOT_FITTED",
     "Cell",
     "Columns",
     "Grid",
@@ -34,6 +36,7 @@ __all__ = [
     "iteration_size",
     "make_cells",
     "rank",
+    "say_alone",
     "set_aside",
     "tabulate",
     "unwatched",
@@ -53,6 +56,11 @@ _MODELS_OF_ONE = ("EII", "VII")
 
 # By criterion, the column that it is in.
 COLUMNS = {"bic": "bic", "icl": "icl", "aic": "aic", "cv": "mean_test_score"}
+
+# What the error of a cell begins with that was not worth a fit.
+NOT_FITTED = "not fitted"
+# With fewer rows than these for each component a criterion says nothing of their number.
+_ROWS_OF_A_COMPONENT = 5
 
 # Where kernels take about twice as long as the Python around them.
 _WORTH_A_THREAD = 3e6
@@ -77,7 +85,7 @@ class Outcome(NamedTuple):
     warnings : list of str
         What the fit warned of.
     error : str
-        Why it failed; empty where it did not.
+        Why it failed, or was not fitted; empty where it was.
     seconds : float
         Time that the fit took.
     """
@@ -123,12 +131,15 @@ class Grid:
         Number of threads. Every bit of the outcomes is the same for each number, time apart.
     progress : GridProgress
         Told of every fit.
+    names : sequence of str, default=None
+        Of the columns, for what fits warn of.
     """
 
     cells: Sequence[Cell]
     parameters: dict[str, Any]
     n_jobs: int | None
     progress: GridProgress
+    names: Sequence[str] | None = None
 
     def fit(
         self,
@@ -158,16 +169,29 @@ class Grid:
         """
         parameters = dict(self.parameters)
         if parameters["init_params"] == "hierarchical":
-            parameters["init_params"] = grow_tree(X, weights)
+            parameters["init_params"] = grow_tree(fill_table(X, weights), weights)
         done: list[Cell] = []
+        n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
+        hopeless = [_say_hopeless(cell, n_rows, X.shape[1]) for cell in self.cells]
+        if all(hopeless):
+            # A choice has to come to something.
+            fewest = min(cell.n_components for cell in self.cells)
+            hopeless = [
+                "" if cell.n_components == fewest else reason
+                for cell, reason in zip(self.cells, hopeless, strict=True)
+            ]
 
         def fit(number: int, n_threads: int) -> Outcome:
             cell = self.cells[number]
-            mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
-            task = self.progress.begin()
-            outcome = _attempt(mixture, X, weights, judge)
             what = f"{cell.covariance_type} with {cell.n_components}{where}"
-            self.progress.end(task, what, outcome.mixture, outcome.error, outcome.seconds)
+            task = self.progress.begin()
+            if hopeless[number]:
+                self.progress.end(task, what, None, hopeless[number], 0.0)
+                return Outcome(None, {}, [], hopeless[number], 0.0)
+            mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
+            outcome = _attempt(mixture, X, weights, judge, self.names)
+            state = f"failed: {outcome.error}" if outcome.error else "done"
+            self.progress.end(task, what, outcome.mixture, state, outcome.seconds)
             done.append(cell)
             watch(len(done), cell)
             return outcome
@@ -207,10 +231,21 @@ def iteration_size(X: Floats, n_components: float) -> float:
     return n_rows * n_components * (50.0 + 0.5 * n_features**2)
 
 
-def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge: Judge) -> Outcome:
+def _attempt(
+    mixture: EMGaussianMixture,
+    X: Floats,
+    weights: Array | None,
+    judge: Judge,
+    names: Sequence[str] | None,
+) -> Outcome:
     begin = perf_counter()
     try:
+        if names is not None:
+            mixture.feature_names_in_ = np.asarray(names, dtype=object)
         said = fit_quietly(mixture, POINT, X, weights)
+        if names is not None:
+            # Rows without names follow.
+            del mixture.feature_names_in_
         seconds = perf_counter() - begin
         values = judge(mixture)
         if not np.isfinite(list(values.values())).all():
@@ -220,7 +255,21 @@ def _attempt(mixture: EMGaussianMixture, X: Floats, weights: Array | None, judge
     return Outcome(mixture, values, said, "", seconds)
 
 
-def tabulate(cells: Sequence[Cell], outcomes: Sequence[Outcome], n_features: int) -> Columns:
+def _say_hopeless(cell: Cell, n_rows: int, n_features: int) -> str:
+    """Say why there is no point in fitting a cell; nothing if there is."""
+    name, k = cell
+    needed = GAUSSIAN_FAMILIES[name](0.0).least_rows(k, n_features)
+    if n_rows >= needed or k > n_rows:
+        return ""  # the fit itself says of the latter that it is an error
+    return (
+        f"{NOT_FITTED}: {n_rows} rows do not determine the covariances of {k} component(s) in "
+        f"{n_features} columns"
+    )
+
+
+def tabulate(
+    cells: Sequence[Cell], outcomes: Sequence[Outcome], n_rows: int, n_features: int
+) -> Columns:
     """Put outcomes judged by all criteria in columns."""
     types, numbers = zip(*cells, strict=True)
     mixtures = [outcome.mixture for outcome in outcomes]
@@ -237,7 +286,11 @@ def tabulate(cells: Sequence[Cell], outcomes: Sequence[Outcome], n_features: int
         ],
         "converged": [mixture is not None and mixture.converged_ for mixture in mixtures],
         "n_iter": [0 if mixture is None else mixture.n_iter_ for mixture in mixtures],
-        "collapsed": [any("collapsed" in text for text in o.warnings) for o in outcomes],
+        "collapsed": [
+            o.error.startswith(NOT_FITTED) or any("collapsed" in text for text in o.warnings)
+            for o in outcomes
+        ],
+        "crowded": [1 < k > n_rows // _ROWS_OF_A_COMPONENT for k in numbers],
         "fit_time": [outcome.seconds for outcome in outcomes],
         "warnings": ["\n".join(outcome.warnings) for outcome in outcomes],
         "error": [outcome.error for outcome in outcomes],
@@ -285,8 +338,8 @@ def cross_validate(
 
 def set_aside(results: Columns, criterion: str) -> NDArray[np.bool_]:
     """Say which fits rank after all others: their criterion has no limit, unless held out."""
-    aside: NDArray[np.bool_] = results["collapsed"] & (criterion != "cv")
-    return aside
+    aside: NDArray[np.bool_] = results["collapsed"] | results["crowded"]
+    return aside & (criterion != "cv")
 
 
 def rank(losses: Array, aside: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -311,15 +364,42 @@ def describe_failures(results: Columns, failed: NDArray[np.bool_]) -> str:
 
 
 def describe_set_aside(results: Columns, aside: NDArray[np.bool_], criterion: str) -> str:
-    """Name the cells that rank after all others, and say why."""
-    cells = ", ".join(_name(results, index) for index in np.flatnonzero(aside))
+    """Name the cells that rank after all others, by why."""
+    causes = {
+        f"{criterion.upper()} says more of reg_covar than of the rows, for a component collapsed "
+        "(increase reg_covar to have them compared)": results["collapsed"],
+        f"there are fewer than {_ROWS_OF_A_COMPONENT} rows for each component": (
+            results["crowded"] & ~results["collapsed"]
+        ),
+    }
+    listed = "; ".join(
+        f"{', '.join(_name(results, index) for index in np.flatnonzero(aside & which))}: {cause}"
+        for cause, which in causes.items()
+        if (aside & which).any()
+    )
     return (
-        f"{aside.sum()} of {len(aside)} fits rank after all others, because a component collapsed "
-        f"onto too few distinct rows and {criterion.upper()} says more of reg_covar than of the "
-        f"rows. Covariance types and numbers of components: {cells}. To have them compared, "
-        "increase reg_covar or set criterion='cv'."
+        f"{aside.sum()} of {len(aside)} fits rank after all others. Covariance types and numbers "
+        f"of components: {listed}. With criterion='cv' none is set aside."
     )
 
 
 def _name(results: Columns, index: np.intp) -> str:
     return f"{results['covariance_type'][index]} with {results['n_components'][index]}"
+
+
+def say_alone(results: Columns) -> str:
+    """Say why there is no choice but one component, where more were asked for."""
+    several = results["n_components"] > 1
+    usable = ~results["collapsed"] & ~results["crowded"] & (results["error"] == "")
+    if not several.any() or not (~several).any() or (usable & several).any():
+        return ""
+    causes = [
+        error or text
+        for error, text in zip(results["error"][several], results["warnings"][several], strict=True)
+    ]
+    collapsed = [line for cause in causes for line in cause.splitlines() if "collapsed" in line]
+    return (
+        "There was no choice but one component: every fit of more has collapsed, failed, was not "
+        f"worth fitting or has fewer than {_ROWS_OF_A_COMPONENT} rows for each component. The "
+        f"first: {(collapsed or causes)[0] or 'too few rows'}"
+    )

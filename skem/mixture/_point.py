@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +28,8 @@ from skem.inference import (
     batch_em,
     joint_scorer,
 )
-from skem.mixture._problem import FitProblem, Outcome
+from skem.mixture._held import describe_held
+from skem.mixture._problem import FitProblem, Outcome, column_names
 from skem.mixture._protocols import FittedMixture, PointSettings
 from skem.mixture._reading import fitted_components, make_family
 from skem.mixture._record import FitRecord
@@ -46,6 +49,8 @@ class PointKind:
     """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "EM"
+    # A point has no posterior.
+    parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
     loop = staticmethod(batch_em)
 
     def rule(
@@ -143,7 +148,8 @@ class PointKind:
         log_scale = np.log(problem.units.scale)
         k, prior = problem.plan.n_components, problem.rule.prior
         jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
-        return bound - float(log_scale.sum()) - jacobian / problem.table.total_weight
+        seen = float((problem.table.seen_share * log_scale).sum())
+        return bound - seen - jacobian / problem.table.total_weight
 
     def outcome(self, problem: FitProblem, run: Run[MixtureParameters]) -> Outcome:
         """Return nothing: parameters say it all."""
@@ -169,7 +175,11 @@ class PointKind:
         return record._replace(statistics=family.expected(theta.weights, theta.components))
 
     def diagnose(
-        self, estimator: PointSettings, problem: FitProblem, theta: MixtureParameters
+        self,
+        estimator: PointSettings,
+        problem: FitProblem,
+        theta: MixtureParameters,
+        n_rows: float,
     ) -> list[str]:
         """Name components that emptied or collapsed."""
         messages = []
@@ -180,15 +190,15 @@ class PointKind:
                 "zero and their means and covariances are the last they had. Decrease n_components "
                 "or try other init_params."
             )
-        collapsed = np.flatnonzero(problem.family.collapsed(theta.weights, theta.components))
-        if len(collapsed):
-            messages.append(
-                f"Component(s) {collapsed.tolist()} collapsed onto too few distinct rows: their "
-                f"covariances are held up by reg_covar={estimator.reg_covar:g} alone, and "
-                "the likelihood owes much to them. Decrease n_components, increase reg_covar, or "
-                "use a simpler covariance_type."
-            )
-        return messages
+        return messages + describe_held(
+            problem.family,
+            problem.rule.prior,
+            theta.weights,
+            theta.components,
+            n_rows,
+            problem.units,
+            column_names(estimator, problem),
+        )
 
 
 POINT = PointKind()

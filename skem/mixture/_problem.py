@@ -23,7 +23,7 @@ from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
 from skem.mixture._units import Units
 
-__all__ = ["EstimatorKind", "FitProblem", "Outcome", "narrow"]
+__all__ = ["EstimatorKind", "FitProblem", "Outcome", "column_names", "narrow"]
 
 Array: TypeAlias = NDArray[np.float64]
 Settings = TypeVar("Settings", bound=MixtureSettings, contravariant=True)
@@ -100,8 +100,16 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
     def resume_point(self, estimator: Settings) -> FitRecord | None:
         """Say where stepwise fitting stands, statistics included; None before any fit."""
 
-    def diagnose(self, estimator: Settings, problem: FitProblem, theta: Theta) -> list[str]:
-        """Return what the user should be warned of."""
+    def diagnose(
+        self, estimator: Settings, problem: FitProblem, theta: Theta, n_rows: float
+    ) -> list[str]:
+        """Return what the user should be warned of, after so many rows were seen."""
+
+
+def column_names(estimator: MixtureSettings, problem: FitProblem) -> list[object]:
+    """Return the names of the columns, or their numbers."""
+    given = getattr(estimator, "feature_names_in_", None)
+    return list(range(problem.table.n_features)) if given is None else list(given)
 
 
 def narrow(values: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:

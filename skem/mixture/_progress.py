@@ -66,11 +66,10 @@ class GridProgress:
         """Begin a fit, in any thread."""
         return self.task.subtask("fit", number=next(self._begun))
 
-    def end(self, task: Task, what: str, mixture: object, error: str, seconds: float) -> None:
-        """Tell that a fit has ended; ``mixture`` is None and ``error`` says why, if it failed."""
+    def end(self, task: Task, what: str, mixture: object, state: str, seconds: float) -> None:
+        """Tell that a fit has ended, and how; ``mixture`` is None if it failed."""
         task.end(lambda: None if mixture is None else {"best_estimator_": mixture})
         done = next(self._done)
         if self.verbose:
             detail = f", {seconds:.2f} s" if self.verbose > 1 else ""
-            state = f"failed: {error}" if error else "done"
             print(f"[{done:{len(str(self.n_fits))}}/{self.n_fits}] {what}: {state}{detail}")

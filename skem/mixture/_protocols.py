@@ -52,6 +52,7 @@ class MixtureSettings(FittedMixture, Protocol):
     block_size: int | None
     assignment: Any
     acceleration: str | None
+    resolution: str | ArrayLike | None
 
     mean_prior: ArrayLike | None
     mean_precision_prior: float | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -29,6 +29,13 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 
 class Reader(Protocol[Mixture, Theta]):
     """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
+
+    @property
+    def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
+        """Ways to draw parameters in the user's units, ``draw(estimator, family, rng)``, by name.
+
+        The names are those that `impute` knows.
+        """
 
     def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""

@@ -78,3 +78,13 @@ class FitRecord(NamedTuple):
     warned: tuple[str, ...] = ()
     effective: NDArray[np.bool_] | None = None
     elbo_terms: ElboTerms | None = None
+
+    def as_plain(self) -> tuple[Any, ...]:
+        """Return a tuple of the fields, with the units as one, too."""
+        return tuple(self._replace(units=tuple(self.units)))  # type: ignore[arg-type]
+
+    @classmethod
+    def from_plain(cls, fields: tuple[Any, ...]) -> FitRecord:
+        """Make a record of what `as_plain` returned."""
+        record = cls(*fields)
+        return record._replace(units=Units(*record.units))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from skem.families import GaussianFamily, GaussianStatistics
-from skem.inference import GivenShares, Passes
+from skem.inference import Passes
+from skem.inference.initialisation import OneForAll
 
 __all__ = ["statistics_of_all_rows"]
 
@@ -13,7 +12,6 @@ __all__ = ["statistics_of_all_rows"]
 def statistics_of_all_rows(family: GaussianFamily, passes: Passes) -> GaussianStatistics:
     """Return the statistics of one component that has all rows."""
     one, source = passes.with_components(1), passes.source
-    everything = GivenShares(np.broadcast_to(1.0, (source.n_rows, 1)))
-    stats = one.summarise(family, family.summer(1, source.n_features), everything)
+    stats = one.summarise(family, family.summer(1, source.n_features), OneForAll())
     assert isinstance(stats, GaussianStatistics)
     return stats

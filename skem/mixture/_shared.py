@@ -46,6 +46,7 @@ SHARED_PARAMETERS: dict[str, tuple[Allowed, ...]] = {
     "block_size": (integer(1), none),
     "assignment": (one_of(("soft", "hard")),),
     "acceleration": (one_of(ACCELERATIONS), none),
+    "resolution": (one_of(("auto",)), array, none),
 }
 
 ENTRIES = read_entries("""
@@ -68,6 +69,20 @@ learning_offset : float, default=10.0
 block_size : int, default=None
     Rows that a thread takes at a time, rounded up to a whole number of the engine's groups.
     None: one group. Every bit of the result is the same for each number.
+resolution : 'auto', None or array-like of shape (n_features,), default='auto'
+    The steps that the columns are recorded in (a year, a count, a centimetre), which no
+    component is narrower than, see :ref:`resolution`:
+
+    - 'auto': found in the rows; 0 for a column without steps;
+    - an array: these, in the columns' units; 0 for none;
+    - None: nothing is held. A fit from given parameters is then scikit-learn's.
+
+    Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
+    the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
+    One component is never changed, nor is a mixture of wider ones.
+resolution_ : ndarray of shape (n_features,) or None
+    The steps that covariances were held by, 0 for columns without; None for
+    ``resolution=None``.
 converged_ : bool
     Whether the best start converged.
 n_iter_ : int

@@ -81,8 +81,8 @@ def _step(
         theta = rule.update(family.scale(state.statistics, population), theta)
         bound, outcome = kind.outcome_of_batch(problem, passes, theta, population)
     earlier = estimator.lower_bounds_ if state.steps > 1 else []
-    said = diagnose(kind, estimator, problem, theta)
-    messages = [message for message in said if message not in state.warned]
+    said = diagnose(kind, estimator, problem, theta, state.weight)
+    messages = [text for text in said if _subject(text) not in map(_subject, state.warned)]
     record = state._replace(
         covariance_type=estimator.covariance_type,
         warned=(*state.warned, *messages),
@@ -96,10 +96,16 @@ def _step(
         "n_iter_": state.steps,
         "lower_bound_": bound,
         "lower_bounds_": [*earlier, bound],
+        "resolution_": problem.units.steps,
         **narrow(outcome.attributes, X.dtype),
         "_record": record,
     }
     return attributes, messages
+
+
+def _subject(message: str) -> str:
+    """Return what a message is about, without numbers that change from batch to batch."""
+    return message.partition(": ")[0]
 
 
 def _first_state(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Table, column_moments
+from skem.engine import Table, column_moments, has_gaps, seen_moments
 from skem.families import GaussianFamily, GaussianParameters
 from skem.kernels.rows import FARTHEST
 
@@ -40,23 +40,44 @@ class Units(NamedTuple):
         Standard deviations; 1 for a constant column.
     constant : ndarray of shape (D,), bool
         The constant columns.
+    steps : ndarray of shape (D,) or None
+        Those that columns were recorded in, in their units; 0 for none.
+    floor : ndarray or None
+        What no covariance is narrower than, in the units of the table.
     """
 
     origin: Array
     scale: Array
     column_scale: Array
     constant: NDArray[np.bool_]
+    steps: Array | None = None
+    floor: Array | None = None
 
 
-def measure(X: NDArray[np.floating], weights: Array | None, family: GaussianFamily) -> Units:
-    """Measure the columns.
+def measure(
+    X: NDArray[np.floating],
+    weights: Array | None,
+    family: GaussianFamily,
+    names: NDArray[Any] | None = None,
+) -> Units:
+    """Measure the columns, which errors call by their ``names`` if given.
 
     Raises
     ------
     ValueError
-        If squares of a column's deviations leave the range of X's dtype.
+        If a column has no value, or squares of its deviations leave the range of X's dtype.
     """
-    mean, deviation = column_moments(X, weights)
+    if has_gaps(X):
+        mean, deviation, seen = seen_moments(X, weights)
+        if not seen.all():
+            empty = np.flatnonzero(seen == 0)
+            listed = (empty if names is None else names[empty]).tolist()
+            raise ValueError(
+                f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
+                "zero. Drop them"
+            )
+    else:
+        mean, deviation = column_moments(X, weights)
     least, most = _SPREADS[X.dtype.name]
     bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
     _refuse(bad, deviation, X.dtype)
@@ -73,7 +94,7 @@ def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) ->
         If squares of a column's deviations leave the range of X's dtype, or a value is so far out
         in these units that reading would move it.
     """
-    deviation = column_moments(X, weights)[1]
+    deviation = (seen_moments if has_gaps(X) else column_moments)(X, weights)[1]
     _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype)
     rows = X if weights is None else X[weights > 0]
     ends = np.stack([np.fmin.reduce(rows), np.fmax.reduce(rows)]).astype(np.float64)
@@ -81,7 +102,7 @@ def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) ->
         far = (np.abs(ends - units.origin) / units.scale).max(axis=0)
     farthest = FARTHEST / np.sqrt(X.shape[1])
     if (far > farthest).any():
-        column = int(np.argmax(far))
+        column = int(np.argmax(far > farthest))
         raise ValueError(
             f"Column {column} of X has a value {far[column]:.3g} standard deviations away from "
             f"the mean of the rows that were fitted first, and at most {farthest:.3g} are "

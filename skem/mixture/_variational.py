@@ -40,6 +40,9 @@ class VariationalGaussianMixture(BaseMixture):
 
     Read more in the :ref:`user guide <variational>`.
 
+    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+    :ref:`missing`.
+
     Parameters
     ----------
     n_components : int, default=1
@@ -134,6 +137,8 @@ default='dirichlet_process'
         or damped Anderson acceleration [6]_. See `EMGaussianMixture`. With hard assignments there
         is nothing to extrapolate: an error.
 
+    {resolution}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -184,6 +189,8 @@ default='dirichlet_process'
     effective_n_components_ : int
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
+
+    {resolution_}
 
     {n_features_in_}
 
@@ -268,6 +275,7 @@ default='dirichlet_process'
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
+        resolution: str | ArrayLike | None = "auto",
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -292,6 +300,7 @@ default='dirichlet_process'
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
+        self.resolution = resolution
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -300,7 +309,7 @@ default='dirichlet_process'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            At least as many rows of positive weight as components.
+            At least as many rows of positive weight as components, and a value in each column.
         y : Ignored
             Only handed to callbacks.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -319,7 +328,8 @@ default='dirichlet_process'
         Warns
         -----
         ConvergenceWarning
-            If no restart converged, or a column is constant ('spherical': all are).
+            If no restart converged, a column is constant ('spherical': all are), or no row has
+            values in both of two columns.
         """
         fit(VARIATIONAL, self, X, y, sample_weight)
         return self

@@ -1,6 +1,7 @@
 """How components meet the rows of a tile."""
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
+from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
 from skem.scoring.linear import LinearScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
@@ -11,12 +12,19 @@ from skem.scoring.scorer import (
     normalise,
     responsibilities,
 )
-from skem.scoring.student import FeatureStudentScorer, StudentScorer
+from skem.scoring.student import FeatureStudentScorer, StudentScorer, log_t_height
+from skem.scoring.student_gaps import GapFeatureStudentScorer, GapStudentScorer
 
 __all__ = [
     "CentredDiagonalScorer",
     "CentredScorer",
+    "DenseGaps",
+    "DiagonalGaps",
     "FeatureStudentScorer",
+    "GapFeatureStudentScorer",
+    "GapModel",
+    "GapScorer",
+    "GapStudentScorer",
     "LinearScorer",
     "ProjectedScorer",
     "Scorer",
@@ -24,6 +32,7 @@ __all__ = [
     "StudentScorer",
     "Sums",
     "expect_tile",
+    "log_t_height",
     "normalise",
     "responsibilities",
 ]

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaln, gammaln
 
 from skem import kernels
 from skem.engine import Tile, TilePlan
 from skem.scoring.scorer import Array, Scorer, no_space, normalise
 
-__all__ = ["FeatureStudentScorer", "StudentScorer"]
+__all__ = ["FeatureStudentScorer", "StudentScorer", "log_t_height"]
 
 
-def _log_t_height(freedom: Array, dimension: int) -> Array:
+def log_t_height(freedom: Array, dimension: int | NDArray[np.intp]) -> Array:
     """Log density of a t distribution of unit width at its centre (Bishop 2006, B.68)."""
     # By the beta function: a difference of log gammas would lose all digits of large freedoms.
     result: Array = gammaln(0.5 * dimension) - betaln(0.5 * freedom, 0.5 * dimension)
@@ -46,7 +47,7 @@ class StudentScorer:
         """Make it for squared distances that are ``stretch`` times the density's own."""
         return cls(
             distances,
-            constants + _log_t_height(freedom, dimension),
+            constants + log_t_height(freedom, dimension),
             0.5 * (freedom + dimension),
             2.0 / (stretch * freedom),
         )
@@ -91,7 +92,7 @@ class FeatureStudentScorer:
         return cls(
             np.ascontiguousarray(centres),
             precisions / freedom[:, None],
-            constants + centres.shape[1] * _log_t_height(freedom, 1),
+            constants + centres.shape[1] * log_t_height(freedom, 1),
             0.5 * (freedom + 1.0),
         )
 

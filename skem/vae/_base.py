@@ -6,17 +6,19 @@ import dataclasses
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, TypeAlias
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem import kernels
@@ -38,6 +40,7 @@ from skem._parameters import (
 from skem.engine import Threads, count_threads
 from skem.vae import _fitting
 from skem.vae._evaluation import RowTerms, encode, row_terms
+from skem.vae._frames import in_container
 from skem.vae._latents import Latent
 from skem.vae._likelihoods import LIKELIHOODS, NOISE_VARIANCES
 from skem.vae._networks import ACTIVATIONS
@@ -50,6 +53,8 @@ __all__ = ["COMMON", "BaseAutoencoder"]
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
+_AUTO = one_of(("auto",))
+
 # What the parameters that all autoencoders share may be.
 COMMON: dict[str, tuple[Allowed, ...]] = {
     "hidden_layer_sizes": (integers(1), integer(1)),
@@ -61,10 +66,10 @@ COMMON: dict[str, tuple[Allowed, ...]] = {
     "solver": (one_of(OPTIMISERS),),
     "learning_rate_init": (real(0.0, open_left=True),),
     "batch_size": (integer(1),),
-    "max_epochs": (integer(1),),
+    "max_epochs": (integer(1), _AUTO),
     "tol": (real(0.0),),
-    "n_iter_no_change": (integer(1),),
-    "early_stopping": (boolean,),
+    "n_iter_no_change": (integer(1), _AUTO),
+    "early_stopping": (boolean, _AUTO),
     "validation_fraction": (real(0.0, 1.0, open_left=True),),
     "alpha": (real(0.0),),
     "random_state": (random_state, none),
@@ -91,10 +96,10 @@ class BaseAutoencoder(
     solver: str
     learning_rate_init: float
     batch_size: int
-    max_epochs: int
+    max_epochs: int | Literal["auto"]
     tol: float
-    n_iter_no_change: int
-    early_stopping: bool
+    n_iter_no_change: int | Literal["auto"]
+    early_stopping: bool | Literal["auto"]
     validation_fraction: float
     alpha: float
     random_state: int | np.random.RandomState | None
@@ -206,12 +211,12 @@ class BaseAutoencoder(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_latent), of the dtype of X
+        Z : ndarray or frame of shape (n_samples, n_latent), of the dtype of X
             What the decoder reads.
         """
         return self._codes(self._check_rows(X))
 
-    def inverse_transform(self, Z: ArrayLike) -> Floats:
+    def inverse_transform(self, Z: ArrayLike) -> Any:
         """Decode codes.
 
         Parameters
@@ -221,14 +226,12 @@ class BaseAutoencoder(
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), of the dtype of Z
-            The decoder's means.
+        X : ndarray or frame of shape (n_samples, n_features), of the dtype of Z
+            The decoder's means; a frame if `set_output` asks for frames.
         """
-        codes = self._check_codes(Z)
-        model, standard = self._trained.model, self._trained.standard
-        return standard.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
+        return self._contain(self._means(self._check_codes(Z)), Z)
 
-    def reconstruct(self, X: ArrayLike) -> Floats:
+    def reconstruct(self, X: ArrayLike) -> Any:
         """Encode and decode rows, without chance.
 
         Parameters
@@ -237,10 +240,40 @@ class BaseAutoencoder(
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), of the dtype of X
+        X : ndarray or frame of shape (n_samples, n_features), of the dtype of X
             ``inverse_transform(transform(X))``.
         """
-        return self.inverse_transform(self._codes(self._check_rows(X)))
+        return self._contain(self._means(self._codes(self._check_rows(X))), X)
+
+    def _contain(self, rows: Floats, like: object = None) -> Any:
+        """Return rows in the units of X in the container that `set_output` asks for."""
+        # What `set_output` leaves in an estimator, and `clone` keeps.
+        own = getattr(self, "_sklearn_output_config", {}).get("transform")
+        container = get_config()["transform_output"] if own is None else own
+        return in_container(rows, container, getattr(self, "feature_names_in_", None), like)
+
+    def _means(self, codes: Floats) -> Floats:
+        """Decode checked codes."""
+        model, standard = self._trained.model, self._trained.standard
+        return standard.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
+
+    def _draw(self, codes: Floats, rng: np.random.RandomState) -> Any:
+        """Draw a row from each code."""
+        model, standard = self._trained.model, self._trained.standard
+        own = model.split(self._trained.state.parameters)[2]
+        drawn = model.likelihood.draw(own, self._decode(codes), rng)
+        return self._contain(standard.write(drawn, model.dtype))
+
+    def _rng(
+        self, n_samples: int, random_state: int | np.random.RandomState | None
+    ) -> np.random.RandomState:
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
+                "sample, and a whole number of them."
+            )
+        return self._trained.sampler if random_state is None else check_random_state(random_state)
 
     def _codes(self, rows: Floats) -> Floats:
         model = self._trained.model
@@ -275,7 +308,7 @@ class BaseAutoencoder(
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
         rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
-        self._trained.model.likelihood.check(rows)
+        self._trained.model.likelihood.check(rows, None, self.likelihood)
         return rows
 
     def _publish(self, outcome: _fitting.Outcome, *, level: int) -> None:

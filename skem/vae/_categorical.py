@@ -46,6 +46,7 @@ class CategoricalLatent:
     n_categories: int
     n_parameters = 0
     optimised = True
+    is_gaussian = False
 
     @property
     def n_head(self) -> int:
@@ -114,6 +115,10 @@ class CategoricalLatent:
         self, parameters: Floats, head: Floats, weights: Array, rng: np.random.RandomState
     ) -> None:
         """Do nothing: it has no parameters."""
+
+    def sampling(self, n_samples: int) -> CategoricalLatent:
+        """Return the same: nothing is drawn."""
+        return self
 
     def code(self, parameters: Floats, head: Floats) -> Floats:
         """Return the posterior probabilities."""
@@ -199,7 +204,7 @@ n_steps_, n_features_in_, feature_names_in_
     >>> from sklearn.datasets import load_iris
     >>> from skem import CategoricalVAE
     >>> X = load_iris().data
-    >>> vae = CategoricalVAE(3, learning_rate_init=0.01, max_epochs=300, random_state=0).fit(X)
+    >>> vae = CategoricalVAE(3, learning_rate_init=0.01, random_state=0).fit(X)
     >>> vae.predict(X).shape, vae.predict_proba(X).shape
     ((150,), (150, 3))
     """
@@ -219,10 +224,10 @@ n_steps_, n_features_in_, feature_names_in_
         solver: Literal["adam", "sgd"] = "adam",
         learning_rate_init: float = 1e-3,
         batch_size: int = 128,
-        max_epochs: int = 200,
+        max_epochs: int | Literal["auto"] = "auto",
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
-        early_stopping: bool = False,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         alpha: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
@@ -298,7 +303,7 @@ n_steps_, n_features_in_, feature_names_in_
         """
         return self.fit(X, y, sample_weight=sample_weight).predict(X)
 
-    def inverse_transform(self, Z: ArrayLike) -> Floats:
+    def inverse_transform(self, Z: ArrayLike) -> Any:
         """Decode probabilities of categories.
 
         Parameters
@@ -308,11 +313,13 @@ n_steps_, n_features_in_, feature_names_in_
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features), of the dtype of Z
+        X : ndarray or frame of shape (n_samples, n_features), of the dtype of Z
             Means of the categories, averaged with these weights.
         """
-        codes = self._check_codes(Z)
-        means = super().inverse_transform(np.eye(codes.shape[1]))
+        return super().inverse_transform(Z)
+
+    def _means(self, codes: Floats) -> Floats:
+        means = super()._means(np.eye(codes.shape[1]))
         return (codes @ means).astype(codes.dtype, copy=False)
 
     def sample(
@@ -321,7 +328,7 @@ n_steps_, n_features_in_, feature_names_in_
         *,
         category: int | None = None,
         random_state: int | np.random.RandomState | None = None,
-    ) -> tuple[Floats, Labels]:
+    ) -> tuple[Any, Labels]:
         """Draw rows from the model, or from one of its categories.
 
         Parameters
@@ -334,7 +341,7 @@ n_steps_, n_features_in_, feature_names_in_
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray or frame of shape (n_samples, n_features)
         y : ndarray of shape (n_samples,), int64
             The category of each row.
         """
@@ -347,4 +354,4 @@ n_steps_, n_features_in_, feature_names_in_
         labels = (
             rng.randint(k, size=n_samples) if category is None else np.full(n_samples, category)
         )
-        return self._emit(np.eye(k)[labels], rng), labels.astype(np.int64)
+        return self._draw(np.eye(k)[labels], rng), labels.astype(np.int64)

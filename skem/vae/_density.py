@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import DensityMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skem._parameters import check_sample_weight
 from skem.vae._base import BaseAutoencoder
@@ -88,26 +85,10 @@ class DensityAutoencoder(DensityMixin, BaseAutoencoder):
         bound : Elbo
             Named tuple ``(elbo, reconstruction, divergence)`` of ndarrays of shape
             (n_samples,), float64, in nats: ``elbo = reconstruction - divergence``, for
-            ``beta=1`` whatever the parameter is.
+            ``beta=1`` whatever the parameter is. No row's bound is above its `score_samples`:
+            both are estimated from the same samples.
         """
         terms = self._evaluated(self._check_rows(X))
-        reconstruction = terms.reconstruction - self._trained.standard.log_volume
-        return Elbo(reconstruction - terms.divergence, reconstruction, terms.divergence)
-
-    def _emit(self, codes: Floats, rng: np.random.RandomState) -> Floats:
-        """Draw a row from each code."""
-        model, standard = self._trained.model, self._trained.standard
-        own = model.split(self._trained.state.parameters)[2]
-        output = self._decode(codes)
-        return standard.write(model.likelihood.draw(own, output, rng), model.dtype)
-
-    def _rng(
-        self, n_samples: int, random_state: int | np.random.RandomState | None
-    ) -> np.random.RandomState:
-        check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
-                "sample, and a whole number of them."
-            )
-        return self._trained.sampler if random_state is None else check_random_state(random_state)
+        volume = self._trained.standard.log_volume
+        bound = terms.reconstruction - terms.divergence - volume
+        return Elbo(bound, terms.reconstruction - volume, terms.divergence)

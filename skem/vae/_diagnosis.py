@@ -12,7 +12,7 @@ from skem.vae._evaluation import encode
 from skem.vae._model import Model
 from skem.vae._record import Settings, Trained
 from skem.vae._rows import Rows
-from skem.vae._training import Curves
+from skem.vae._training import Curves, Schedule
 
 __all__ = ["Diagnosis", "diagnose", "messages"]
 
@@ -51,10 +51,12 @@ def messages(
     columns: NDArray[Any],
     curves: Curves,
     diagnosis: Diagnosis,
-    *,
-    partial: bool = False,
+    schedule: Schedule | None,
 ) -> list[str]:
-    """Say what went wrong, and what to do; ``columns`` are the names of X's."""
+    """Say what went wrong, and what to do.
+
+    ``columns`` are the names of X's; there is no schedule that ends after a `partial_fit`.
+    """
     found = []
     if curves.diverged:
         found.append(
@@ -65,7 +67,7 @@ def messages(
     elif diagnosis.collapsed:
         found.append(diagnosis.collapsed)
     found += _constant_columns(trained, columns)
-    if partial or curves.diverged:
+    if schedule is None or curves.diverged:
         return found
     warmup = settings.kl_warmup_steps
     if trained.state.step < warmup:
@@ -74,13 +76,23 @@ def messages(
             f"divergence (kl_warmup_steps={warmup}) was over: the model was never trained on the "
             "ELBO. Increase max_epochs or decrease kl_warmup_steps."
         )
-    elif not curves.converged and len(curves.loss) == settings.max_epochs:
-        found.append(
-            f"Training did not converge in max_epochs={settings.max_epochs} epochs: within the "
-            f"last n_iter_no_change={settings.n_iter_no_change} the loss still fell by "
-            f"tol={settings.tol:g} or more. Increase max_epochs, learning_rate_init or tol."
-        )
+    elif not curves.converged and len(curves.loss) == schedule.max_epochs:
+        found.append(_unconverged(schedule))
     return found
+
+
+def _unconverged(schedule: Schedule) -> str:
+    words = f"Training did not converge in max_epochs={schedule.max_epochs} epochs: "
+    patience = f"n_iter_no_change={schedule.patience}"
+    if schedule.max_epochs <= schedule.patience:
+        return (
+            f"{words}they are too few to tell, as {patience} of them must pass without a fall of "
+            "the loss. Increase max_epochs or decrease n_iter_no_change."
+        )
+    return (
+        f"{words}in the last {patience} of them the loss, averaged over as many, still fell by "
+        f"tol={schedule.tol:g} or more an epoch. Increase max_epochs, learning_rate_init or tol."
+    )
 
 
 def _constant_columns(trained: Trained, columns: NDArray[Any]) -> list[str]:

@@ -18,7 +18,7 @@ from skem.vae._latents import Batch
 from skem.vae._model import Model, Terms
 from skem.vae._rows import Rows
 
-__all__ = ["RowTerms", "encode", "mean_terms", "row_terms"]
+__all__ = ["RowTerms", "encode", "mean_terms", "mixture_terms", "row_terms"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -95,9 +95,40 @@ def row_terms(model: Model, parameters: Floats, rows: Rows, threads: Threads) ->
         log_density = -space.losses.reshape(n_lines, n_rows)
         shares = inner.line_weights.reshape(n_lines, n_rows) / batch.weights
         summed = log_density + model.latent.log_shares(head, inner).reshape(n_lines, n_rows)
-        return RowTerms(
-            (shares * log_density).sum(axis=0), inner.kl.sum(axis=1), logsumexp(summed, axis=0)
-        )
+        reconstruction, divergence = (shares * log_density).sum(axis=0), inner.kl.sum(axis=1)
+        # Where all samples say the same, rounding must not put the bound above the likelihood.
+        likelihood = np.maximum(logsumexp(summed, axis=0), reconstruction - divergence)
+        return RowTerms(reconstruction, divergence, likelihood)
 
     parts = for_chunks(rows, n_lines, threads, visit)
     return RowTerms(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def mixture_terms(
+    model: Model, parameters: Floats, codes: Floats, shares: Array, rows: Rows, threads: Threads
+) -> Array:
+    """Compute ``log sum_k share_k p(x | code_k)`` of each row (n_rows,).
+
+    Parameters
+    ----------
+    model : Model
+    parameters : ndarray of shape (n_parameters,)
+    codes : ndarray of shape (n_codes, n_inputs)
+        What the decoder reads, of the model's dtype.
+    shares : ndarray of shape (n_codes,)
+    rows : Rows
+    threads : Threads
+    """
+    _, decoder, own, _ = model.split(parameters)
+    output = model.decoder.forward(decoder, codes, model.decoder.space(len(codes), model.dtype))
+    nothing = np.empty((0, output.shape[1]), model.dtype)
+
+    def visit(batch: Batch) -> Array:
+        n_rows = len(batch.x)
+        lines = np.repeat(output, n_rows, axis=0)
+        losses, ones = np.empty(len(lines)), np.ones(len(lines))
+        model.likelihood.losses(own, lines, batch.x, ones, losses, nothing, own)
+        summed: Array = logsumexp(np.log(shares)[:, None] - losses.reshape(-1, n_rows), axis=0)
+        return summed
+
+    return np.concatenate(for_chunks(rows, len(codes), threads, visit))

@@ -13,17 +13,24 @@ from skem.engine import Threads, count_threads
 from skem.vae._diagnosis import diagnose, messages
 from skem.vae._gradient import Steps
 from skem.vae._latents import Latent
+from skem.vae._linear_start import start_linear
 from skem.vae._model import Model
 from skem.vae._optimisers import OPTIMISERS
 from skem.vae._record import Data, Settings, Trained
-from skem.vae._rows import Rows, make_rows
+from skem.vae._rows import Rows, hold_out, make_rows
 from skem.vae._setup import find_likelihood, make_model
 from skem.vae._standard import Standard
-from skem.vae._training import Curves, Schedule, State, renew_latent, run_epoch, train
+from skem.vae._training import Best, Curves, Schedule, State, renew_latent, run_epoch, train
 
 __all__ = ["Outcome", "fit", "step"]
 
 Array: TypeAlias = NDArray[np.float64]
+
+# What "auto" stands for: at least so many epochs, and at least so many steps.
+_LEAST_EPOCHS, _LEAST_STEPS = 200, 20_000
+_LEAST_PATIENCE, _LEAST_IDLE_STEPS = 10, 500
+# Fewer different rows than these are all trained on.
+_LEAST_ROWS = 5
 
 
 class Outcome(NamedTuple):
@@ -37,7 +44,7 @@ class Outcome(NamedTuple):
 def _begin(settings: Settings, latent: Latent, data: Data) -> Trained:
     """Make a model for rows, with random parameters."""
     rng = check_random_state(settings.random_state)
-    kind = find_likelihood(settings, data.X)
+    kind = find_likelihood(settings, data.X, data.weights)
     standard = kind.measure(data.X, data.weights)
     dtype = data.X.dtype
     model = make_model(settings, latent, kind, standard, dtype)
@@ -52,7 +59,7 @@ def _go_on(
     settings: Settings, latent: Latent, before: Trained, data: Data, *, anew: bool
 ) -> Trained:
     """Take up what was fitted before; ``anew``: with an optimiser that remembers nothing."""
-    kind = find_likelihood(settings, data.X, before.model.likelihood)
+    kind = find_likelihood(settings, data.X, data.weights, before.model.likelihood)
     model = make_model(settings, latent, kind, before.standard, before.model.dtype)
     fitted, wanted = _form(before.model), _form(model)
     changes = [
@@ -103,28 +110,28 @@ def _steps(settings: Settings, trained: Trained, rows: Rows, threads: Threads) -
     )
 
 
-def _schedule(settings: Settings) -> Schedule:
+def _schedule(settings: Settings, rows: Rows) -> Schedule:
+    """Resolve what fits the size of the table."""
+    steps = -(-len(rows) // settings.batch_size)
+    max_epochs, patience = settings.max_epochs, settings.n_iter_no_change
+    if max_epochs == "auto":
+        max_epochs = max(_LEAST_EPOCHS, -(-_LEAST_STEPS // steps))
+    if patience == "auto":
+        patience = max(_LEAST_PATIENCE, -(-_LEAST_IDLE_STEPS // steps))
     return Schedule(
-        settings.max_epochs,
-        settings.tol,
-        settings.n_iter_no_change,
-        settings.beta,
-        settings.kl_warmup_steps,
+        int(max_epochs), settings.tol, int(patience), settings.beta, settings.kl_warmup_steps
     )
 
 
-def _hold_out(settings: Settings, trained: Trained, rows: Rows) -> tuple[Rows, Rows | None]:
+def _hold_out(settings: Settings, rows: Rows) -> tuple[Rows, Rows | None]:
     """Split rows into those to train on and, for early stopping, those to watch."""
-    if not settings.early_stopping:
+    wanted = settings.early_stopping
+    if wanted == "auto":
+        # Whoever says how long to train has no use for rows that tell it.
+        wanted = settings.max_epochs == "auto" and len(np.unique(rows.keys)) >= _LEAST_ROWS
+    if not wanted:
         return rows, None
-    n_held = int(np.ceil(settings.validation_fraction * len(rows)))
-    if n_held >= len(rows):
-        raise ValueError(
-            f"validation_fraction={settings.validation_fraction} leaves no rows to train on where "
-            f"n_samples = {len(rows)}. Set early_stopping=False or give more rows"
-        )
-    order = np.random.RandomState(trained.state.seed).permutation(len(rows))
-    return rows.subset(np.sort(order[n_held:])), rows.subset(np.sort(order[:n_held]))
+    return hold_out(rows, settings.validation_fraction)
 
 
 def fit(settings: Settings, latent: Latent, before: Trained | None, data: Data) -> Outcome:
@@ -136,12 +143,14 @@ def fit(settings: Settings, latent: Latent, before: Trained | None, data: Data) 
         trained = _go_on(settings, latent, before, data, anew=True)
     model, standard, state = trained.model, trained.standard, trained.state
     whole = make_rows(data.X, data.weights, standard, model.dtype, trained.seed)
+    rows, held_out = _hold_out(settings, whole)
+    schedule = _schedule(settings, rows)
+    linear = before is None and start_linear(model, state.parameters, rows)
     if before is None:
-        renew_latent(model, state, whole)
-    rows, held_out = _hold_out(settings, trained, whole)
+        renew_latent(model, state, rows)
     metadata = None if data.weights is None else {"sample_weight": data.weights}
     root = root_task(
-        settings, settings.max_epochs, sequential=True, X=data.X, y=data.y, metadata=metadata
+        settings, schedule.max_epochs, sequential=True, X=data.X, y=data.y, metadata=metadata
     )
     first = state.epoch
 
@@ -155,11 +164,17 @@ def fit(settings: Settings, latent: Latent, before: Trained | None, data: Data) 
 
     with Threads(count_threads(settings.n_jobs)) as threads:
         steps = _steps(settings, trained, rows, threads)
-        curves = train(steps, state, _schedule(settings), held_out, after_epoch)
+        best = None if held_out is None else Best(steps, state, schedule, held_out)
+        curves = train(steps, state, schedule, best, after_epoch)
+        cautious = linear and settings.early_stopping == "auto"
+        if cautious and best is not None and best.is_chance():
+            # The linear model it is, and that in closed form of all rows.
+            state.restore(best.start)
+            start_linear(model, state.parameters, whole)
         diagnosis = diagnose(model, state.parameters, whole, threads)
     fitted = attributes(curves, trained) | diagnosis.attributes
     root.end(lambda: fitted | {"_trained": trained})
-    found = messages(settings, trained, data.columns, curves, diagnosis)
+    found = messages(settings, trained, data.columns, curves, diagnosis, schedule)
     return Outcome(trained, fitted, found)
 
 
@@ -172,19 +187,20 @@ def step(settings: Settings, latent: Latent, before: Trained | None, data: Data)
     state = trained.state
     rows = make_rows(data.X, data.weights, trained.standard, trained.model.dtype, trained.seed)
     if before is None:
+        start_linear(trained.model, state.parameters, rows)
         renew_latent(trained.model, state, rows)
     curves = Curves()
     with Threads(count_threads(settings.n_jobs)) as threads:
         steps = _steps(settings, trained, rows, threads)
         start = state.copy()
-        loss = run_epoch(steps, state, _schedule(settings))
+        loss = run_epoch(steps, state, _schedule(settings, rows))
         if np.isfinite(loss) and state.is_finite():
             curves.loss.append(loss)
         else:
             curves.diverged = True
             state.restore(start)
         diagnosis = diagnose(trained.model, state.parameters, rows, threads)
-    found = messages(settings, trained, data.columns, curves, diagnosis, partial=True)
+    found = messages(settings, trained, data.columns, curves, diagnosis, None)
     attributes = _attributes(trained, curves, state.epoch) | diagnosis.attributes
     return Outcome(trained, attributes, found)
 

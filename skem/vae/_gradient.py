@@ -60,6 +60,7 @@ class Steps:
         lines = self.batch_size * self.model.latent.n_samples
         self.n_shards = count_shards(lines, n_parameters)
         self._gradients = np.zeros((self.n_shards, n_parameters), self.model.dtype)
+        self._own_gradients = self.model.split(self._gradients[0])
         self._decay = self.model.dtype.type(self.decay)
         self._number = np.zeros(1, np.uint64)
 
@@ -79,28 +80,25 @@ class Steps:
             Means over the batch, before the step.
         """
         self._number[0] = step
-        latent = self.model.latent
-        n_moved = len(parameters) - (0 if latent.optimised else latent.n_parameters)
-        moved, total = parameters[:n_moved], self._gradients[0]
         if self.n_shards == 1:
             terms = self._gradient(0, chosen, parameters, beta, len(chosen))
-            self.optimiser.update(moved, total[:n_moved], moments[:, :n_moved], step)
         else:
-            terms = self._share(moved, moments, chosen, step, beta, parameters)
-        if n_moved < len(parameters):
-            latent.absorb(parameters[n_moved:], total[n_moved:])
+            terms = self._share(chosen, parameters, beta)
+        # What has an update of its own, not the optimiser's.
+        latent, likelihood = self.model.latent, self.model.likelihood
+        own, gradients = self.model.split(parameters), self._own_gradients
+        if len(own[2]):
+            likelihood.absorb(own[2], gradients[2], self.model.n_features)
+            gradients[2][:] = 0.0
+        n_moved = len(parameters)
+        if not latent.optimised:
+            latent.absorb(own[3], gradients[3])
+            n_moved -= latent.n_parameters
+        self._update(parameters[:n_moved], moments, step)
         return terms
 
-    def _share(
-        self,
-        moved: Floats,
-        moments: Floats,
-        chosen: NDArray[np.intp],
-        step: int,
-        beta: float,
-        parameters: Floats,
-    ) -> Terms:
-        """Compute the shards' gradients, their sum and the step, shared among threads."""
+    def _share(self, chosen: NDArray[np.intp], parameters: Floats, beta: float) -> Terms:
+        """Compute the shards' gradients, shared among threads."""
         size = -(-len(chosen) // self.n_shards)
         parts = [chosen[a : a + size] for a in range(0, len(chosen), size)]
 
@@ -108,20 +106,31 @@ class Steps:
             return self._gradient(shard, parts[shard], parameters, beta, len(chosen))
 
         terms = self.threads.fold_in_order(visit, Terms.__add__, len(parts), _no_space)
+        networks = sum(self.model.sizes[:2])
         for other in range(1, len(parts)):
-            self._gradients[0, len(moved) :] += self._gradients[other, len(moved) :]
+            self._gradients[0, networks:] += self._gradients[other, networks:]
+            self._gradients[other, networks:] = 0.0
+        self._gradients[len(parts) :] = 0.0
+        return terms
+
+    def _update(self, moved: Floats, moments: Floats, step: int) -> None:
+        """Sum the shards' gradients and take the optimiser's step, shared among threads."""
+        if self.n_shards == 1:
+            self.optimiser.update(
+                moved, self._gradients[0, : len(moved)], moments[:, : len(moved)], step
+            )
+            return
+        share = -(-len(moved) // self.n_shards)
 
         def update(shard: int, space: None) -> int:
-            share = -(-len(moved) // self.n_shards)
             here = slice(shard * share, min((shard + 1) * share, len(moved)))
             total = self._gradients[0, here]
-            for other in range(1, len(parts)):
+            for other in range(1, self.n_shards):
                 total += self._gradients[other, here]
             self.optimiser.update(moved[here], total, moments[:, here], step)
             return 0
 
         self.threads.fold_in_order(update, int.__add__, self.n_shards, _no_space)
-        return terms
 
     def _gradient(
         self,

@@ -145,7 +145,7 @@ converged_, n_iter_, n_steps_, n_features_in_, feature_names_in_
     >>> from sklearn.datasets import load_digits
     >>> from skem import InfoVAE
     >>> X = load_digits().data / 16
-    >>> vae = InfoVAE(n_latent=4, max_epochs=20, tol=1.0, random_state=0).fit(X)
+    >>> vae = InfoVAE(n_latent=4, n_iter_no_change=5, tol=1.0, random_state=0).fit(X)
     >>> vae.n_active_units_
     4
     """
@@ -176,10 +176,10 @@ converged_, n_iter_, n_steps_, n_features_in_, feature_names_in_
         solver: Literal["adam", "sgd"] = "adam",
         learning_rate_init: float = 1e-3,
         batch_size: int = 128,
-        max_epochs: int = 200,
+        max_epochs: int | Literal["auto"] = "auto",
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
-        early_stopping: bool = False,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         alpha: float = 0.0,
         random_state: int | np.random.RandomState | None = None,

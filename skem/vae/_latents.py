@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["Batch", "GaussianLatent", "GaussianSpace", "Latent", "LatentSpace"]
+__all__ = ["Batch", "GaussianLatent", "GaussianSpace", "Latent", "LatentSpace", "ScoringLatent"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -91,6 +91,10 @@ class Latent(Protocol):
     def n_samples(self) -> int:
         """Lines that the decoder gets for each row."""
 
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether the encoder's output is means, then log-variances, of codes N(0, I)."""
+
     def space(self, n_rows: int, dtype: Any) -> LatentSpace:
         """Make room for a batch."""
 
@@ -118,6 +122,9 @@ class Latent(Protocol):
         self, parameters: Floats, head: Floats, weights: Array, rng: np.random.RandomState
     ) -> None:
         """Start its own parameters, or those out of use, from codes of some rows."""
+
+    def sampling(self, n_samples: int) -> Latent:
+        """Return the same latent with another number of random samples, if it has any."""
 
     def code(self, parameters: Floats, head: Floats) -> Floats:
         """Return each row's code as the decoder reads it, without chance (n_rows, n_inputs)."""
@@ -164,6 +171,7 @@ class GaussianLatent:
     free_bits: float = 0.0
     n_parameters = 0
     optimised = True
+    is_gaussian = True
 
     @property
     def n_head(self) -> int:
@@ -193,7 +201,7 @@ class GaussianLatent:
         self, parameters: Floats, head: Floats, batch: Batch, beta: float, space: GaussianSpace
     ) -> float:
         """Draw samples; return ``beta`` times the divergence that counts, summed over rows."""
-        kernels.noise.normals(batch.keys, batch.step, space.noise)
+        self._fill(batch, space.noise)
         kernels.gaussian_latent.draw(head, space.noise, space.deviation, space.z)
         share = space.line_weights.reshape(self.n_samples, len(head))
         np.multiply(batch.weights, 1.0 / self.n_samples, out=share)
@@ -201,6 +209,10 @@ class GaussianLatent:
             head, space.deviation, batch.weights, self.free_bits, space.kl, space.divergence
         )
         return beta * float(counted)
+
+    def _fill(self, batch: Batch, noise: Floats) -> None:
+        """Draw the noise of each row's samples."""
+        kernels.noise.normals(batch.keys, batch.step, noise)
 
     def backward(
         self,
@@ -233,6 +245,10 @@ class GaussianLatent:
         self, parameters: Floats, head: Floats, weights: Array, rng: np.random.RandomState
     ) -> None:
         """Do nothing: it has no parameters."""
+
+    def sampling(self, n_samples: int) -> GaussianLatent:
+        """Return the same latent with another number of samples."""
+        return replace(self, n_samples=n_samples)
 
     def code(self, parameters: Floats, head: Floats) -> Floats:
         """Return the posterior means."""
@@ -271,3 +287,25 @@ class GaussianLatent:
         shares = np.empty(len(space.z))
         kernels.gaussian_latent.log_ratio(head, space.noise, space.z, shares)
         return shares - np.log(self.n_samples)
+
+
+class ScoringLatent(GaussianLatent):
+    """The same with noise whose mean is 0 and whose variance is 1 over each row's samples.
+
+    Then the mean of ``log p(z) - log q(z | x)`` over the samples is minus the divergence, so by
+    Jensen's inequality the estimated bound of a row is never above its estimated log-likelihood.
+    Both vary less, too. With one sample, the log-likelihood is the bound.
+    """
+
+    def _fill(self, batch: Batch, noise: Floats) -> None:
+        super()._fill(batch, noise)
+        if self.n_samples > 1:
+            lines = noise.reshape(self.n_samples, len(batch.keys), self.n_latent)
+            lines -= lines.mean(axis=0)
+            lines /= np.sqrt(np.square(lines).mean(axis=0))
+
+    def log_shares(self, head: Floats, space: GaussianSpace) -> Array:
+        """Return ``log p(z) - log q(z | x) - log n_samples`` of each line."""
+        if self.n_samples == 1:
+            return -space.kl.sum(axis=1)
+        return super().log_shares(head, space)

@@ -6,13 +6,14 @@ Everything here is in the units of the network's input; `Standard` knows the use
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from skem import kernels
+from skem.vae._contract import Likelihood
 from skem.vae._standard import Standard, measure, unchanged
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "FeatureVariance",
     "Gaussian",
     "KnownVariance",
-    "Likelihood",
     "NetworkVariance",
     "SharedVariance",
 ]
@@ -35,87 +35,29 @@ Floats: TypeAlias = NDArray[np.floating]
 _BOUNDS = np.log(np.array([1e-6, 1e6]))
 _NO_BOUNDS = np.array([-np.inf, np.inf])
 
+# Share of a batch in the moving average that is a learned variance, and a step's largest fall.
+_RATE = 0.1
+_LARGEST_FALL = -0.5
+
 # A known noise variance over that of the data: beyond, float32 has no squares for it.
 _LEAST_RATIO, _LARGEST_RATIO = 1e-15, 1e15
-
-
-class Likelihood(Protocol):
-    """What choosing, training and scoring need of a likelihood; D features, R lines of outputs.
-
-    Attributes
-    ----------
-    name : str
-        What users call it.
-    """
-
-    name: ClassVar[str]
-
-    @classmethod
-    def suits(cls, X: Floats) -> bool:
-        """Say whether ``likelihood="auto"`` may take it for a table."""
-
-    @classmethod
-    def check(cls, X: Floats) -> None:
-        """Raise ValueError for rows that it gives no density."""
-
-    @classmethod
-    def of(cls, noise_variance: str | float) -> type[Likelihood]:
-        """Return the class for a parameter ``noise_variance``."""
-
-    @classmethod
-    def measure(cls, X: Floats, weights: Array | None) -> Standard:
-        """Choose the units of the network."""
-
-    @classmethod
-    def make(
-        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
-    ) -> Likelihood:
-        """Make the likelihood of rows in these units."""
-
-    def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Say which columns have the least variance that is allowed, given the constant ones."""
-
-    def n_outputs(self, n_features: int) -> int:
-        """Width of the decoder's output."""
-
-    def n_parameters(self, n_features: int) -> int:
-        """Parameters of its own, besides the decoder's."""
-
-    def losses(
-        self,
-        parameters: Floats,
-        output: Floats,
-        target: Floats,
-        weights: Array,
-        losses: Array,
-        gradient: Floats,
-        own_gradient: Floats,
-    ) -> None:
-        """Write negative log-likelihoods (R,) and, if ``gradient`` has lines, the gradients."""
-
-    def mean(self, output: Floats) -> Floats:
-        """Expected rows (R, D)."""
-
-    def constant_variance(self, parameters: Floats) -> Array | None:
-        """Noise variances (1,) or (D,), if they are the same for all rows."""
-
-    def draw(self, parameters: Floats, output: Floats, rng: np.random.RandomState) -> Floats:
-        """Draw a row from each line."""
 
 
 class Gaussian:
     """A Gaussian whose mean is the decoder's output; subclasses say what its variance is."""
 
     name: ClassVar[str] = "gaussian"
+    is_gaussian: ClassVar[bool] = True
+    known_variance: float | None = None
     has_own_variances: ClassVar[bool] = False  # each column has its own
     bounds = _BOUNDS
 
     @classmethod
-    def suits(cls, X: Floats) -> bool:
+    def suits(cls, X: Floats, weights: Array | None) -> bool:
         return True
 
     @classmethod
-    def check(cls, X: Floats) -> None:
+    def check(cls, X: Floats, weights: Array | None, asked: str) -> None:
         """Do nothing: every finite row has a density."""
 
     @classmethod
@@ -145,6 +87,19 @@ class Gaussian:
 
     def mean(self, output: Floats) -> Floats:
         return output
+
+    def start(self, parameters: Floats, bias: Floats, residual: Array) -> None:
+        """Do nothing: the variance has no parameters."""
+
+    def absorb(self, parameters: Floats, gradient: Floats, n_features: int) -> None:
+        """Move each variance a little of the way to its maximum, which is the mean residual.
+
+        At the current networks the best variance is the mean of the expected squared errors
+        (Rybkin, Daniilidis & Levine 2021, section 4). A batch's mean r is folded into a moving
+        average, ``v + rate (r - v)``, of which the gradient in log v knows all.
+        """
+        change = -2.0 * _RATE * len(parameters) / n_features * gradient.astype(np.float64)
+        parameters += np.log1p(np.maximum(change, _LARGEST_FALL)).astype(parameters.dtype)
 
     def log_variances(self, parameters: Floats) -> Floats:
         """Return log-variances (1,) or (D,), which `bounds` bound."""
@@ -187,6 +142,11 @@ class KnownVariance(Gaussian):
     log_variance: Floats
     bounds = _NO_BOUNDS
 
+    @property
+    def known_variance(self) -> float:  # type: ignore[override]
+        """The variance in the network's units."""
+        return float(np.exp(np.float64(self.log_variance[0])))
+
     @classmethod
     def make(
         cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
@@ -215,6 +175,9 @@ class SharedVariance(Gaussian):
     def n_parameters(self, n_features: int) -> int:
         return 1
 
+    def start(self, parameters: Floats, bias: Floats, residual: Array) -> None:
+        parameters[:] = np.log(residual.mean())
+
 
 class FeatureVariance(Gaussian):
     """Gaussian with a learned variance for each feature."""
@@ -224,6 +187,9 @@ class FeatureVariance(Gaussian):
     def n_parameters(self, n_features: int) -> int:
         return n_features
 
+    def start(self, parameters: Floats, bias: Floats, residual: Array) -> None:
+        parameters[:] = np.log(residual)
+
 
 class NetworkVariance(Gaussian):
     """Gaussian whose means and log-variances are the decoder's output."""
@@ -232,6 +198,9 @@ class NetworkVariance(Gaussian):
 
     def n_outputs(self, n_features: int) -> int:
         return 2 * n_features
+
+    def start(self, parameters: Floats, bias: Floats, residual: Array) -> None:
+        bias[len(residual) :] = np.log(residual)
 
     def mean(self, output: Floats) -> Floats:
         return output[:, : output.shape[1] // 2]
@@ -263,21 +232,27 @@ class Bernoulli:
     """Independent features in [0, 1]; the outputs are log odds."""
 
     name: ClassVar[str] = "bernoulli"
+    is_gaussian: ClassVar[bool] = False
+    known_variance: float | None = None
 
     @classmethod
-    def suits(cls, X: Floats) -> bool:
-        return bool(np.isin(X, (0, 1)).all())
+    def suits(cls, X: Floats, weights: Array | None) -> bool:
+        return not _first(~np.isin(X, (0, 1)), weights)
 
     @classmethod
-    def check(cls, X: Floats) -> None:
+    def check(cls, X: Floats, weights: Array | None, asked: str) -> None:
         """Raise ValueError unless all values are in [0, 1]."""
-        outside = np.argwhere((X < 0) | (X > 1))
-        if len(outside):
-            row, column = (int(place) for place in outside[0])
+        outside = _first((X < 0) | (X > 1), weights)
+        if outside:
+            row, column = outside
+            chosen = f"likelihood={asked!r}"
+            if asked != cls.name:
+                chosen += (
+                    f" chose {cls.name!r} in fit, where all values were 0 or 1, and {cls.name!r}"
+                )
             raise ValueError(
-                f"likelihood='bernoulli' needs values in [0, 1], but X has {X[row, column]} in "
-                f"row {row}, column {column}. Rescale X (MinMaxScaler), or use "
-                "likelihood='gaussian'"
+                f"{chosen} needs values in [0, 1], but X has {X[row, column]} in row {row}, column "
+                f"{column}. Rescale X (MinMaxScaler), or use likelihood='gaussian'"
             )
 
     @classmethod
@@ -303,6 +278,12 @@ class Bernoulli:
     def n_parameters(self, n_features: int) -> int:
         return 0
 
+    def start(self, parameters: Floats, bias: Floats, residual: Array) -> None:
+        """Do nothing: there is no noise besides the probabilities."""
+
+    def absorb(self, parameters: Floats, gradient: Floats, n_features: int) -> None:
+        """Do nothing: it has no parameters."""
+
     def losses(
         self,
         parameters: Floats,
@@ -325,6 +306,14 @@ class Bernoulli:
     def draw(self, parameters: Floats, output: Floats, rng: np.random.RandomState) -> Floats:
         probabilities = self.mean(output)
         return (rng.uniform(size=output.shape) < probabilities).astype(output.dtype)
+
+
+def _first(marked: NDArray[np.bool_], weights: Array | None) -> tuple[int, int] | None:
+    """Return row and column of the first marked place in a row of positive weight."""
+    if weights is not None:
+        marked = marked & (weights > 0)[:, None]
+    places = np.argwhere(marked)
+    return (int(places[0, 0]), int(places[0, 1])) if len(places) else None
 
 
 # Names of what may be learned about the noise.

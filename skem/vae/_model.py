@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.vae._contract import Likelihood
 from skem.vae._latents import Batch, Latent, LatentSpace
-from skem.vae._likelihoods import Likelihood
 from skem.vae._networks import Network
 
 __all__ = ["Model", "Space", "Terms"]

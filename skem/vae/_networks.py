@@ -19,6 +19,9 @@ Floats: TypeAlias = NDArray[np.floating]
 # Names, and what the kernels call them.
 ACTIVATIONS = {"identity": 0, "relu": 1, "tanh": 2, "silu": 3}
 
+# An input at which tanh is still next to linear: less would need large weights after it.
+_SMALL = 0.25
+
 
 @dataclass(frozen=True)
 class Network:
@@ -44,6 +47,17 @@ class Network:
     def code(self) -> int:
         """The activation as kernels read it."""
         return ACTIVATIONS[self.activation]
+
+    @cached_property
+    def linear_step(self) -> float:
+        """An input c for which ``f(c x) - f(-c x)`` is linear in x, where x is no outlier."""
+        return _SMALL if self.activation == "tanh" else 1.0
+
+    def activate(self, before: Floats) -> Floats:
+        """Apply the activation to an array (n,)."""
+        after = np.empty_like(before)
+        kernels.activations.activate(self.code, before, after)
+        return after
 
     @cached_property
     def n_parameters(self) -> int:

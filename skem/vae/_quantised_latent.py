@@ -58,6 +58,7 @@ class QuantisedLatent:
     commitment_cost: float
     ema: bool
     n_samples = 1
+    is_gaussian = False
 
     @property
     def n_head(self) -> int:
@@ -209,6 +210,10 @@ class QuantisedLatent:
             )
         return centres
 
+    def sampling(self, n_samples: int) -> QuantisedLatent:
+        """Return the same: nothing is drawn."""
+        return self
+
     def code(self, parameters: Floats, head: Floats) -> Floats:
         """Return the vectors that were chosen."""
         return self.codebook(parameters)[self.choose(parameters, head)].reshape(head.shape)
@@ -217,12 +222,18 @@ class QuantisedLatent:
         self, parameters: Floats, head: Floats, weights: Array
     ) -> tuple[dict[str, Any], str]:
         """Count how often each code is chosen."""
+        chosen = self.choose(parameters, head)
         lines = np.repeat(weights, self.n_latent_codes)
-        usage = np.bincount(self.choose(parameters, head), lines, self.n_codes) / lines.sum()
+        usage = np.bincount(chosen, lines, self.n_codes) / lines.sum()
         used = usage[usage > 0]
+        combinations, which = np.unique(
+            chosen.reshape(len(head), -1).astype(np.int64), axis=0, return_inverse=True
+        )
         attributes = {
             "codebook_": self.codebook(parameters).copy(),
             "code_frequencies_": usage,
+            "combinations_": combinations,
+            "combination_frequencies_": np.bincount(which.ravel(), weights) / weights.sum(),
             "perplexity_": float(np.exp(-(used * np.log(used)).sum())),
         }
         return attributes, "" if len(used) > 1 or self.n_codes == 1 else _COLLAPSED

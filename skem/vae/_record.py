@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,10 @@ class Settings(Protocol):
     solver: str
     learning_rate_init: float
     batch_size: int
-    max_epochs: int
+    max_epochs: int | Literal["auto"]
     tol: float
-    n_iter_no_change: int
-    early_stopping: bool
+    n_iter_no_change: int | Literal["auto"]
+    early_stopping: bool | Literal["auto"]
     validation_fraction: float
     alpha: float
     random_state: int | np.random.RandomState | None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.vae._standard import Standard
 
-__all__ = ["Rows", "make_keys", "make_rows"]
+__all__ = ["Rows", "hold_out", "make_keys", "make_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -70,6 +70,36 @@ class Rows:
             weights=weights / weights.mean(),
             total_weight=self.total_weight * share,
         )
+
+
+def hold_out(rows: Rows, fraction: float) -> tuple[Rows, Rows]:
+    """Split rows into those to train on and those to watch.
+
+    Equal rows stay together, so a row of weight 2 is the row twice. The order is that of the keys,
+    which are as good as random.
+
+    Parameters
+    ----------
+    rows : Rows
+    fraction : float
+        Least share of the weight that is held out.
+
+    Raises
+    ------
+    ValueError
+        If no row remains to train on.
+    """
+    _, group = np.unique(rows.keys, return_inverse=True)
+    share = np.cumsum(np.bincount(group, rows.weights)) / rows.weights.sum()
+    # Rounding must not decide whether one more row is held out.
+    n_held = 1 + int(np.searchsorted(share, fraction * (1.0 - 1e-9)))
+    if n_held >= len(share):
+        raise ValueError(
+            f"validation_fraction={fraction} leaves no rows to train on where n_samples = "
+            f"{len(rows)}. Set early_stopping=False or give more rows"
+        )
+    held = group < n_held
+    return rows.subset(np.flatnonzero(~held)), rows.subset(np.flatnonzero(held))
 
 
 def make_keys(X: Floats, seed: int) -> Keys:

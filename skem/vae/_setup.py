@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.vae._contract import Likelihood
 from skem.vae._latents import Latent
-from skem.vae._likelihoods import LIKELIHOODS, Likelihood
+from skem.vae._likelihoods import LIKELIHOODS
 from skem.vae._model import Model
 from skem.vae._networks import Network
 from skem.vae._record import Settings
@@ -16,21 +17,22 @@ from skem.vae._standard import Standard
 
 __all__ = ["find_likelihood", "make_model"]
 
+Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
 
 def find_likelihood(
-    settings: Settings, X: Floats, fitted: Likelihood | None = None
+    settings: Settings, X: Floats, weights: Array | None, fitted: Likelihood | None = None
 ) -> type[Likelihood]:
     """Choose the likelihood: that of an earlier fit, the parameter's, or by what X holds."""
     name = settings.likelihood
     if name == "auto" and fitted is not None:
         name = fitted.name
     if name == "auto":
-        kind = next(kind for kind in LIKELIHOODS.values() if kind.suits(X))
+        kind = next(kind for kind in LIKELIHOODS.values() if kind.suits(X, weights))
     else:
         kind = LIKELIHOODS[name]
-    kind.check(X)
+    kind.check(X, weights, settings.likelihood)
     return kind.of(settings.noise_variance)
 
 

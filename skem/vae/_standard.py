@@ -26,7 +26,8 @@ class Standard:
     ----------
     origin, scale : ndarray of shape (n_features,), float64
     constant : ndarray of shape (n_features,), bool
-        Columns without any spread, whose scale is that of the others, or 1.
+        Columns without any spread, whose scale is that of the others (their geometric mean, if each
+        has its own), or 1 if there is none.
     """
 
     origin: Array
@@ -92,7 +93,9 @@ def measure(X: Floats, weights: Array | None, *, one_scale: bool) -> Standard:
         share = deviation / largest if largest > 0 else deviation
         scale = np.full(len(mean), largest * np.sqrt(np.mean(share * share)))
     else:
-        scale = deviation.copy()
+        spread = np.log(deviation[~constant])
+        # In units of the table, so that other units of all of it change nothing.
+        scale = np.where(constant, np.exp(spread.mean()) if len(spread) else 0.0, deviation)
     # Below 1e-300 an inverse would be infinite.
     scale = np.where(scale > 0, np.maximum(scale, 1e-300), 1.0)
     return Standard(mean, scale, constant)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.vae._evaluation import mean_terms
+from skem.vae._evaluation import mean_terms, row_terms
 from skem.vae._gradient import Steps
 from skem.vae._model import Model, Terms
 from skem.vae._rows import Rows
 
-__all__ = ["Curves", "Schedule", "State", "renew_latent", "run_epoch", "train"]
+__all__ = ["Best", "Curves", "Schedule", "State", "renew_latent", "run_epoch", "train"]
 
 Floats: TypeAlias = NDArray[np.floating]
 
 # Rows whose codes a latent looks at after an epoch.
 _LOOKED_AT = 2048
+# Samples of held-out rows' codes that their loss is a mean over, at least.
+_WATCHED_LINES = 256
+# Held-out rows that can tell whether training improves on the linear model.
+_LEAST_ROWS = 10
 
 
 @dataclass
@@ -65,9 +70,9 @@ class Schedule(NamedTuple):
     ----------
     max_epochs : int
     tol : float
-        An improvement of the loss by less counts as none, in nats.
+        A fall of the loss by less in an epoch counts as none, in nats.
     patience : int
-        Epochs without improvement after which training ends.
+        Epochs without such a fall after which training ends.
     beta : float
         Factor of the divergence, reached after ``warmup`` steps in a straight line.
     warmup : int
@@ -143,27 +148,118 @@ def renew_latent(model: Model, state: State, rows: Rows) -> None:
         model.latent.renew(own, head, weights[some], rng)
 
 
+class Watch:
+    """Says when a loss has stopped falling.
+
+    Losses are noisy, and one lucky value must not end training. So what is watched is their mean
+    over the last ``patience`` epochs, and it has stopped falling when for as many epochs it was
+    never lower than its best value by ``tol`` for each epoch since then.
+
+    Parameters
+    ----------
+    tol : float
+    patience : int
+    """
+
+    def __init__(self, tol: float, patience: int) -> None:
+        self.tol, self.patience = tol, patience
+        self._last: deque[float] = deque(maxlen=patience)
+        self._sum, self._best, self._idle = 0.0, np.inf, 0
+
+    def settles(self, loss: float) -> bool:
+        """Take the loss of one more epoch; say whether it has stopped falling."""
+        if len(self._last) == self.patience:
+            self._sum -= self._last[0]
+        self._last.append(loss)
+        self._sum += loss
+        mean = self._sum / len(self._last)
+        if mean < self._best - self.tol * (self._idle + 1):
+            self._best, self._idle = mean, 0
+        else:
+            self._idle += 1
+        return self._idle >= self.patience
+
+
+class Best:
+    """The loss of held-out rows, with the same noise whenever it is asked for, and its minimum.
+
+    Parameters
+    ----------
+    steps : Steps
+    state : State
+        The start, which is the first to be looked at.
+    schedule : Schedule
+    held_out : Rows
+    """
+
+    def __init__(self, steps: Steps, state: State, schedule: Schedule, held_out: Rows) -> None:
+        # With few rows, several samples of each: the less chance decides, the better.
+        n_rows = len(np.unique(held_out.keys))
+        n_samples = max(steps.model.latent.n_samples, _WATCHED_LINES // n_rows)
+        latent = steps.model.latent.sampling(n_samples)
+        self._model = replace(steps.model, latent=latent)
+        self._rows, self._schedule, self._threads = held_out, schedule, steps.threads
+        self.start, self._state, self._loss = state.copy(), state.copy(), np.inf
+        self.look(state)
+
+    def look(self, state: State) -> float:
+        """Return the loss, and keep the parameters if they are the best ones so far."""
+        loss = mean_terms(
+            self._model, state.parameters, self._rows, self._schedule.beta, self._threads
+        ).loss
+        if loss < self._loss and state.step >= self._schedule.warmup and state.is_finite():
+            self._loss = loss
+            self._state.restore(state)
+        return loss
+
+    def restore(self, state: State) -> None:
+        """Go back to the best parameters."""
+        if self._loss < np.inf:
+            state.restore(self._state)
+
+    def is_chance(self) -> bool:
+        """Say whether the best parameters may be better than the start by chance alone.
+
+        Of hundreds of epochs, some look good on a few rows. So less than ten different rows n can't
+        tell, and from more of them the gain must be ``10 / n`` standard errors of its mean.
+        """
+        # A row of weight 2 is the row twice: one observation of the difference.
+        _, group = np.unique(self._rows.keys, return_inverse=True)
+        gain = self._row_losses(self.start) - self._row_losses(self._state)
+        weights = np.bincount(group, self._rows.weights)
+        gains = np.bincount(group, self._rows.weights * gain) / weights
+        n, share = len(gains), weights / weights.sum()
+        mean = float(share @ gains)
+        error = float(np.sqrt(np.square(share * (gains - mean)).sum()))
+        return n < _LEAST_ROWS or mean <= _LEAST_ROWS / n * error
+
+    def _row_losses(self, state: State) -> Floats:
+        terms = row_terms(self._model, state.parameters, self._rows, self._threads)
+        return self._schedule.beta * terms.divergence - terms.reconstruction
+
+
 def train(
     steps: Steps,
     state: State,
     schedule: Schedule,
-    held_out: Rows | None,
+    best: Best | None,
     after_epoch: Callable[[State, Curves], bool],
 ) -> Curves:
     """Train in place until the loss stops falling, ``max_epochs`` are over, or it diverges.
 
     The loss is that of the held-out rows if there are any, and then the best parameters are
-    restored at the end. No loss counts in which the divergence has less than its whole factor:
-    that of an epoch of training in which the warm-up ends neither, that of the held-out rows after
-    it does. After an epoch with a loss that is not finite, the parameters from before it are
-    restored, and training ends.
+    restored at the end, be they those of the start. No loss counts in which the divergence has less
+    than its whole factor: that of an epoch of training in which the warm-up ends neither, that of
+    the held-out rows after it does. After an epoch with a loss that is not finite, the parameters
+    from before it are restored, and training ends.
 
     Parameters
     ----------
     steps : Steps
     state : State
     schedule : Schedule
-    held_out : Rows or None
+    best : Best or None
+        Watches the held-out rows, if there are any.
     after_epoch : callable
         ``after_epoch(state, curves)`` returns whether to stop.
 
@@ -171,39 +267,30 @@ def train(
     -------
     curves : Curves
     """
-    curves = Curves()
-    best, idle = np.inf, 0
-    best_state: State | None = None
+    curves, watch = Curves(), Watch(schedule.tol, schedule.patience)
     before = state.copy()
     for _ in range(schedule.max_epochs):
         before.restore(state)
         first_step = state.step + 1
         loss = run_epoch(steps, state, schedule)
         watched = loss
-        if held_out is not None and np.isfinite(loss):
-            watched = mean_terms(
-                steps.model, state.parameters, held_out, schedule.beta, steps.threads
-            ).loss
+        if best is not None and np.isfinite(loss):
+            watched = best.look(state)
         if not (np.isfinite(watched) and state.is_finite()):
             curves.diverged = True
             state.restore(before)
             break
         curves.loss.append(loss)
-        if held_out is not None:
+        if best is not None:
             curves.validation.append(watched)
         stop = after_epoch(state, curves)
         # The first step whose divergence is in the loss that is watched.
-        counted = first_step if held_out is None else state.step
-        if counted >= schedule.warmup:
-            idle = 0 if watched < best - schedule.tol else idle + 1
-            if watched < best:
-                best = watched
-                best_state = state.copy() if held_out is not None else None
-        if idle >= schedule.patience:
+        counted = first_step if best is None else state.step
+        if counted >= schedule.warmup and watch.settles(watched):
             curves.converged = True
             break
         if stop:
             break
-    if best_state is not None:
-        state.restore(best_state)
+    if best is not None:
+        best.restore(state)
     return curves

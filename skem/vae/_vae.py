@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from skem._parameters import Allowed, integer, real
 from skem.vae._base import COMMON, Floats
 from skem.vae._density import DensityAutoencoder
-from skem.vae._latents import GaussianLatent
+from skem.vae._latents import GaussianLatent, ScoringLatent
 
 __all__ = ["VAE"]
 
@@ -41,7 +41,9 @@ class VAE(DensityAutoencoder):
 
     likelihood : {'auto', 'bernoulli', 'gaussian'}, default='auto'
         Distribution of a row given its code: 'gaussian' for real numbers, 'bernoulli' for values
-        in [0, 1]. 'auto' is 'bernoulli' if all values of X are 0 or 1, else 'gaussian'.
+        in [0, 1]. 'auto' is 'bernoulli' if all values are 0 or 1 in the rows of positive weight
+        that `fit` sees, else 'gaussian'. Set it where models are compared, as in cross-validation:
+        a fold of counts that happen to be 0 and 1 would be scored by another likelihood.
 
     noise_variance : {'network', 'per_feature', 'shared'} or float, default='shared'
         Variance of the Gaussian likelihood, in the units of X:
@@ -51,7 +53,8 @@ class VAE(DensityAutoencoder):
         - 'network': one for each feature and code, a second output of the decoder;
         - a float: known.
 
-        A learned variance is at least 1e-6 times that of the rows themselves.
+        A learned variance is at least 1e-6 times that of the rows themselves. The first two follow
+        a moving average of the expected squared error, which is where the likelihood is largest.
 
     n_samples : int, default=1
         Samples of each row's code in a training step.
@@ -66,7 +69,8 @@ class VAE(DensityAutoencoder):
         Nats of divergence in each dimension of each row that are free: less is not rewarded.
 
     n_importance_samples : int, default=100
-        Samples of each row's code with which `score_samples`, `score` and `elbo` estimate.
+        Samples of each row's code with which `score_samples`, `score` and `elbo` estimate. Their
+        noise has a mean of 0 and a variance of 1 in each row.
 
     solver : {'adam', 'sgd'}, default='adam'
         Optimiser: Adam, or stochastic gradient descent with Nesterov's momentum of 0.9.
@@ -77,22 +81,27 @@ class VAE(DensityAutoencoder):
     batch_size : int, default=128
         Rows in a step; all, if there are fewer.
 
-    max_epochs : int, default=200
-        Largest number of visits to all rows.
+    max_epochs : int or 'auto', default='auto'
+        Largest number of visits to all rows. 'auto' fits the size of the table: as many as make
+        20 000 steps, at least 200, so ``max(200, 20_000 / ceil(n_rows / batch_size))``.
 
     tol : float, default=1e-4
-        An epoch that improves the best loss by less, in nats per row, counts as no improvement.
+        A loss that falls by less in an epoch, in nats per row, has stopped falling.
 
-    n_iter_no_change : int, default=10
-        Epochs without improvement after which training has converged. None counts while the
-        divergence is warming up.
+    n_iter_no_change : int or 'auto', default='auto'
+        Number of epochs over which the loss is averaged, and in which that average must not have
+        fallen by `tol` an epoch before training has converged. None counts while the divergence is
+        warming up. 'auto': as many as make 500 steps, at least 10.
 
-    early_stopping : bool, default=False
+    early_stopping : bool or 'auto', default='auto'
         Whether to hold out rows, to watch their loss instead of the training's, and to end with
-        the weights of the best epoch.
+        the weights of the best epoch, or of the start. 'auto' does if ``max_epochs='auto'`` and the
+        table has at least 5 different rows: a number of epochs is trained for on all rows. With
+        'auto' the linear model of the start stays, of all rows, unless at least 10 different rows
+        are held out and gain more than chance by training (see Notes).
 
     validation_fraction : float, default=0.1
-        Share of the rows to hold out.
+        Share of the rows to hold out, by weight. Equal rows stay together.
 
     alpha : float, default=0.0
         Strength of the L2 penalty: the sum of the rows' losses gets ``alpha / 2`` times the sum of
@@ -134,7 +143,7 @@ class VAE(DensityAutoencoder):
         than 0.01 [6]_.
 
     converged_ : bool
-        Whether the loss stopped falling.
+        Whether the loss stopped falling: that of the held-out rows, if there are any.
 
     n_iter_ : int
         Number of epochs.
@@ -160,6 +169,13 @@ class VAE(DensityAutoencoder):
     the model the same as in the units of X. Values farther than 1e10 of these units from the mean
     count as lying there.
 
+    With a Gaussian likelihood, networks start as probabilistic PCA with as many dimensions, in
+    closed form [7]_: pairs of hidden units carry the principal components, and the other units
+    start without a say. So training only improves on the linear model. Where it can't, as on a
+    small table, ``early_stopping='auto'`` leaves that: with n different rows held out, their gain
+    must be ``10 / n`` standard errors, and n at least 10. Where hidden layers are narrower than
+    twice the code, and for more than 1 024 columns, the start is random.
+
     A row's noise is a function of its values, the seed and the step. So scores of a row do not
     depend on other rows, and equal rows have equal scores.
 
@@ -176,13 +192,15 @@ class VAE(DensityAutoencoder):
        variational framework. ICLR.
     .. [6] Burda, Y., Grosse, R. & Salakhutdinov, R. (2016). Importance weighted autoencoders.
        ICLR.
+    .. [7] Tipping, M. E. & Bishop, C. M. (1999). Probabilistic principal component analysis.
+       Journal of the Royal Statistical Society B 61(3), 611-622.
 
     Examples
     --------
     >>> from sklearn.datasets import load_digits
     >>> from skem import VAE
     >>> X = load_digits().data / 16
-    >>> vae = VAE(n_latent=4, max_epochs=20, tol=1.0, random_state=0).fit(X)
+    >>> vae = VAE(n_latent=4, n_iter_no_change=5, tol=1.0, random_state=0).fit(X)
     >>> vae.transform(X).shape
     (1797, 4)
     >>> vae.sample(3).shape
@@ -218,10 +236,10 @@ class VAE(DensityAutoencoder):
         solver: Literal["adam", "sgd"] = "adam",
         learning_rate_init: float = 1e-3,
         batch_size: int = 128,
-        max_epochs: int = 200,
+        max_epochs: int | Literal["auto"] = "auto",
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
-        early_stopping: bool = False,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         alpha: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
@@ -256,9 +274,8 @@ class VAE(DensityAutoencoder):
     def _make_latent(self) -> GaussianLatent:
         return GaussianLatent(self.n_latent, self.n_samples, float(self.free_bits))
 
-    def _scoring_latent(self) -> GaussianLatent:
-        # Not `replace`: a subclass of the latent may cost more, but codes are the same.
-        return GaussianLatent(self._trained.model.latent.n_inputs, self.n_importance_samples)
+    def _scoring_latent(self) -> ScoringLatent:
+        return ScoringLatent(self._trained.model.latent.n_inputs, self.n_importance_samples)
 
     def encode(self, X: ArrayLike, return_std: bool = False) -> Floats | tuple[Floats, Floats]:
         """Compute the posterior of each row's code.
@@ -284,7 +301,7 @@ class VAE(DensityAutoencoder):
 
     def sample(
         self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
-    ) -> Floats:
+    ) -> Any:
         """Draw rows from the model: a code from the prior, a row from the likelihood.
 
         Parameters
@@ -297,9 +314,10 @@ class VAE(DensityAutoencoder):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-            With the likelihood's noise; `inverse_transform` gives means.
+        X : ndarray or frame of shape (n_samples, n_features)
+            With the likelihood's noise; `inverse_transform` gives means. A frame with the names of
+            the columns if `set_output` asks for frames.
         """
         rng = self._rng(n_samples, random_state)
         codes = rng.standard_normal((n_samples, self._trained.model.latent.n_inputs))
-        return self._emit(codes, rng)
+        return self._draw(codes, rng)

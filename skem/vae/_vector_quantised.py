@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import Allowed, integer, one_of, real
-from skem.vae._base import COMMON, BaseAutoencoder
+from skem.engine import Threads, count_threads
+from skem.vae._base import COMMON, BaseAutoencoder, Floats
 from skem.vae._density import weighted_mean
+from skem.vae._evaluation import mixture_terms
 from skem.vae._quantised_latent import QuantisedLatent
 
 __all__ = ["CODEBOOK_UPDATES", "VQVAE"]
@@ -61,6 +63,12 @@ random_state, warm_start, verbose, n_jobs
     code_frequencies_ : ndarray of shape (n_codes,)
         How often each is chosen for the rows.
 
+    combinations_ : ndarray of shape (n_combinations, n_latent_codes), int64
+        The different codes of the rows: indices into the codebook.
+
+    combination_frequencies_ : ndarray of shape (n_combinations,)
+        How often each of them is a row's code. `sample` and `score_samples` take them as the prior.
+
     perplexity_ : float
         Exponential of the entropy of these frequencies: the number of codes in use, as it were.
 
@@ -82,7 +90,7 @@ n_features_in_, feature_names_in_
     >>> from sklearn.datasets import load_digits
     >>> from skem import VQVAE
     >>> X = load_digits().data / 16
-    >>> vae = VQVAE(16, n_latent_codes=3, max_epochs=20, tol=1.0, random_state=0).fit(X)
+    >>> vae = VQVAE(16, n_latent_codes=3, n_iter_no_change=5, tol=1.0, random_state=0).fit(X)
     >>> vae.encode(X).shape, vae.transform(X).shape
     ((1797, 3), (1797, 6))
     """
@@ -95,6 +103,10 @@ n_features_in_, feature_names_in_
         "codebook_update": (one_of(CODEBOOK_UPDATES),),
         **{name: COMMON[name] for name in COMMON if name not in ("beta", "kl_warmup_steps")},
     }
+
+    codebook_: Floats
+    combinations_: Labels
+    combination_frequencies_: NDArray[np.float64]
 
     # A choice is certain: there is no divergence to weigh.
     beta = 1.0
@@ -115,10 +127,10 @@ n_features_in_, feature_names_in_
         solver: Literal["adam", "sgd"] = "adam",
         learning_rate_init: float = 1e-3,
         batch_size: int = 128,
-        max_epochs: int = 200,
+        max_epochs: int | Literal["auto"] = "auto",
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
-        early_stopping: bool = False,
+        n_iter_no_change: int | Literal["auto"] = "auto",
+        early_stopping: bool | Literal["auto"] = "auto",
         validation_fraction: float = 0.1,
         alpha: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
@@ -177,6 +189,84 @@ n_features_in_, feature_names_in_
         own = self._trained.model.split(self._trained.state.parameters)[3]
         return latent.choose(own, head).reshape(len(head), -1).astype(np.int64)
 
+    def score_samples(self, X: ArrayLike) -> Floats:
+        """Compute the log-likelihood of each row, with the codes' empirical distribution as prior.
+
+        A mixture over `combinations_`, exactly: rows of the table have other codes in other
+        combinations with probability zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,), of the dtype of X
+            In nats. Other than `score`, it pays for the choice of the code.
+        """
+        rows = self._check_rows(X)
+        trained = self._trained
+        with Threads(count_threads(self.n_jobs)) as threads:
+            values = mixture_terms(
+                trained.model,
+                trained.state.parameters,
+                self._vectors(self.combinations_),
+                self.combination_frequencies_,
+                self._make_rows(rows),
+                threads,
+            )
+        limits = np.finfo(rows.dtype)
+        values -= trained.standard.log_volume
+        return np.clip(values, limits.min, limits.max).astype(rows.dtype, copy=False)
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        code: int | Sequence[int] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> tuple[Any, Labels]:
+        """Draw rows from the model, or from one of its codes.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        code : int or sequence of n_latent_codes ints, default=None
+            Indices into `codebook_`, as `encode` gives them. None draws them as well: all of a
+            row's codes together, by their frequencies among the rows of the fit.
+        random_state : int or RandomState instance, default=None
+            As for `VAE.sample`.
+
+        Returns
+        -------
+        X : ndarray or frame of shape (n_samples, n_features)
+        codes : ndarray of shape (n_samples, n_latent_codes), int64
+            The codes of each row.
+        """
+        rng = self._rng(n_samples, random_state)
+        if code is None:
+            shares = self.combination_frequencies_
+            codes = self.combinations_[rng.choice(len(shares), n_samples, p=shares)]
+        else:
+            codes = np.tile(self._check_code(code), (n_samples, 1))
+        return self._draw(self._vectors(codes), rng), codes
+
+    def _check_code(self, code: int | Sequence[int]) -> Labels:
+        n_codes, n_latent_codes = len(self.codebook_), self.combinations_.shape[1]
+        given = np.atleast_1d(np.asarray(code))
+        if (
+            given.shape != (n_latent_codes,)
+            or given.dtype.kind not in "iu"
+            or not ((given >= 0) & (given < n_codes)).all()
+        ):
+            wanted = "an int" if n_latent_codes == 1 else f"a sequence of {n_latent_codes} ints"
+            raise ValueError(f"code must be {wanted} in the range [0, {n_codes - 1}], got {code!r}")
+        return given.astype(np.int64)
+
+    def _vectors(self, codes: Labels) -> Floats:
+        """Return what the decoder reads for indices (n, n_latent_codes)."""
+        return self.codebook_[codes].reshape(len(codes), -1)
+
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
     ) -> float:
@@ -191,6 +281,7 @@ n_features_in_, feature_names_in_
         Returns
         -------
         score : float
-            In nats per unit of weight. No likelihood of the rows: choosing a code costs nothing.
+            In nats per unit of weight. No likelihood of the rows, since choosing a code costs
+            nothing: `score_samples` has that.
         """
         return weighted_mean(self._log_likelihood(self._check_rows(X)), sample_weight)

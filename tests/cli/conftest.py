@@ -4,8 +4,14 @@ from importlib.util import find_spec
 
 import pytest
 
-NEEDED = ("pandas", "pyarrow", "skops")
+NEEDED = ("pandas", "pyarrow", "skops")  # pandas is an oracle
 collect_ignore_glob = [] if all(map(find_spec, NEEDED)) else ["*.py"]
+
+
+@pytest.fixture(autouse=True)
+def _wide_terminal(monkeypatch):
+    """Lines are as long as on a terminal of 100 characters, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "100")
 
 
 @pytest.fixture
@@ -13,7 +19,7 @@ def table(tmp_path):
     from cli_tables import blobs
 
     path = tmp_path / "table.csv"
-    blobs().assign(name="nö", flag=True).to_csv(path, index=False)
+    blobs().assign(name="nö", day="Tue").to_csv(path, index=False)
     return path
 
 

@@ -18,6 +18,11 @@ from skem.mixture._fitting import fit_quietly
 FAITHFUL = Path(datasets.__file__).parent / "data" / "faithful.csv"
 
 
+def unwrapped(out):
+    """The output with its lines joined, for it wraps them as the terminal asks for."""
+    return " ".join(out.split())
+
+
 @pytest.mark.core
 def test_summary_of_faithful(run):
     status, out, err = run("cluster", FAITHFUL, "-k", "1:3")
@@ -32,7 +37,7 @@ def test_summary_of_faithful(run):
 
 
 def test_default_range_and_seed_repeat(run, table):
-    first, second = (re.sub(r"\d+\.\d\d\b", "", run("cluster", table)[1]) for _ in range(2))
+    first, second = (re.sub(r" *\d+\.\d\d\b", "", run("cluster", table)[1]) for _ in range(2))
     assert first == second
     assert re.findall(r"^ +(\d)  +-?[\d,]+", first, re.M)[:9] == list("123456789")
 
@@ -74,7 +79,7 @@ def test_parquet_index_is_kept(run, tmp_path):
 
 def test_columns_left_out_are_named(run, tmp_path):
     path = tmp_path / "t.csv"
-    frame = blobs().assign(flag=True, empty=np.nan, depth=["1.5"] * 16 + ["n/q"] + ["2"] * 43)
+    frame = blobs().assign(flag="yes", empty=np.nan, depth=["1.5"] * 16 + ["n/q"] + ["2"] * 43)
     frame.to_csv(path)  # with the row index as a column without a name
     status, out, err = run("cluster", path, "-k", 2)
     assert status == 0
@@ -159,15 +164,77 @@ def test_integer_weights_equal_repeated_rows(run, tmp_path):
     assert re.findall(pattern, weighted, re.M) == re.findall(pattern, repeated, re.M)
 
 
-def test_k_beyond_the_rows_is_left_out(run, refused, tmp_path):
+def test_k_beyond_what_rows_bear_is_left_out(run, refused, tmp_path):
     path = tmp_path / "t.csv"
-    blobs(3).assign(w=[1, 1, 0]).to_csv(path, index=False)
-    status, out, _ = run("cluster", path, "--columns", "x")
+    blobs(8).assign(w=[1] * 7 + [0]).to_csv(path, index=False)
+    status, out, _ = run("cluster", path, "--columns", "x,y")
     assert status == 0
-    assert "k above 3 left out: there are no more rows" in out
-    assert "k above 2" in run("cluster", path, "-k", "1:3", "--weight-column", "w")[1]
-    refused("cluster", path, "-k", "4:9", says=[str(path), "3 rows, fewer than k = 4"])
-    refused("cluster", path, "-k", 3, "--weight-column", "w", says="2 rows of positive weight")
+    # A matrix of two columns takes three rows: two clusters of the eight rows, not seven.
+    assert (
+        "k above 2 left out: a cluster would have fewer than 3 of 8 rows on average"
+        in unwrapped(out)
+    )
+    assert re.findall(r"^ +(\d)  +-?[\d,]+\.\d", out, re.M) == ["1", "2"]
+    out = run("cluster", path, "--columns", "x,y", "--covariance-type", "tied")[1]
+    assert "k above 4 left out: a cluster would have fewer than 2 of 8 rows" in unwrapped(out)
+    out = run("cluster", path, "-k", "1:3", "--weight-column", "w")[1]
+    assert (
+        "k above 2 left out: a cluster would have fewer than 3 of 7 rows of positive"
+        in unwrapped(out)
+    )
+    # What the user asks for alone is done.
+    assert "5 clusters; " in run("cluster", path, "--columns", "x,y", "-k", 5)[1]
+    refused("cluster", path, "-k", "9:12", says=[str(path), "8 rows, fewer than k = 9"])
+    refused("cluster", path, "-k", 8, "--weight-column", "w", says="7 rows of positive weight")
+
+
+@pytest.mark.parametrize("criterion", ["bic", "icl", "aic", "cv"])
+def test_criteria_are_those_of_the_table_in_its_units(run, criterion):
+    options = ["-k", "1:3", "--criterion", criterion, "--covariance-type", "full"]
+    status, out, err = run("cluster", FAITHFUL, *options)
+    assert (status, err) == (0, "")
+    X = datasets.load_faithful().data
+    scale = X.std(axis=0)
+    choice = GaussianMixtureIC((1, 2, 3), covariance_type="full", criterion=criterion)
+    choice.set_params(random_state=0).fit((X - X.mean(axis=0)) / scale)
+    jacobian = np.log(scale).sum()
+    if criterion == "cv":
+        expected = choice.results_["mean_test_score"] - jacobian
+        assert "held-out" in out
+    else:
+        expected = choice.results_[criterion] + 2 * len(X) * jacobian
+        assert f"chosen by {criterion.upper()}" in out
+    found = re.findall(r"^ +(\d)  +(-?[\d,.]+) .*?(<- chosen)?$", out, re.M)[:3]
+    assert_allclose([float(text.replace(",", "")) for _, text, _ in found], expected, atol=0.051)
+    chosen = [int(k) for k, _, mark in found if mark]
+    assert chosen == [choice.best_params_["n_components"]]
+    if criterion == "cv":  # to the last digit that is shown
+        assert_allclose([float(text) for _, text, _ in found], expected, atol=5.1e-5)
+        out = run("cluster", FAITHFUL, "-k", 1, *options[2:4], "--covariance-type", "all")[1]
+        assert re.search(rf"^  EEE +{expected[0]:.4f}", out, re.M)
+        assert "* chosen" in out
+
+
+def test_largest_k_by_held_out_density(run, table):
+    options = ["--columns", "x,y", "--criterion", "cv"]
+    out = run("cluster", table, "-k", "1:2", *options)[1]
+    assert "a wider range may find a higher held-out log density" in unwrapped(out)
+
+
+def test_more_starts_and_regularisation_reach_the_estimator(run, table, monkeypatch):
+    seen = []
+
+    def watch(self, kind, X, weights):
+        seen.append((self.n_init, self.init_params, self.reg_covar))
+        return fit_quietly(self, kind, X, weights)
+
+    monkeypatch.setattr("skem.mixture._grid.fit_quietly", watch)
+    assert run("cluster", table, "-k", 2, "--n-init", 3, "--reg-covar", 0.01)[0] == 0
+    assert run("cluster", table, "-k", 2)[0] == 0
+    assert seen[0] == (3, "auto", 0.01)
+    assert seen[1][0] == 1
+    assert not isinstance(seen[1][1], str)  # a tree, which is the same each time
+    assert seen[1][2] == 1e-6
 
 
 def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypatch):
@@ -195,7 +262,10 @@ def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypat
 
 
 def test_collapsed_fit_is_left_aside(run, table):
-    frame = blobs().assign(step=np.arange(60) % 3 // 2)  # two values: a component can hold one
+    # In one of the two clusters a column is a copy of another.
+    noise = np.random.default_rng(0).normal(size=60)
+    frame = blobs()
+    frame = frame.assign(copy=np.where(np.arange(60) % 3, noise, frame["x"]))
     frame.to_csv(table, index=False)
     status, out, err = run("cluster", table, "-k", "1:4")
     assert (status, err) == (0, "")
@@ -208,7 +278,10 @@ def test_collapsed_fit_is_left_aside(run, table):
     assert chosen not in collapsed
     assert min(bic) < bic[chosen - 1]
     assert "chosen only if there is no other" in out
-    assert f"k = {collapsed[0]}: Component(s) [" in out
+    said = " ".join(out.split())
+    assert re.search(rf"k = {collapsed[0]}[ ,\d]*: Component\(s\) \[", said)
+    assert "columns ['x', 'copy'] are dependent" in said
+    assert "No other number of clusters could be used" in said
     k = str(collapsed[0])
     assert f"{k} clusters; converged" in run("cluster", table, "-k", k)[1]
 

@@ -54,6 +54,55 @@ def test_broken_pipe_and_piped_progress(table, tmp_path):
     assert len(pd.read_csv(out)) == 60
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a shell does")
+@pytest.mark.parametrize(
+    ("closed", "options", "status", "left"),
+    [
+        ([2], [], 0, "First 10"),
+        ([1], [], 2, "skem: error: standard output is closed; name a file with -o"),
+        ([1], ["-o", "OUT"], 0, ""),
+        ([1, 2], [], 2, ""),
+        ([0, 1, 2], ["-o", "OUT"], 0, ""),
+        ([2], ["-k", "0"], 2, ""),
+    ],
+)
+def test_closed_streams(table, tmp_path, closed, options, status, left):
+    out = tmp_path / "out.csv"
+    options = [out if option == "OUT" else option for option in options]
+    job = process(
+        *("cluster", table, "-k", 1, "--columns", "x,y", *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if 2 not in closed else None,
+        preexec_fn=lambda: [os.close(stream) for stream in closed],
+    )
+    said = job.communicate()[0].decode()
+    assert job.returncode == status
+    assert left in said
+    assert "Traceback" not in said
+    assert out.exists() == (out in options)
+
+
+def test_streams_that_are_none(table, tmp_path, monkeypatch, capsys):
+    """In this process; what a shell does is tested above."""
+    from skem.cli import main
+
+    out = tmp_path / "out.csv"
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    arguments = ["cluster", str(table), "-k", "1", "--columns", "x,y"]
+    assert main(arguments) == 2
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main([*arguments, "-o", str(out)]) == 0
+    assert len(pd.read_csv(out)) == 60
+    assert capsys.readouterr() == ("", "")
+
+
+def test_standard_input_that_is_closed_is_empty():
+    job = process("cluster", "-", stderr=subprocess.PIPE, preexec_fn=lambda: os.close(0))
+    assert job.communicate()[1] == b"skem: error: standard input: the file is empty\n"
+    assert job.returncode == 2
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
 def test_interrupt_during_the_progress_bar(tmp_path):
     path, out = tmp_path / "t.csv", tmp_path / "out.csv"
@@ -77,10 +126,10 @@ def test_interrupt_during_the_progress_bar(tmp_path):
 
 
 def test_interrupt_while_writing(run, table, tmp_path, monkeypatch):
-    def interrupt(self, path, **options):
+    def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pd.DataFrame, "to_csv", interrupt)
+    monkeypatch.setattr("skem.cli.files._write_text", interrupt)
     before = sorted(tmp_path.iterdir())
     status, out, err = run("cluster", table, "-k", 1, "--columns", "x", "-o", tmp_path / "o.csv")
     assert (status, out, err) == (130, "", "skem: interrupted\n")
@@ -95,3 +144,19 @@ def test_progress_is_drawn_on_a_terminal_only():
             progress.show(1, "fitting k = 2")
         drawn = "\r\x1b[K[######..................] 1/4  fitting k = 2\r\x1b[K"
         assert stream.getvalue() == (drawn if terminal else "")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_compilation_is_announced_once_and_only_on_a_terminal(terminal):
+    import numba
+
+    from skem.cli.search import Compilation
+
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    with Progress(2, stream) as progress, Compilation(progress):
+        for number in range(2):
+            numba.njit(lambda x, number=number: x + number)(1)
+    numba.njit(lambda x: x - 1)(1)
+    compiled = terminal and not numba.config.DISABLE_JIT
+    assert stream.getvalue().count("skem: compiling, which takes some seconds") == compiled

@@ -28,11 +28,11 @@ def test_score_repeats_what_cluster_wrote(run, saved, table, tmp_path, suffix):
     model, expected = saved
     out = tmp_path / f"scored.{suffix}"
     shuffled = tmp_path / "new.csv"  # other rows, other columns, in another order
-    expected.drop(columns=ADDED)[["y", "flag", "x"]].iloc[10:].to_csv(shuffled, index=False)
+    expected.drop(columns=ADDED)[["y", "day", "x"]].iloc[10:].to_csv(shuffled, index=False)
     status, text, err = run("score", shuffled, "--model", model, "-o", out, "--jobs", 1)
     assert (status, err) == (0, "")
     got = pd.read_csv(out) if suffix == "csv" else pd.read_parquet(out)
-    assert list(got.columns) == ["y", "flag", "x", *ADDED]
+    assert list(got.columns) == ["y", "day", "x", *ADDED]
     wanted = expected[ADDED].iloc[10:].reset_index(drop=True)
     pd.testing.assert_frame_equal(got[ADDED], wanted, rtol=1e-9)
     assert f"new.csv: 50 rows, 2 clusters, mean log density {wanted.log_density.mean():.4g}" in text

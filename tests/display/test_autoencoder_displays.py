@@ -53,6 +53,53 @@ def test_dimensions_by_name_and_classes_by_color(vae):
     )
 
 
+@pytest.mark.parametrize("nothing", [np.nan, None, "NaT", "NA"])
+def test_rows_without_a_label_are_grey(vae, nothing):
+    if nothing == "NaT":
+        labels = y.astype("datetime64[D]")
+        labels[::2] = np.datetime64("NaT")
+    elif nothing == "NA":
+        pandas = pytest.importorskip("pandas")
+        labels = pandas.Series(y, dtype="Int64").where(np.arange(60) % 2 == 1)
+    else:
+        labels = y.astype(float if nothing is not None else object)
+        labels[::2] = nothing
+    display = LatentDisplay.from_estimator(vae, X, labels)
+    grey = display.points_[0]
+    assert grey.get_label() == "missing"
+    red, green, blue, _ = grey.get_facecolors()[0]
+    assert red == green == blue
+    drawn = np.asarray(grey.get_offsets())
+    np.testing.assert_allclose(drawn, np.asarray(display.codes)[::2])
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts[0] == "missing"
+    assert len(texts) == 1 + len(set(y[1::2]))
+    if nothing != "NaT":
+        assert texts[1] == "0"
+    assert sum(len(points.get_offsets()) for points in display.points_) == 60
+
+
+def test_numbers_some_of_which_are_missing(vae):
+    numbers = X.sum(axis=1)
+    numbers[3] = np.nan
+    display = LatentDisplay.from_estimator(vae, X, numbers)
+    grey, coloured = display.points_
+    assert len(grey.get_offsets()) == 1
+    np.testing.assert_allclose(coloured.get_array(), np.delete(numbers, 3))
+
+
+def test_many_names_are_classes(vae):
+    names = np.array([f"name {number % 15}" for number in range(60)])
+    display = LatentDisplay.from_estimator(vae, X, names)
+    assert len({tuple(points.get_facecolors()[0]) for points in display.points_}) == 15
+
+
+def test_a_sample_of_many_rows(vae):
+    display = LatentDisplay.from_estimator(vae, X, y, max_points=20)
+    assert sum(len(points.get_offsets()) for points in display.points_) == 20
+    assert display.ax_.get_title() == "20 of 60 rows"
+
+
 def test_numbers_have_a_colorbar(vae):
     display = LatentDisplay.from_estimator(vae, X, X.sum(axis=1), scatter_kwargs={"s": 3})
     assert len(display.points_) == 1

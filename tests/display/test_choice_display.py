@@ -68,14 +68,64 @@ def test_failed_fits_leave_gaps_and_collapsed_ones_are_crosses():
     first, second = display.lines_
     np.testing.assert_array_equal(first.get_ydata(), [5.0, np.nan, 4.0])
     np.testing.assert_array_equal(second.get_ydata(), [6.0, 3.0, np.nan])
+    # Its value means nothing beside the others: it is in a strip below them.
     (cross,) = display.crosses_
-    assert (cross.get_xdata().tolist(), cross.get_ydata().tolist()) == ([3], [-9.0])
+    (x,), (y,) = cross.get_data()
+    assert round(x) == 3
+    display.figure_.canvas.draw()
+    strip = display.ax_.transAxes.inverted().transform(cross.get_transform().transform([x, y]))[1]
+    lowest = display.ax_.transAxes.inverted().transform(display.ax_.transData.transform([2, 3.0]))
+    assert 0.0 < strip < lowest[1]
     assert cross.get_color() == second.get_color()
     # They differ in their volumes alone.
     assert first.get_color() == second.get_color()
     assert first.get_linestyle() != second.get_linestyle()
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert labels == ["EII", "VII", "collapsed", "best: VII, 2"]
+
+
+def test_good_fits_fill_the_axis():
+    """One model far off and collapsed cells of any value do not squeeze what matters."""
+    k = np.arange(1, 10)
+    good = 1000.0 + 5.0 * np.abs(k - 3)
+    values = np.concatenate([good, good + 7.0, [90_000.0, 5000.0, *good[2:]], -1e6 * k])
+    display = ModelSelectionDisplay(
+        covariance_types=np.repeat(["EEE", "VVV", "VII", "EII"], 9),
+        n_components=np.tile(k, 4),
+        values=values,
+        best_index=2,
+        collapsed=np.arange(36) >= 27,
+    ).plot()
+    low, high = display.ax_.get_ylim()
+    assert low < 1000.0
+    assert high > 1020.0
+    assert high - low < 100.0
+    display = ModelSelectionDisplay(
+        covariance_types=["EEE"] * 3, n_components=[1, 2, 3], values=[-9.0, -4.0, -5.0],
+        best_index=1,
+    ).plot()  # fmt: skip
+    low, high = display.ax_.get_ylim()
+    assert low < -9.0 < -4.0 < high
+
+
+def test_one_value_for_all_fits():
+    display = ModelSelectionDisplay(
+        covariance_types=["EII", "VII"], n_components=[1, 1], values=[5.0, 5.0], best_index=0
+    ).plot()
+    assert np.isfinite(display.ax_.get_ylim()).all()
+
+
+def test_crosses_of_models_stand_side_by_side():
+    display = ModelSelectionDisplay(
+        covariance_types=["EII", "VII", "full"],
+        n_components=[2, 2, 2],
+        values=[1.0, 2.0, 3.0],
+        best_index=0,
+        collapsed=[True, True, True],
+    ).plot()
+    x = [cross.get_xdata()[0] for cross in display.crosses_]
+    assert len(set(x)) == 3
+    assert np.abs(np.array(x) - 2).max() < 0.5
 
 
 def test_axes_and_styles_are_the_callers(choice):

@@ -6,6 +6,7 @@ from scipy import integrate, stats
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -137,6 +138,10 @@ def test_axes_and_figure_are_the_given_ones(iris):
     display = MixtureDisplay.from_estimator(fitted(iris), iris, ax=ax)
     assert display.ax_ is ax
     assert display.figure_ is figure
+    assert display.legend_ is None
+    assert [text.get_text() for text in ax.legend().get_texts()] == [
+        f"component {k}" for k in range(3)
+    ]
     again = display.plot(ellipse_std=())
     assert again is display
     assert display.ax_ is not ax
@@ -260,6 +265,90 @@ def test_pipeline(iris):
         MixtureDisplay.from_estimator(pipeline, iris)
     display = MixtureDisplay.from_estimator(pipeline[-1], pipeline[:-1].transform(iris))
     assert len(display.X) == len(iris)
+
+
+def test_choices_are_drawn_by_their_best(iris):
+    import skem
+
+    choice = skem.GaussianMixtureIC((2, 3), covariance_type=["EEE", "VVV"], random_state=0)
+    choice.fit(iris)
+    display = MixtureDisplay.from_estimator(choice, iris, features=("petal width (cm)", 0))
+    np.testing.assert_array_equal(display.means, choice.best_estimator_.means_[:, [3, 0]])
+    assert display.ax_.get_xlabel() == "petal width (cm)"
+    search = GridSearchCV(GaussianMixture(random_state=0), {"n_components": [1, 2]}).fit(iris)
+    display = MixtureDisplay.from_estimator(search, iris)
+    np.testing.assert_array_equal(display.means, search.best_estimator_.means_[:, :2])
+    choice.set_params(refit=False).fit(iris)
+    del choice.best_estimator_
+    with pytest.raises(TypeError, match="set refit=True and fit again"):
+        MixtureDisplay.from_estimator(choice, iris)
+
+
+def test_advice_for_pipelines_holds_for_choices_and_searches(iris):
+    import skem
+
+    choice = skem.GaussianMixtureIC((1, 2), covariance_type="EEE", random_state=0)
+    pipeline = make_pipeline(StandardScaler(), choice).fit(iris)
+    with pytest.raises(TypeError, match=r"`pipeline\[-1\]`.*`pipeline\[:-1\]\.transform\(X\)`"):
+        MixtureDisplay.from_estimator(pipeline, iris)
+    display = MixtureDisplay.from_estimator(pipeline[-1], pipeline[:-1].transform(iris))
+    assert len(display.X) == len(iris)
+    grid = {"gaussianmixture__n_components": [1, 2]}
+    search = GridSearchCV(make_pipeline(StandardScaler(), GaussianMixture()), grid).fit(iris)
+    with pytest.raises(TypeError, match=r"`search.best_estimator_\[-1\]`"):
+        MixtureDisplay.from_estimator(search, iris)
+    with pytest.raises(TypeError) as caught:
+        MixtureDisplay.from_estimator(StandardScaler().fit(iris), iris)
+    assert "pipeline" not in str(caught.value)
+
+
+def test_legend_names_what_is_drawn(iris):
+    display = MixtureDisplay.from_estimator(fitted(iris), iris)
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert texts == ["component 0", "component 1", "component 2", "density: 50, 90, 99 %"]
+    display = MixtureDisplay.from_estimator(fitted(iris), iris, contents=())
+    assert len(display.legend_.get_texts()) == 3
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    assert MixtureDisplay.from_estimator(fitted(X, "spherical", 21), X).legend_ is None
+
+
+def test_long_tables_are_drawn_by_a_sample(iris):
+    mixture = fitted(iris.to_numpy())
+    X = mixture.sample(20_000)[0]
+    display = MixtureDisplay.from_estimator(mixture, X, max_points=1000)
+    drawn = np.asarray(display.points_.get_offsets())
+    assert len(drawn) == 1000
+    assert len(np.unique(drawn, axis=0)) == 1000
+    assert {tuple(point) for point in drawn} <= {tuple(point) for point in X[:, :2]}
+    # Of all of the table, not of its beginning: sample() groups rows by component.
+    labels = mixture.predict(X)
+    rows = [np.flatnonzero((X[:, :2] == point).all(axis=1))[0] for point in drawn]
+    share = np.bincount(labels[rows], minlength=3) / 1000
+    np.testing.assert_allclose(share, mixture.weights_, atol=0.05)
+    assert display.legend_.get_texts()[-1].get_text() == "1,000 of 20,000 rows"
+    again = MixtureDisplay.from_estimator(mixture, X, max_points=1000)
+    np.testing.assert_array_equal(again.points_.get_offsets(), drawn)
+    with pytest.raises(ValueError, match="max_points must be at least 1, got 0"):
+        MixtureDisplay.from_estimator(mixture, X, max_points=0)
+
+
+def test_components_without_rows_are_not_drawn():
+    import skem
+
+    X = load_faithful().data
+    mixture = skem.VariationalGaussianMixture(6, random_state=0).fit(X)
+    kept = np.flatnonzero(mixture.expected_counts_ >= 1 / 6)
+    assert len(kept) < 6
+    assert (mixture.weights_ > 0).all()
+    for rows in (X, None):
+        display = MixtureDisplay.from_estimator(mixture, rows, ellipse_std=(1.0,))
+        assert len(display.ellipses_) == len(kept)
+        texts = [text.get_text() for text in display.legend_.get_texts()]
+        assert texts[:-1] == [f"component {k}" for k in kept]
+    theirs = BayesianGaussianMixture(n_components=6, random_state=0, max_iter=2000).fit(X)
+    display = MixtureDisplay.from_estimator(theirs, X, ellipse_std=(1.0,))
+    assert len(display.ellipses_) == len(np.unique(theirs.predict(X)))
+    assert len(display.ellipses_) < 6
 
 
 def test_changed_covariance_type(iris):

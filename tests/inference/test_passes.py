@@ -256,9 +256,9 @@ class Recorded:
     def __init__(self, resp):
         self.resp, self.asked = resp, []
 
-    def rows(self, start, stop):
-        self.asked.append((start, stop))
-        return self.resp[start:stop]
+    def rows(self, index):
+        self.asked.append((index.start, index.stop))
+        return self.resp[index]
 
 
 @families
@@ -438,8 +438,10 @@ def test_tasks_travel(kind):
 
 
 def test_random_shares_are_those_of_the_rows_in_whatever_order():
-    whole = RandomShares(np.random.RandomState(0), K).rows(0, 50)
+    whole = RandomShares(np.random.RandomState(0), K).rows(slice(0, 50))
     shares = RandomShares(np.random.RandomState(0), K)
     for start, stop in [(30, 50), (0, 10), (10, 30), (5, 6), (49, 50)]:
-        np.testing.assert_array_equal(shares.rows(start, stop), whole[start:stop])
+        np.testing.assert_array_equal(shares.rows(slice(start, stop)), whole[start:stop])
+    chosen = np.array([40, 3, 4, 17])
+    np.testing.assert_array_equal(shares.rows(chosen), whole[chosen])
     np.testing.assert_allclose(whole.sum(axis=1), 1.0)

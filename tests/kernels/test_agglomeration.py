@@ -12,11 +12,14 @@ from skem import kernels
 DATA = Path(__file__).parents[1] / "data"
 
 
-def merges(X, weights, *rule):
-    n = len(X)
+def merges(X, weights, *rule, blur=None):
+    n, p = X.shape
+    blur = np.zeros((p, p)) if blur is None else blur
     result = np.full((n - 1, 2), -1)
     scratch = np.full((n, n), np.nan)
-    kernels.agglomeration.agglomerate(X.copy(), weights.copy(), *rule, result, scratch)
+    kernels.agglomeration.agglomerate(
+        X.copy(), weights.copy(), blur[np.tril_indices(p)], *rule, result, scratch
+    )
     return result
 
 
@@ -33,6 +36,18 @@ def test_each_merge_is_the_cheapest(n_features, floor, fraley, weighted):
     np.testing.assert_array_equal(
         merges(X, weights, *rule), agglomeration.merges(X, weights, *rule)
     )
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("n_features", [1, 2, 3])
+def test_blurred_rows(n_features):
+    rng = np.random.default_rng(n_features)
+    X, weights = rng.standard_normal((22, n_features)), rng.uniform(0.2, 3.0, 22)
+    root = rng.standard_normal((n_features, n_features))
+    rule, blur = (0.1, 0.5, 4.0, n_features), root @ root.T
+    found = merges(X, weights, *rule, blur=blur)
+    np.testing.assert_array_equal(found, agglomeration.merges(X, weights, *rule, blur))
+    assert not np.array_equal(found, merges(X, weights, *rule))
 
 
 def test_mclust():

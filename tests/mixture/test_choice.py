@@ -395,6 +395,7 @@ BAD_VALUES = {
     "random_state": (-1, "seed"),
     "n_jobs": (0, 1.5),
     "verbose": (-1, "loud"),
+    "resolution": ("none", 1.5),
 }
 
 

@@ -74,29 +74,42 @@ def with_equal_rows():
     return np.vstack([rows, np.tile(rows[:1], (20, 1))])
 
 
-SET_ASIDE = {"covariance_type": "full", "init_params": "kmeans", "n_init": 5, "random_state": 0}
+SET_ASIDE = {"init_params": "kmeans", "n_init": 5, "random_state": 0}
 
 
 @pytest.mark.parametrize("criterion", ["bic", "icl", "aic"])
 def test_fits_that_are_set_aside_are_counted_and_named(criterion):
-    choice = GaussianMixtureIC((1, 2, 4), criterion=criterion, **SET_ASIDE)
+    choice = GaussianMixtureIC(
+        (1, 2), covariance_type=["EII", "full"], criterion=criterion, **SET_ASIDE
+    )
     with pytest.warns(ConvergenceWarning) as caught:
         choice.fit(with_equal_rows())
-    assert choice.results_["collapsed"].tolist() == [False, True, True]
+    assert choice.results_["collapsed"].tolist() == [False, False, False, True]
     (message,) = (str(warning.message) for warning in caught)
-    assert message.startswith("2 of 3 fits rank after all others, because a component collapsed")
-    assert f"{criterion.upper()} says more of reg_covar" in message
-    assert "full with 2, full with 4" in message
+    assert message.startswith("1 of 4 fits rank after all others.")
+    assert f"full with 2: {criterion.upper()} says more of reg_covar" in message
     assert caught[0].filename == __file__
 
 
+def test_fits_of_few_rows_are_named_with_that_cause():
+    choice = GaussianMixtureIC((1, 2, 3, 4), covariance_type="EII", random_state=0)
+    with pytest.warns(ConvergenceWarning) as caught:
+        choice.fit(X[:12])
+    messages = [str(warning.message) for warning in caught]
+    expected = "2 of 4 fits rank after all others. Covariance types and numbers of components: "
+    expected += "EII with 3, EII with 4: there are fewer than 5 rows for each component."
+    assert any(message.startswith(expected) for message in messages), messages
+
+
 @pytest.mark.parametrize(
-    "parameters", [{"n_components": 4}, {"n_components": (1, 2, 4), "criterion": "cv", "cv": 3}]
+    "parameters",
+    [{"n_components": 4}, {"n_components": (1, 2), "criterion": "cv", "cv": 3}],
 )
 def test_where_none_is_set_aside_none_is_named(parameters):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        choice = GaussianMixtureIC(**parameters, **SET_ASIDE).fit(with_equal_rows())
+        choice = GaussianMixtureIC(**parameters, covariance_type="full", **SET_ASIDE)
+        choice.fit(with_equal_rows())
     assert choice.results_["collapsed"].any()
     assert not [warning for warning in caught if "rank after" in str(warning.message)]
 

@@ -80,7 +80,7 @@ def test_feature_union(estimator):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @every_estimator
 def test_grid_search_by_the_default_score(estimator, n_jobs):
-    X, _ = blobs(n=200, d=2, k=3, apart=6.0, seed=1)
+    X, _ = blobs(n=120, d=2, k=3, apart=6.0, seed=1)
     grid = {"n_components": [1, 2, 3], "covariance_type": list(TYPES)}
     folds = KFold(3, shuffle=True, random_state=0)
     search = GridSearchCV(estimator(random_state=0), grid, cv=folds, n_jobs=n_jobs).fit(X)
@@ -97,7 +97,7 @@ def test_grid_search_by_the_default_score(estimator, n_jobs):
 
 @pytest.mark.core
 def test_grid_search_by_bic():
-    X, _ = blobs(n=300, d=2, k=3, apart=6.0, seed=1)
+    X, _ = blobs(n=150, d=2, k=3, apart=6.0, seed=1)
     grid = {"n_components": [1, 2, 3, 4, 5], "covariance_type": ["full", "spherical"]}
     everything = [(np.arange(len(X)), np.arange(len(X)))]
     search = GridSearchCV(

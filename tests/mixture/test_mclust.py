@@ -44,6 +44,7 @@ def pair(request):
         reg_covar=0.0,
         tol=1e-12,
         max_iter=3000,
+        resolution=None,
     )
     return mixture, row
 

@@ -46,6 +46,7 @@ def test_ends_where_mclust_ends(row):
         reg_covar=0.0,
         tol=1e-12,
         max_iter=3000,
+        resolution=None,
     )
     total, wanted = mixture.score_samples(X).sum(), float(row["loglik_tight"])
     if row["model"] in ("EVE", "VVE"):  # mclust's are but lower bounds
@@ -200,8 +201,9 @@ def test_a_component_without_rows_has_the_shared_variances(model):
 @pytest.mark.parametrize("model", ["EEI", "EII"])
 def test_a_singular_shared_variance_is_no_single_components(model):
     X = np.repeat([[0.0, 0.0], [5.0, 1.0]], 5, axis=0)
+    start = one_hot([0] * 5 + [1] * 5, 2)
     with pytest.raises(ValueError, match="shared covariance"):
-        fit(X, 2, covariance_type=model, reg_covar=0.0, init_params=one_hot([0] * 5 + [1] * 5, 2))
+        fit(X, 2, covariance_type=model, reg_covar=0.0, init_params=start, resolution=None)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ def with_value(value, dtype=np.float64):
         (-1e160, np.float64, "Column 1 of X has a standard deviation"),
         (1e120, np.float64, r"Column 1 of X has a value .*e\+1.. standard deviations away"),
         (1e20, np.float32, "Column 1 of X has a standard deviation .* range of float32"),
-        (np.nan, np.float64, "NaN"),
         (np.inf, np.float64, "infinity"),
     ],
 )
@@ -47,6 +46,16 @@ def test_equal_values_are_refused_where_they_are_far_away(estimator):
     mixture = estimator(2, random_state=0).partial_fit(BATCH)
     with pytest.raises(ValueError, match=r"Column \d of X has a value"):
         mixture.partial_fit(np.full_like(BATCH, 1e200))
+
+
+@every_estimator
+def test_missing_cells_hide_nothing(estimator):
+    mixture = estimator(3, random_state=0).partial_fit(BATCH)
+    for value, message in ((1e200, "standard deviation of"), (1e120, "has a value")):
+        batch = with_value(value)
+        batch[3, 0] = batch[7, 1] = np.nan
+        with pytest.raises(ValueError, match=f"Column 1 of X .*{message}"):
+            mixture.partial_fit(batch)
 
 
 @every_estimator

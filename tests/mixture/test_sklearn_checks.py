@@ -124,6 +124,7 @@ BAD_VALUES = {
     "block_size": (0, -1, 2.5, "auto"),
     "assignment": ("Hard", True, None),
     "acceleration": ("SQUAREM", "", 1, True),
+    "resolution": ("none", 1, True),
 }
 
 
@@ -162,6 +163,7 @@ def test_parameters_are_those_of_scikit_learn_and_more():
         "learning_decay",
         "learning_offset",
         "assignment",
+        "resolution",
         "acceleration",
     }
 

@@ -173,31 +173,33 @@ def one_pass(mixture, X, size, seed):
     return mixture
 
 
-def lost_by_one_pass(X, held, k, size, seed, covariance_type, weight_prior, **rate):
-    """What one pass scores below a fit on other rows, in nats per row, from a start of one kind."""
+def lost_by_one_pass(X, held, k, size, seed, covariance_type, weight_prior, rates=({},)):
+    """What one pass scores below a fit on other rows, in nats per row, from a start of one kind.
+
+    One number for each of the rates.
+    """
     common = {"covariance_type": covariance_type, "random_state": seed, "init_params": "kmeans"}
     batch = variational(X, k, weight_prior=weight_prior, max_iter=500, **common)
-    steps = VariationalGaussianMixture(
-        k, weight_concentration_prior_type=weight_prior, **common, **rate
-    )
-    return batch.score(held) - one_pass(steps, X, size, seed).score(held)
+    common["weight_concentration_prior_type"] = weight_prior
+    passes = [
+        one_pass(VariationalGaussianMixture(k, **common, **rate), X, size, seed) for rate in rates
+    ]
+    return [batch.score(held) - steps.score(held) for steps in passes]
 
 
-# By default later batches count for more than the first ones, so that fewer rows count in all.
 @every_type
 @every_weight_prior
-@pytest.mark.parametrize(
-    ("rate", "most"), [({}, 0.02), ({"learning_decay": 1.0, "learning_offset": 0.0}, 0.01)]
-)
-def test_one_pass_over_faithful_in_twenty_orders(covariance_type, weight_prior, rate, most):
+def test_one_pass_over_faithful_in_twenty_orders(covariance_type, weight_prior):
     X, lost = load_faithful().data, []
+    # By default later batches count for more than the first ones, so that fewer rows count in all.
+    rates = [{}, {"learning_decay": 1.0, "learning_offset": 0.0}]
     for seed in range(20):
         order = np.random.default_rng(100 + seed).permutation(len(X))
         train, held = X[order[:200]], X[order[200:]]
         lost.append(
-            lost_by_one_pass(train, held, 2, 25, seed, covariance_type, weight_prior, **rate)
+            lost_by_one_pass(train, held, 2, 25, seed, covariance_type, weight_prior, rates)
         )
-    assert np.mean(lost) < most
+    np.testing.assert_array_less(np.mean(lost, axis=0), [0.02, 0.01])
 
 
 @core
@@ -205,7 +207,7 @@ def test_one_pass_over_faithful_in_twenty_orders(covariance_type, weight_prior, 
 @every_type
 def test_one_pass_over_a_long_table(covariance_type):
     X, _ = blobs(n=101_000, d=3, k=4, apart=3.0, seed=2)
-    lost = lost_by_one_pass(
+    (lost,) = lost_by_one_pass(
         X[:100_000], X[100_000:], 4, 1000, 0, covariance_type, "dirichlet_process"
     )
     assert lost < 0.02

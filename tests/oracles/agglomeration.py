@@ -5,23 +5,23 @@ from itertools import combinations
 import numpy as np
 
 
-def term(X, weights, floor, share, enough, power):
-    """One cluster's w log(|W / w| + (share min(1, enough / m) (tr W + floor) / w)^power)."""
+def term(X, weights, floor, share, enough, power, blur=0.0):
+    """One cluster's w log(|W / w + B| + (share min(1, enough / m) (tr W + floor) / w)^power)."""
     total = weights.sum()
     apart = X - np.average(X, axis=0, weights=weights)
     scatter = (weights[:, None] * apart).T @ apart
-    determinant = np.linalg.det(scatter / total) if len(X) > X.shape[1] else 0.0
+    determinant = np.linalg.det(scatter / total + blur) if len(X) > X.shape[1] else 0.0
     spread = share * min(1.0, enough / len(X)) * (np.trace(scatter) + floor) / total
     return total * np.log(determinant + spread**power)
 
 
-def merges(X, weights, floor, share, enough, power):
+def merges(X, weights, floor, share, enough, power, blur=0.0):
     """Pairs of clusters, each with the number of its first row, in the order of merging."""
     clusters = {i: [i] for i in range(len(X))}
     result = []
 
     def count(rows):
-        return term(X[rows], weights[rows], floor, share, enough, power)
+        return term(X[rows], weights[rows], floor, share, enough, power, blur)
 
     def cost(a, b):
         return count(clusters[a] + clusters[b]) - count(clusters[a]) - count(clusters[b])

@@ -35,6 +35,41 @@ def test_auto_looks_at_the_values():
     assert fit(bits(), likelihood="gaussian").likelihood_ == "gaussian"
 
 
+@pytest.mark.parametrize("value", [2.0, 0.5, -1.0])
+def test_auto_looks_at_rows_of_positive_weight_alone(value):
+    X, weights = bits(), np.ones(60)
+    X[3, 2], weights[3] = value, 0.0
+    assert fit(X, sample_weight=weights).likelihood_ == "bernoulli"
+    assert fit(X).likelihood_ == "gaussian"
+
+
+def test_rows_of_no_weight_are_not_checked():
+    X, weights = bits(), np.ones(60)
+    X[3, 2], weights[3] = 2.0, 0.0
+    vae = fit(X, likelihood="bernoulli", sample_weight=weights)
+    kept = np.delete(X, 3, axis=0)
+    other = fit(kept, likelihood="bernoulli")
+    np.testing.assert_allclose(vae.transform(kept), other.transform(kept), rtol=0.3, atol=0.3)
+    vae.partial_fit(X, sample_weight=weights)
+    X[5, 1] = 3.0
+    with pytest.raises(ValueError, match=r"X has 3\.0 in row 5, column 1"):
+        vae.partial_fit(X, sample_weight=weights)
+
+
+def test_a_choice_by_auto_is_named_with_the_value_against_it():
+    vae = fit(bits())
+    X = bits()
+    X[4, 1] = 2.0
+    message = (
+        r"^likelihood='auto' chose 'bernoulli' in fit, where all values were 0 or 1, and "
+        r"'bernoulli' needs values in \[0, 1\], but X has 2.0 in row 4, column 1\..*"
+        r"likelihood='gaussian'$"
+    )
+    for method in ("score_samples", "transform", "partial_fit"):
+        with pytest.raises(ValueError, match=message):
+            getattr(vae, method)(X)
+
+
 def test_auto_is_decided_once():
     vae = fit(curve()).partial_fit(np.ones((3, 5)))
     assert vae.likelihood_ == "gaussian"

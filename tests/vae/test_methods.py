@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skem import VAE, EMGaussianMixture
+from skem import VAE, VQVAE, CategoricalVAE, EMGaussianMixture, InfoVAE
 from vae.tables import SMALL, bits, curve, fit
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -51,7 +53,7 @@ def test_a_score_is_a_function_of_the_row(fitted):
 
 def test_more_samples_score_higher(fitted):
     vae, X = fitted
-    scores = [vae.set_params(n_importance_samples=k).score(X) for k in (1, 10, 100)]
+    scores = [vae.set_params(n_importance_samples=k).score(X) for k in (5, 100, 1000)]
     vae.set_params(n_importance_samples=20)
     assert scores[0] < scores[1] < scores[2]
     assert vae.elbo(X).elbo.mean() < scores[2]
@@ -143,9 +145,76 @@ def test_grid_search_over_the_length_of_codes():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_frames():
-    X = pd.DataFrame(curve(), columns=list("abcde"))
-    vae = fit(X).set_output(transform="pandas")
-    assert vae.transform(X).columns.tolist() == ["vae0", "vae1"]
+@pytest.mark.parametrize("n_importance_samples", [1, 2, 3, 50])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_bound_is_above_its_log_likelihood(fitted, n_importance_samples, dtype):
+    vae, X = fitted
+    vae.set_params(n_importance_samples=n_importance_samples)
+    rows = X.astype(dtype)
+    gap = vae.score_samples(rows) - vae.elbo(rows).elbo
+    vae.set_params(n_importance_samples=SMALL["n_importance_samples"])
+    assert gap.min() >= (0 if dtype is np.float64 else -1e-5)
+    if n_importance_samples == 1:
+        np.testing.assert_allclose(gap, 0, atol=1e-5)
+    else:
+        assert gap.mean() > 1e-3
+
+
+def test_the_bound_of_a_linear_decoder_of_one_number_is_exact():
+    # Its expectation is one of squares, which the samples' mean and variance give.
+    X = curve(80)
+    vae = fit(X, n_latent=1, hidden_layer_sizes=(), max_epochs=30, learning_rate_init=0.03)
+    mean, std = vae.encode(X, return_std=True)
+    origin = vae.inverse_transform(np.zeros((1, 1)))[0]
+    weights = vae.inverse_transform(np.eye(1)) - origin
+    errors = np.square(X - origin - mean @ weights).sum(axis=1)
+    errors += np.square(std) @ np.square(weights).sum(axis=1)
+    noise = vae.noise_variance_
+    expected = -0.5 * (5 * np.log(2 * np.pi * noise) + errors / noise)
+    np.testing.assert_allclose(vae.elbo(X).reconstruction, expected, rtol=1e-9)
+
+
+def test_scores_are_near_those_of_many_independent_samples():
+    X = curve(80)
+    vae = fit(X, max_epochs=60, hidden_layer_sizes=(16,), n_importance_samples=100)
+    few = vae.score_samples(X)
+    many = vae.set_params(n_importance_samples=5_000).score_samples(X[:10])
+    np.testing.assert_allclose(few[:10], many, atol=0.15)
+
+
+FRAMES = [VAE(2, random_state=0, **SMALL)] + [
+    make(random_state=0, hidden_layer_sizes=(6,), max_epochs=4, batch_size=16)
+    for make in (InfoVAE, CategoricalVAE, VQVAE)
+]
+
+
+@pytest.mark.parametrize("estimator", FRAMES)
+def test_frames(estimator):
+    X = pd.DataFrame(curve(), columns=list("abcde"), index=np.arange(60) + 7)
+    vae = clone(clone(estimator).set_output(transform="pandas")).fit(X)
+    name = type(vae).__name__.lower()
+    codes = vae.transform(X)
+    assert codes.columns[:2].tolist() == [f"{name}0", f"{name}1"]
     assert vae.feature_names_in_.tolist() == list("abcde")
-    assert isinstance(vae.reconstruct(X), np.ndarray)
+    drawn = vae.sample(3, random_state=1)
+    drawn = drawn[0] if isinstance(drawn, tuple) else drawn
+    for frame, index in ((vae.inverse_transform(codes), X.index), (vae.reconstruct(X), X.index)):
+        assert frame.columns.tolist() == list("abcde")
+        assert frame.index.equals(index)
+    assert drawn.columns.tolist() == list("abcde")
+    rows = vae.reconstruct(X).to_numpy()
+    np.testing.assert_array_equal(vae.set_output(transform="default").reconstruct(X), rows)
+    assert isinstance(vae.set_output(transform="default").reconstruct(X), np.ndarray)
+
+
+def test_frames_of_other_kinds():
+    X = curve()
+    vae = fit(X).set_output(transform="pandas")
+    assert vae.sample(2).columns.tolist() == ["x0", "x1", "x2", "x3", "x4"]
+    polars = pytest.importorskip("polars")
+    frame = vae.set_output(transform="polars").reconstruct(X)
+    assert isinstance(frame, polars.DataFrame)
+    assert frame.columns == ["x0", "x1", "x2", "x3", "x4"]
+    with config_context(transform_output="pandas"):
+        assert isinstance(fit(X).sample(2), pd.DataFrame)
+        assert isinstance(fit(X).set_output(transform="default").sample(2), np.ndarray)

@@ -8,7 +8,11 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from skem import VAE
-from vae.tables import SMALL, assert_same_bits, assert_sound, bits, curve, fit
+from skem.vae._rows import hold_out, make_rows
+from skem.vae._standard import measure
+from skem.vae._training import Watch
+from vae.tables import SMALL, assert_same_bits, assert_sound, bits, compiled, curve, fit
+from vae.test_linear import log_likelihood, ppca
 
 
 def messages(X, **parameters):
@@ -22,10 +26,17 @@ def messages(X, **parameters):
 @pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
 def test_training_lowers_the_loss(activation, solver):
     names = {"activation": activation, "solver": solver}
-    vae = fit(curve(100), max_epochs=30, learning_rate_init=5e-3, n_iter_no_change=30, **names)
-    assert vae.loss_curve_[-1] < vae.loss_curve_[0] - 0.4
+    vae = fit(bits(100), max_epochs=30, learning_rate_init=5e-3, n_iter_no_change=30, **names)
+    assert vae.loss_curve_[-1] < vae.loss_curve_[0] - 0.3
     assert len(vae.loss_curve_) == vae.n_iter_ == 30
     assert vae.n_steps_ == 30 * 7
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu", "tanh"])
+def test_training_goes_below_the_linear_model(activation):
+    parameters = {"max_epochs": 150, "learning_rate_init": 5e-3, "n_iter_no_change": 150}
+    vae = fit(curve(100), activation=activation, hidden_layer_sizes=(32,), **parameters)
+    assert vae.loss_curve_[-1] < vae.loss_curve_[0] - 0.1
 
 
 def test_the_loss_is_the_negative_elbo_in_the_units_of_X():
@@ -123,7 +134,9 @@ def test_no_improvement_ends_training():
 def test_the_end_of_epochs_is_named():
     vae, text = messages(curve())
     assert not vae.converged_
-    assert "did not converge in max_epochs=4 epochs" in text
+    assert "did not converge in max_epochs=4 epochs: they are too few to tell" in text
+    _, text = messages(bits(), n_iter_no_change=2, tol=0.0, max_epochs=5, learning_rate_init=1e-2)
+    assert "in the last n_iter_no_change=2 of them the loss" in text
 
 
 def test_early_stopping_restores_the_best_weights():
@@ -157,9 +170,91 @@ def test_an_epoch_in_which_the_warmup_ends_counts_for_nothing():
     vae = fit(X, kl_warmup_steps=10 * n_epochs, tol=0.0, n_iter_no_change=2, **parameters)
     losses = vae.loss_curve_
     assert losses[n_epochs - 1] < min(losses[n_epochs:])
-    best = np.argmin(losses[n_epochs:])
-    assert vae.n_iter_ > n_epochs + 2
-    assert vae.n_iter_ == min(50, n_epochs + best + 1 + 2)
+    # The mean of two epochs is watched, and two epochs without a fall end it.
+    counted = np.array(losses[n_epochs:])
+    means = np.r_[counted[0], (counted[1:] + counted[:-1]) / 2]
+    assert means.argmin() == len(means) - 3
+    assert vae.n_iter_ < 50
+
+
+def _epochs(losses, **parameters):
+    watch = Watch(**parameters)
+    for number, loss in enumerate(losses, 1):
+        if watch.settles(loss):
+            return number
+    return None
+
+
+def test_a_lucky_loss_does_not_end_training():
+    # A steady fall by 10 tol an epoch under noise, with one very low value on the way.
+    rng = np.random.default_rng(0)
+    losses = 5 - 1e-3 * np.arange(300) + 0.02 * rng.normal(size=300)
+    losses[100] -= 0.5
+    assert _epochs(losses, tol=1e-4, patience=100) is None
+    assert _epochs(np.r_[losses, np.full(200, 4.7)], tol=1e-4, patience=100) > 390
+
+
+@pytest.mark.parametrize(("fall", "ends"), [(2e-4, False), (5e-5, True)])
+def test_tol_is_a_fall_per_epoch(fall, ends):
+    number = _epochs(5 - fall * np.arange(1000), tol=1e-4, patience=20)
+    assert number == (21 if ends else None)
+
+
+def test_equal_rows_are_held_out_together():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    times = np.random.default_rng(1).integers(1, 5, size=50)
+    standard = measure(X, None, one_scale=True)
+    weighted = make_rows(X, times.astype(float), standard, X.dtype, 3)
+    repeated = make_rows(X.repeat(times, axis=0), None, standard, X.dtype, 3)
+    for a, b in zip(hold_out(weighted, 0.2), hold_out(repeated, 0.2), strict=True):
+        assert set(a.keys) == set(b.keys)
+        assert a.total_weight == pytest.approx(b.total_weight) == len(b)
+    held = hold_out(repeated, 0.2)[1]
+    assert 0.2 <= len(held) / len(repeated) < 0.2 + 4 / len(repeated)
+
+
+def test_the_start_counts_where_training_only_harms():
+    X = np.random.default_rng(0).normal(size=(40, 6))
+    fast = {"learning_rate_init": 0.1, "early_stopping": True, "random_state": 0}
+    vae = fit(X, VAE(max_epochs=30, **fast))
+    still = fit(X, VAE(max_epochs=1, **{**fast, "learning_rate_init": 1e-12}))
+    assert min(vae.validation_loss_curve_) > still.validation_loss_curve_[0]
+    np.testing.assert_allclose(vae.transform(X), still.transform(X), atol=1e-9)
+
+
+@pytest.mark.skipif(not compiled, reason="thousands of steps")
+@pytest.mark.parametrize(("n_rows", "stays"), [(60, True), (300, False)])
+def test_few_rows_can_not_tell_and_many_can(n_rows, stays):
+    X = curve(n_rows, 3)
+    vae = fit(X, VAE(1, random_state=0, hidden_layer_sizes=(32,), learning_rate_init=0.01))
+    linear = log_likelihood(X, *ppca(X, 1), X.mean(axis=0))
+    if stays:
+        np.testing.assert_allclose(vae.score_samples(X), linear, rtol=1e-6)
+    else:
+        assert vae.score(X) > linear.mean() + 0.2
+    # Who asks for early stopping gets the best epoch.
+    vae.set_params(early_stopping=True, max_epochs=100)
+    assert np.abs(fit(X, vae).score_samples(X) - linear).max() > 0.01
+
+
+def test_auto_fits_the_size_of_the_table():
+    vae = fit(curve(40), VAE(random_state=0, tol=1e6))
+    assert (vae.converged_, vae.n_iter_) == (True, 501)
+    assert len(vae.validation_loss_curve_) == 501
+    # Whoever says how long to train gets that, on all rows.
+    vae = fit(curve(40), VAE(random_state=0, max_epochs=3))
+    assert vae.validation_loss_curve_ is None
+    assert vae.n_steps_ == 3
+    assert fit(curve(4), VAE(random_state=0, tol=1e6)).validation_loss_curve_ is None
+
+
+def test_a_small_table_gets_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vae = VAE(hidden_layer_sizes=(8,), random_state=0).fit(
+            np.random.default_rng(0).normal(size=(30, 3)) + curve(30, 3)
+        )
+    assert vae.converged_
 
 
 def test_warmup_weighs_the_divergence_less():

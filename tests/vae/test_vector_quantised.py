@@ -5,6 +5,8 @@ import pickle
 import numpy as np
 import pytest
 from oracles.differences import finite_differences, relative_error
+from scipy import stats
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
 
@@ -202,3 +204,74 @@ def test_the_score_is_that_of_rows_given_their_codes():
     weights = np.arange(60.0)
     expected = np.average(expected, weights=weights)
     assert vae.score(X, sample_weight=weights) == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def several(request):
+    X = np.r_[curve(40), curve(20) + 3]
+    parameters = {**SMALL, "max_epochs": 60, "learning_rate_init": 0.01}
+    return fit(X, VQVAE(6, n_latent_codes=request.param, **parameters)), X
+
+
+def test_combinations_are_those_of_the_rows(several):
+    vae, X = several
+    counts = {}
+    for row in vae.encode(X):
+        counts[tuple(row)] = counts.get(tuple(row), 0) + 1
+    found = dict(zip(map(tuple, vae.combinations_), vae.combination_frequencies_, strict=True))
+    assert found == pytest.approx({row: count / 60 for row, count in counts.items()})
+
+
+def test_score_samples_is_a_mixture_over_the_combinations(several):
+    vae, X = several
+    means = vae.inverse_transform(
+        vae.codebook_[vae.combinations_].reshape(len(vae.combinations_), -1)
+    )
+    densities = [
+        share * stats.multivariate_normal(mean, vae.noise_variance_).pdf(X)
+        for share, mean in zip(vae.combination_frequencies_, means, strict=True)
+    ]
+    np.testing.assert_allclose(vae.score_samples(X), np.log(np.sum(densities, axis=0)), rtol=1e-8)
+    # It pays for the choice, and the best code is one of the mixture.
+    assert vae.score_samples(X).mean() < vae.score(X) + 1e-12
+    assert vae.score_samples(X.astype(np.float32)).dtype == np.float32
+
+
+def test_weights_count_in_the_combinations():
+    X, times = curve(40), np.random.default_rng(0).integers(0, 4, 40)
+    vae = VQVAE(5, batch_size=10**6, **SMALL)
+    weighted = fit(X, clone(vae), sample_weight=times)
+    repeated = fit(X.repeat(times, axis=0), clone(vae))
+    np.testing.assert_array_equal(weighted.combinations_, repeated.combinations_)
+    np.testing.assert_allclose(weighted.combination_frequencies_, repeated.combination_frequencies_)
+
+
+def test_samples_have_the_frequencies_and_means_of_their_codes(several):
+    vae, X = several
+    rows, codes = vae.sample(6000, random_state=0)
+    assert rows.shape == (6000, 5)
+    for combination, share in zip(vae.combinations_, vae.combination_frequencies_, strict=True):
+        mine = (codes == combination).all(axis=1)
+        assert mine.mean() == pytest.approx(share, abs=0.03)
+    np.testing.assert_allclose(rows.mean(axis=0), vae.reconstruct(X).mean(axis=0), atol=0.1)
+    one = vae.combinations_[0]
+    rows, codes = vae.sample(3000, code=one, random_state=1)
+    assert (codes == one).all()
+    mean = vae.inverse_transform(vae.codebook_[one].reshape(1, -1))[0]
+    np.testing.assert_allclose(
+        rows.mean(axis=0), mean, atol=5 * (vae.noise_variance_ / 3000) ** 0.5
+    )
+    np.testing.assert_allclose(rows.var(axis=0), vae.noise_variance_, rtol=0.15)
+
+
+def test_a_code_that_is_none():
+    vae = fit(curve(), VQVAE(6, **SMALL))
+    assert (vae.sample(3, code=2)[1] == 2).all()
+    for code in (-1, 6, 1.5, "a", (1, 2)):
+        with pytest.raises(ValueError, match=r"code must be an int in the range \[0, 5\], got"):
+            vae.sample(code=code)
+    vae = fit(curve(), VQVAE(6, n_latent_codes=2, **SMALL))
+    with pytest.raises(ValueError, match=r"code must be a sequence of 2 ints in the range"):
+        vae.sample(code=1)
+    with pytest.raises(ValueError, match="Invalid value for 'n_samples': 0"):
+        vae.sample(0)

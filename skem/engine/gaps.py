@@ -1,0 +1,123 @@
+"""Tables with missing cells: rows in the order of their gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.engine.source import Array, Table, load_rows
+from skem.engine.tiles import Gaps, Tile
+
+__all__ = ["GapIndex", "GappyTable", "has_gaps", "index_gaps", "make_table", "sum_seen"]
+
+# Rows looked at a time.
+_ROWS = 16_384
+
+
+class GapIndex(NamedTuple):
+    """The rows of a table in the order of their gaps: complete ones first, then pattern by pattern.
+
+    Attributes
+    ----------
+    order : ndarray of shape (n_kept,), intp
+        Rows of positive weight.
+    first : ndarray of shape (n_patterns + 1,), int64
+        The place in `order` where each pattern begins, and the number of rows.
+    missing : ndarray of shape (n_patterns, n_features), bool
+        Each pattern's gap. That of complete rows is the first, if there are any.
+    """
+
+    order: NDArray[np.intp]
+    first: NDArray[np.int64]
+    missing: NDArray[np.bool_]
+
+
+def has_gaps(X: NDArray[np.floating]) -> bool:
+    """Say whether any cell is NaN."""
+    blocks = range(0, len(X), _ROWS)
+    return any(bool(np.isnan(X[start : start + _ROWS]).any()) for start in blocks)
+
+
+def sum_seen(X: NDArray[np.floating], values: Array) -> Array:
+    """Sum ``values`` (n_features,) over the columns that each row has, (n_rows,)."""
+    blocks = range(0, len(X), _ROWS)
+    return np.concatenate([~np.isnan(X[start : start + _ROWS]) @ values for start in blocks])
+
+
+def index_gaps(X: NDArray[np.floating], weights: Array | None) -> GapIndex:
+    """Sort rows of positive weight by their gaps; stable, so equal gaps keep the rows' order."""
+    packed = np.concatenate(
+        [
+            np.packbits(np.isnan(X[start : start + _ROWS]), axis=1)
+            for start in range(0, len(X), _ROWS)
+        ]
+    )
+    rows = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
+    keys = np.ascontiguousarray(packed[rows]).view(f"V{packed.shape[1]}").ravel()
+    patterns, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    order = rows[np.argsort(inverse, kind="stable")]
+    bits = patterns.view(np.uint8).reshape(len(patterns), -1)
+    missing = np.unpackbits(bits, axis=1, count=X.shape[1]).astype(bool)
+    return GapIndex(order, np.r_[0, np.cumsum(counts)].astype(np.int64), missing)
+
+
+@dataclass(frozen=True)
+class GappyTable(Table):
+    """A table with missing cells (NaN); its places are those of the index, not rows of ``X``."""
+
+    @cached_property
+    def index(self) -> GapIndex:
+        """The order of the rows."""
+        return index_gaps(self.X, self.weights)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of places: rows of positive weight."""
+        return len(self.index.order)
+
+    @cached_property
+    def seen_share(self) -> Array:
+        """Share of the total weight that rows have in which each column is seen, (D,)."""
+        order, first, missing = self.index
+        weights = np.ones(len(order)) if self.weights is None else self.weights[order]
+        by_pattern = np.add.reduceat(weights, first[:-1])
+        result: Array = by_pattern @ ~missing / by_pattern.sum()
+        return result
+
+    def places(self, start: int, stop: int) -> NDArray[np.intp]:
+        """Return the rows of ``X`` that are at some places."""
+        return self.index.order[start:stop]
+
+    def kept(self, start: int, stop: int) -> slice:
+        """Keep all: the index has no rows of weight zero."""
+        return slice(None)
+
+    def load(self, start: int, stop: int, tile: Tile) -> None:
+        """Fill a tile with the rows at some places, and say where their gaps are."""
+        index = self.places(start, stop)
+        rows = np.take(self.X, index, axis=0)
+        weights = tile.ones[: len(rows)] if self.weights is None else self.weights[index]
+        load_rows(rows, weights, self.origin, self._inverse_scale, tile)
+        first, missing = self.index.first, self.index.missing
+        begin = int(np.searchsorted(first, start, side="right")) - 1
+        end = int(np.searchsorted(first, stop, side="left"))
+        if missing[begin:end].any():
+            edges = np.clip(first[begin : end + 1], start, stop) - start
+            tile.gaps = Gaps(edges, missing[begin:end])
+
+    def take(self, rows: NDArray[np.intp]) -> Table:
+        """Return some of the rows as a table of their own."""
+        weights = None if self.weights is None else self.weights[rows]
+        return make_table(self.X[rows], weights, self.origin, self.scale)
+
+
+def make_table(
+    X: NDArray[np.floating], weights: Array | None, origin: Array, scale: Array
+) -> Table:
+    """Make a table; one with gaps if any cell is NaN."""
+    kind = GappyTable if has_gaps(X) else Table
+    return kind(X, weights, origin, scale)

@@ -1,0 +1,218 @@
+"""Missing cells filled by a fitted mixture: by expectations, draws or the likeliest component."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from skem._parameters import check_parameters, integer, none, one_of
+from skem._parameters import random_state as seeds
+from skem.engine import index_gaps
+from skem.families import GaussianFamily
+from skem.inference import ComputeResponsibilities, MixtureParameters
+from skem.mixture._evaluating import evaluate
+from skem.mixture._fitting import fit_quietly
+from skem.mixture._point import POINT
+from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._units import components_to_table
+
+__all__ = ["impute"]
+
+Array: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating]
+Rng: TypeAlias = np.random.RandomState
+
+# Numbers of conditional means that are held at a time: 8 MB.
+_VALUES = 1_000_000
+
+
+class _Belonging(NamedTuple):
+    """Parameters, and the probabilities (n_rows, K) that rows belong to their components."""
+
+    theta: MixtureParameters
+    resp: Floats
+
+
+class _Piece(NamedTuple):
+    """What is known of some rows with the same gap, in standardised units.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (m,), intp
+    gap : ndarray of shape (q,), intp
+    expected : ndarray of shape (K, m, q)
+        Conditional means of the missing cells.
+    factors : ndarray of shape (K, q, q)
+        Lower triangular L; the conditional covariance is the inverse of ``L L'``.
+    """
+
+    rows: NDArray[np.intp]
+    gap: NDArray[np.intp]
+    expected: Array
+    factors: Array
+
+
+def impute(
+    estimator: Any,
+    X: Floats,
+    method: str,
+    n_draws: int,
+    parameters: str,
+    random_state: int | Rng | None,
+) -> Floats:
+    """Fill the missing cells of checked rows; see `BaseMixture.impute`."""
+    ways: dict[str, Callable[..., _Belonging]] = {"fixed": _fixed, "bootstrap": _refitted}
+    ways |= {name: partial(_drawn, draw) for name, draw in estimator._kind.parameter_draws.items()}
+    given = {"method": method, "n_draws": n_draws, "parameters": parameters}
+    check_parameters(
+        "impute",
+        given | {"random_state": random_state},
+        {
+            "method": (one_of(_METHODS),),
+            "n_draws": (integer(1),),
+            "parameters": (one_of(ways),),
+            "random_state": (seeds, none),
+        },
+    )
+    if method != "draw" and (n_draws > 1 or parameters != "fixed"):
+        raise ValueError(
+            f"method={method!r} fills the cells once, by the fitted parameters, but got "
+            f"n_draws={n_draws} and parameters={parameters!r}: these need method='draw'"
+        )
+    # As for `sample`.
+    rng = estimator._record.sampler if random_state is None else check_random_state(random_state)
+    family, belonging = make_family(estimator), None
+    tables = []
+    for _ in range(n_draws):
+        if belonging is None or parameters != "fixed":
+            belonging = ways[parameters](estimator, X, rng)
+        tables.append(_fill(family, belonging, X, _METHODS[method], rng))
+    return tables[0] if n_draws == 1 else np.stack(tables)
+
+
+# --- parameters -----------------------------------------------------------------------------
+
+
+def _fixed(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
+    """Take the fitted parameters."""
+    components = fitted_components(estimator, make_family(estimator))
+    weights = np.asarray(estimator.weights_, dtype=np.float64)
+    return _Belonging(MixtureParameters(weights, components), estimator.predict_proba(X))
+
+
+def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
+    """Fit anew to the rows with random weights (Newton & Raftery 1994), from where they belong."""
+    weights = rng.standard_exponential(len(X))
+    start = {
+        name: None
+        for name in ("weights_init", "means_init", "precisions_init")
+        if hasattr(estimator, name)
+    }
+    resp = estimator.predict_proba(X).astype(np.float64)
+    again = clone(estimator).set_params(
+        **start,
+        init_params=resp / resp.sum(axis=1, keepdims=True),
+        n_init=1,
+        warm_start=False,
+        verbose=0,
+        random_state=0,
+    )
+    fit_quietly(again, estimator._kind, X, weights / weights.mean())
+    return _fixed(again, X, rng)
+
+
+def _drawn(
+    draw: Callable[..., MixtureParameters], estimator: Any, X: Floats, rng: Rng
+) -> _Belonging:
+    """Draw parameters."""
+    family = make_family(estimator)
+    theta = draw(estimator, family, rng)
+    resp = evaluate(estimator, POINT, family, theta, X, POINT.assigner, ComputeResponsibilities)[0]
+    return _Belonging(theta, resp)
+
+
+# --- what is put into a gap -----------------------------------------------------------------
+
+
+def _mean(piece: _Piece, resp: Floats, rng: Rng) -> Array:
+    """Return conditional means over all components, (m, q)."""
+    result: Array = np.einsum("mk,kmq->mq", resp, piece.expected)
+    return result
+
+
+def _mode(piece: _Piece, resp: Floats, rng: Rng) -> Array:
+    """Return the most probable components' conditional means, (m, q)."""
+    result: Array = piece.expected[resp.argmax(axis=1), np.arange(len(resp))]
+    return result
+
+
+def _draw(piece: _Piece, resp: Floats, rng: Rng) -> Array:
+    """Draw a component for each row, then from its conditional Gaussian, (m, q)."""
+    total = np.cumsum(resp, axis=1, dtype=np.float64)
+    labels = (rng.uniform(size=(len(resp), 1)) * total[:, -1:] >= total).sum(axis=1)
+    labels = np.minimum(labels, resp.shape[1] - 1)
+    result: Array = piece.expected[labels, np.arange(len(resp))]
+    noise = rng.standard_normal(result.shape)
+    for k in np.unique(labels):
+        own = labels == k
+        result[own] += np.linalg.solve(piece.factors[k].T, noise[own].T).T
+    return result
+
+
+_METHODS: dict[str, Callable[[_Piece, Floats, Rng], Array]] = {
+    "draw": _draw,
+    "mean": _mean,
+    "mode": _mode,
+}
+
+
+def _fill(
+    family: GaussianFamily,
+    belonging: _Belonging,
+    X: Floats,
+    choose: Callable[[_Piece, Floats, Rng], Array],
+    rng: Rng,
+) -> Floats:
+    """Return the table with its gaps filled; seen cells keep their bits."""
+    theta, resp = belonging
+    origin = theta.weights @ theta.components.means
+    scale = family.typical_scale(theta.weights, theta.components)
+    components = components_to_table(family, theta.components, origin, scale)
+    precisions = family.dense(family.precisions(components.factors), *components.means.shape)
+    result = np.array(X)
+    for piece in _pieces(X, components.means, precisions, origin, scale):
+        values = choose(piece, resp[piece.rows], rng)
+        result[np.ix_(piece.rows, piece.gap)] = values * scale[piece.gap] + origin[piece.gap]
+    return result
+
+
+def _pieces(
+    X: Floats, means: Array, precisions: Array, origin: Array, scale: Array
+) -> Iterator[_Piece]:
+    """Go through the rows with gaps, pattern by pattern.
+
+    With the precision Λ, the gap g and the seen cells o: ``E[x_g | x_o] = m_g - inv(Λ_gg) Λ_go
+    (x_o - m_o)``, and the conditional covariance is ``inv(Λ_gg)`` (Bishop 2006, 2.73 and 2.75).
+    """
+    n_components, n_features = means.shape
+    most = max(1, _VALUES // (n_components * n_features))
+    index = index_gaps(X, None)
+    for start, stop, missing in zip(index.first[:-1], index.first[1:], index.missing, strict=True):
+        gap, seen = np.flatnonzero(missing), np.flatnonzero(~missing)
+        if not len(gap):
+            continue
+        block = precisions[:, gap]
+        factors = np.linalg.cholesky(block[:, :, gap]).astype(np.float64, copy=False)
+        slopes = -np.linalg.solve(block[:, :, gap], block[:, :, seen])
+        for first in range(start, stop, most):
+            rows = index.order[first : min(first + most, stop)]
+            cells = X[np.ix_(rows, seen)].astype(np.float64)
+            apart = (cells - origin[seen]) / scale[seen] - means[:, None, seen]
+            expected = means[:, None, gap] + apart @ np.swapaxes(slopes, 1, 2)
+            yield _Piece(rows, gap, expected, factors)
