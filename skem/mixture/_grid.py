@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from skem.engine import Threads, count_threads
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import grow_tree
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
-from skem.mixture._gaps import fill_table
+from skem.mixture._gaps import tree_of_seen
 from skem.mixture._point import POINT
 
 __all__ = [
@@ -147,7 +146,7 @@ class Grid:
         """
         parameters = dict(self.parameters)
         if parameters["init_params"] == "hierarchical":
-            parameters["init_params"] = grow_tree(fill_table(X, weights), weights)
+            parameters["init_params"] = tree_of_seen(X, weights)
         done: list[Cell] = []
 
         def fit(number: int, n_threads: int) -> Outcome:
