@@ -44,7 +44,7 @@ def markdown(result):
         cells = [f"{row['rmse'][name]:.4f} ({row['seconds'][name]:.2f})" for name in methods]
         lines.append(f"| {row['table']} | {' | '.join(cells)} |")
     held = ", ".join(f"{100 * share:.1f} %" for share in result["intervals"])
-    lines += ["", f"90 % intervals of 200 draws, simulated mixtures, hold hidden cells: {held}."]
+    lines += ["", f"90 % intervals of 500 draws, simulated mixtures, hold hidden cells: {held}."]
     for row in result["means"]:
         lines.append(
             f"95 % intervals of a mean by Rubin's rules, {row['draws']} draws, "
@@ -127,7 +127,7 @@ def _intervals(seeds):
         hidden = _holes(case.X.shape, seed)
         holed = np.where(hidden, np.nan, case.X)
         mixture = EMGaussianMixture(case.K, random_state=seed, tol=1e-4, max_iter=500).fit(holed)
-        draws = mixture.impute(holed, "draw", n_draws=200, random_state=seed)[:, hidden]
+        draws = mixture.impute(holed, "draw", n_draws=500, random_state=seed)[:, hidden]
         low, high = np.quantile(draws, [0.05, 0.95], axis=0)
         truth = case.X[hidden]
         shares.append(float(np.mean((low <= truth) & (truth <= high))))

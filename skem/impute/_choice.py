@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.inference import Tree, grow_tree
+from skem.inference import Tree
 from skem.mixture import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
-from skem.mixture._gaps import fill_table
+from skem.mixture._gaps import tree_of_seen
 from skem.mixture._point import POINT
 
 __all__ = ["choose_mixture"]
@@ -139,5 +139,5 @@ def _make_folds(X: Floats, weights: Array | None, rng: np.random.RandomState) ->
             at = rows, columns
             holed = X.copy()
             holed[at] = np.nan
-            folds.append(_Fold(holed, at, X[at], grow_tree(fill_table(holed, weights), weights)))
+            folds.append(_Fold(holed, at, X[at], tree_of_seen(holed, weights)))
     return folds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import column_moments
 from skem.engine.resolution import recording_units
 
-__all__ = ["Tree", "grow_tree"]
+__all__ = ["Tree", "grow_tree", "tree_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
@@ -120,9 +121,18 @@ def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     Gaussian hierarchical partitions. Advances in Data Analysis and Classification 9(4), 447-460.
     """
     table = check_array(X, dtype=float_dtypes(X))
-    weights = check_sample_weight(sample_weight, len(table))
+    return tree_of(table, check_sample_weight(sample_weight, len(table)))
+
+
+def tree_of(
+    table: NDArray[np.floating],
+    weights: Array | None,
+    fill: Callable[[NDArray[np.floating]], NDArray[np.floating]] | None = None,
+) -> Tree:
+    """Grow the tree of checked rows; ``fill`` completes those that are chosen."""
     rows = _choose_rows(len(table), table.shape[1], weights)
-    distinct, leaves = _find_distinct(table[rows])
+    chosen = table[rows]
+    distinct, leaves = _find_distinct(chosen if fill is None else fill(chosen))
     kept = None if weights is None else weights[rows] / weights[rows].max()
     shares = np.bincount(leaves, kept)
     merges = np.empty((len(distinct) - 1, 2), np.intp)

@@ -15,7 +15,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import GappyTable, Table
 from skem.families.contract import Statistics
-from skem.inference.agglomeration import Tree, grow_tree
+from skem.inference.agglomeration import Tree, tree_of
 from skem.inference.passes import Passes
 from skem.inference.rules import Rule, Theta, update_summing, with_floor
 from skem.inference.tasks import RowShares
@@ -72,10 +72,12 @@ class Start:
 
     def complete(self, table: Table) -> NDArray[np.floating]:
         """Return the rows of a table with their missing cells filled, in the user's units."""
-        if not isinstance(table, GappyTable):
-            return table.X
-        rows = (table.X - table.origin) / table.scale
-        return self.fill(rows) * table.scale + table.origin
+        return self.complete_rows(table.X) if isinstance(table, GappyTable) else table.X
+
+    def complete_rows(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Fill the missing cells of rows in the user's units."""
+        origin, scale = self.table.origin, self.table.scale
+        return self.fill((rows - origin) / scale) * scale + origin
 
 
 @dataclass(frozen=True)
@@ -307,7 +309,8 @@ def _random(table: Table, start: Start) -> _Rows:
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:
-    return _cut(grow_tree(start.complete(table), table.weights), table, start.n_components)
+    fill = start.complete_rows if isinstance(table, GappyTable) else None
+    return _cut(tree_of(table.X, table.weights, fill), table, start.n_components)
 
 
 def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:

@@ -13,10 +13,11 @@ from skem.families import (
     GaussianParameters,
 )
 from skem.inference import MixtureParameters, Passes, PointRule, batch_em
+from skem.inference.agglomeration import Tree, tree_of
 from skem.inference.initialisation import draw_rows
 from skem.mixture._units import measure
 
-__all__ = ["fill_table", "never_together", "single_gaussian"]
+__all__ = ["never_together", "single_gaussian", "tree_of_seen"]
 
 # Rows that it is fitted to, and when it is good enough for a start.
 _ROWS = 4096
@@ -59,18 +60,20 @@ def single_gaussian(family: GaussianFamily, table: Table) -> GaussianParameters:
     return components
 
 
-def fill_table(
-    X: NDArray[np.floating], weights: NDArray[np.float64] | None
-) -> NDArray[np.floating]:
-    """Put what a single Gaussian expects into missing cells; the same array if there are none."""
+def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -> Tree:
+    """Grow the tree of rows whose missing cells hold what a single Gaussian expects there."""
     if not has_gaps(X):
-        return X
+        return tree_of(X, weights)
     family = GAUSSIAN_FAMILIES["full"](0.0)
     units = measure(X, weights, family)
     table = make_table(X, weights, units.origin, units.scale)
-    rows = (X - units.origin) / units.scale
-    filled = family.with_gaps(single_gaussian(family, table)).fill(rows)
-    return np.where(np.isnan(X), filled * units.scale + units.origin, X).astype(X.dtype)
+    filling = family.with_gaps(single_gaussian(family, table))
+
+    def fill(rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        filled = filling.fill((rows - units.origin) / units.scale) * units.scale + units.origin
+        return np.where(np.isnan(rows), filled, rows)
+
+    return tree_of(X, weights, fill)
 
 
 def never_together(

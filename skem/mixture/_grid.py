@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from skem.engine import Threads, count_threads
 from skem.families import GAUSSIAN_FAMILIES
-from skem.inference import grow_tree
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
-from skem.mixture._gaps import fill_table
+from skem.mixture._gaps import tree_of_seen
 from skem.mixture._point import POINT
 from skem.mixture._progress import GridProgress
 
@@ -169,7 +168,7 @@ class Grid:
         """
         parameters = dict(self.parameters)
         if parameters["init_params"] == "hierarchical":
-            parameters["init_params"] = grow_tree(fill_table(X, weights), weights)
+            parameters["init_params"] = tree_of_seen(X, weights)
         done: list[Cell] = []
         n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
         hopeless = [_say_hopeless(cell, n_rows, X.shape[1]) for cell in self.cells]

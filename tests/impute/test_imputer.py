@@ -21,6 +21,7 @@ from skem import (
     MixtureImputer,
     VariationalGaussianMixture,
 )
+from skem.impute import _choice
 
 core = pytest.mark.core
 GIVEN = EMGaussianMixture(2, init_params="kmeans", random_state=0)
@@ -214,3 +215,40 @@ def test_no_value_at_all_and_infinite_ones():
     for ask in (imputer.fit, imputer.transform):
         with pytest.raises(ValueError, match="infinity"):
             ask(X)
+
+
+@core
+def test_a_choice_on_some_of_many_rows(monkeypatch):
+    monkeypatch.setattr(_choice, "_ROWS", 25)
+    X = table(d=2)
+    X = np.column_stack([X, np.full(80, np.nan)])
+    X[3, 2] = 1.0  # not among the rows that are looked at, most likely
+    filled = MixtureImputer(random_state=0).fit_transform(X)
+    assert np.isfinite(filled).all()
+    np.testing.assert_allclose(filled[:, 2], 1.0, atol=1e-6)
+
+
+@core
+def test_components_on_repeated_rows_are_not_chosen():
+    """Two points, each many times, and some rows: more components would collapse onto them."""
+    rng = np.random.default_rng(0)
+    X = np.r_[np.zeros((20, 2)), np.ones((20, 2)), rng.normal(size=(20, 2))]
+    X[::7, 0] = np.nan
+    mixture = _choice.choose_mixture(X, None, np.random.RandomState(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        mixture.fit(X)
+
+
+@core
+def test_fits_that_fail_are_not_chosen(monkeypatch):
+    real = _choice.fit_quietly
+
+    def fit(mixture, *arguments):
+        if mixture.n_components > 1:
+            raise ValueError("not this one")
+        return real(mixture, *arguments)
+
+    monkeypatch.setattr(_choice, "fit_quietly", fit)
+    mixture = _choice.choose_mixture(table(), None, np.random.RandomState(0))
+    assert (mixture.covariance_type, mixture.n_components) == ("full", 1)

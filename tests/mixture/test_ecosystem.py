@@ -190,17 +190,17 @@ def test_tags(estimator):
     assert tags.estimator_type == "density_estimator"
     assert tags.requires_fit
     assert not tags.input_tags.sparse
-    assert not tags.input_tags.allow_nan
+    assert tags.input_tags.allow_nan
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
 @every_estimator
-def test_missing_values_are_refused(estimator, bad):
+def test_infinite_values_are_refused(estimator, bad):
     X, _ = blobs()
     mixture = fit(X, estimator=estimator, random_state=0)
     X[3, 1] = bad
     for method in (estimator().fit, mixture.predict, mixture.partial_fit):
-        with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        with pytest.raises(ValueError, match=r"contains infinity"):
             method(X)
 
 

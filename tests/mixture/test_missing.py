@@ -491,9 +491,10 @@ def test_without_a_floor_a_singular_covariance_is_an_error():
 
 
 @pytest.mark.skipif(not COMPILED, reason="takes minutes without the compiler")
-def test_memory_beyond_the_table_is_small():
+@pytest.mark.parametrize("method", ["kmeans", "hierarchical", "auto"])
+def test_memory_beyond_the_table_is_small(method):
     X = gaps.punch(np.random.default_rng(0).normal(size=(200_000, 8)), 0.1, 0)
-    mixture = EMGaussianMixture(2, init_params="kmeans", max_iter=1, random_state=0, n_jobs=1)
+    mixture = EMGaussianMixture(2, init_params=method, max_iter=1, random_state=0, n_jobs=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         mixture.fit(X[:5000])
