@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Task, Threads, count_threads, has_gaps, make_table, plan_tiles, sum_seen
+from skem.engine import (
+    GappyTable,
+    Table,
+    Task,
+    Threads,
+    count_threads,
+    has_gaps,
+    plan_tiles,
+    sum_seen,
+)
 from skem.families import GaussianFamily
 from skem.mixture._reading import Reader
 from skem.scoring import Scores
@@ -46,7 +55,8 @@ def evaluate(
         What to add to log densities for the user's units, in nats.
     """
     n_features = X.shape[1]
-    if has_gaps(X):
+    gappy = has_gaps(X)
+    if gappy:
         family = family.with_gaps(family.without_rows(1, n_features))
     weights = np.asarray(estimator.weights_, dtype=np.float64)
     # About one of the means: where all agree, the origin is theirs to the last bit.
@@ -57,6 +67,7 @@ def evaluate(
     n_products = family.n_products(n_features)
     plan = plan_tiles(len(X), n_features, len(weights), n_products, estimator.block_size)
     with Threads(count_threads(estimator.n_jobs)) as threads:
-        answer = threads.fold(ask(scorer), make_table(X, None, origin, scale), plan)
+        table = (GappyTable if gappy else Table)(X, None, origin, scale)
+        answer = threads.fold(ask(scorer), table, plan)
     log_scale = np.log(scale)
-    return answer, -(sum_seen(X, log_scale) if has_gaps(X) else log_scale.sum())
+    return answer, -(sum_seen(X, log_scale) if gappy else log_scale.sum())

@@ -54,7 +54,50 @@ class GapModel(Protocol):
 
 
 @dataclass(frozen=True)
-class DenseGaps:
+class _Precisions:
+    """Components with precisions; a subclass says which kernels read them."""
+
+    centres: Array
+    precisions: Array
+
+    @property
+    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
+        """What writes distances, and what adds up sums."""
+        raise NotImplementedError
+
+    def distances(self, tile: Tile, room: Room) -> None:
+        assert tile.gaps is not None
+        self._kernels[0](
+            tile.values,
+            *tile.gaps,
+            self.centres,
+            self.precisions,
+            room.gaps,
+            tile.scores,
+            room.heights,
+        )
+
+    def zeros(self) -> Sums:
+        return (
+            np.zeros(len(self.centres)),
+            np.zeros_like(self.centres),
+            np.zeros_like(self.precisions),
+        )
+
+    def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
+        assert tile.gaps is not None
+        self._kernels[1](
+            tile.values,
+            *tile.gaps,
+            self.centres,
+            self.precisions,
+            tile.resp,
+            room.gaps,
+            *sums,
+        )
+
+
+class DenseGaps(_Precisions):
     """Components with precision matrices.
 
     Parameters
@@ -63,43 +106,12 @@ class DenseGaps:
     precisions : ndarray of shape (n_components, n_features, n_features)
     """
 
-    centres: Array
-    precisions: Array
-
-    def distances(self, tile: Tile, room: Room) -> None:
-        assert tile.gaps is not None
-        kernels.gaps.gap_distances(
-            tile.values,
-            *tile.gaps,
-            self.centres,
-            self.precisions,
-            room.gaps,
-            tile.scores,
-            room.heights,
-        )
-
-    def zeros(self) -> Sums:
-        return (
-            np.zeros(len(self.centres)),
-            np.zeros_like(self.centres),
-            np.zeros_like(self.precisions),
-        )
-
-    def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
-        assert tile.gaps is not None
-        kernels.gaps.gap_sums(
-            tile.values,
-            *tile.gaps,
-            self.centres,
-            self.precisions,
-            tile.resp,
-            room.gaps,
-            *sums,
-        )
+    @property
+    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
+        return kernels.gaps.gap_distances, kernels.gaps.gap_sums
 
 
-@dataclass(frozen=True)
-class DiagonalGaps:
+class DiagonalGaps(_Precisions):
     """Components with a precision for each feature.
 
     Parameters
@@ -107,39 +119,9 @@ class DiagonalGaps:
     centres, precisions : ndarray of shape (n_components, n_features)
     """
 
-    centres: Array
-    precisions: Array
-
-    def distances(self, tile: Tile, room: Room) -> None:
-        assert tile.gaps is not None
-        kernels.gaps.gap_diagonal_distances(
-            tile.values,
-            *tile.gaps,
-            self.centres,
-            self.precisions,
-            room.gaps,
-            tile.scores,
-            room.heights,
-        )
-
-    def zeros(self) -> Sums:
-        return (
-            np.zeros(len(self.centres)),
-            np.zeros_like(self.centres),
-            np.zeros_like(self.precisions),
-        )
-
-    def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
-        assert tile.gaps is not None
-        kernels.gaps.gap_diagonal_sums(
-            tile.values,
-            *tile.gaps,
-            self.centres,
-            self.precisions,
-            tile.resp,
-            room.gaps,
-            *sums,
-        )
+    @property
+    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
+        return kernels.gaps.gap_diagonal_distances, kernels.gaps.gap_diagonal_sums
 
 
 @dataclass(frozen=True)
