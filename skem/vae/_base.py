@@ -22,7 +22,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem import kernels
-from skem._callbacks import CallbackSupportMixin, with_callbacks
+from skem._callbacks import FRAMES, CallbackSupportMixin, with_callbacks
 from skem._parameters import (
     Allowed,
     boolean,
@@ -153,7 +153,7 @@ class BaseAutoencoder(
         """
         data = self._check_fit(X, y, sample_weight, reset=True)
         before = getattr(self, "_trained", None)
-        self._publish(_fitting.fit(self, self._make_latent(), before, data), level=4)
+        self._publish(_fitting.fit(self, self._make_latent(), before, data), level=3 + FRAMES)
         return self
 
     def partial_fit(

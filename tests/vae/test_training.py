@@ -347,3 +347,11 @@ def test_verbose_prints_epochs(capsys):
     assert len(lines) == 4
     assert lines[1].startswith("Epoch 2, loss = ")
     assert "validation loss = " in lines[1]
+
+
+@pytest.mark.core
+def test_warnings_point_at_the_callers_line():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        VAE(**{**SMALL, "max_epochs": 1, "random_state": 0}).fit(curve(60))
+    assert {warning.filename for warning in caught} == {__file__}
