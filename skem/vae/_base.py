@@ -254,15 +254,15 @@ class BaseAutoencoder(
 
     def _means(self, codes: Floats) -> Floats:
         """Decode checked codes."""
-        model, standard = self._trained.model, self._trained.standard
-        return standard.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
+        model, units = self._trained.model, self._trained.units
+        return units.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
 
     def _draw(self, codes: Floats, rng: np.random.RandomState) -> Any:
         """Draw a row from each code."""
-        model, standard = self._trained.model, self._trained.standard
+        model, units = self._trained.model, self._trained.units
         own = model.split(self._trained.state.parameters)[2]
         drawn = model.likelihood.draw(own, self._decode(codes), rng)
-        return self._contain(standard.write(drawn, model.dtype))
+        return self._contain(units.write(drawn, model.dtype))
 
     def _rng(
         self, n_samples: int, random_state: int | np.random.RandomState | None
@@ -320,7 +320,7 @@ class BaseAutoencoder(
 
     def _make_rows(self, X: Floats) -> Rows:
         trained = self._trained
-        return make_rows(X, None, trained.standard, trained.model.dtype, trained.seed)
+        return make_rows(X, None, trained.units, trained.model.dtype, trained.seed)
 
     def _heads(self, X: Floats) -> Floats:
         """Return the encoder's output for rows."""
@@ -341,4 +341,4 @@ class BaseAutoencoder(
 
     def _log_likelihood(self, X: Floats) -> Array:
         """Return the estimated log-likelihood of each row, in the units of X."""
-        return self._evaluated(X).log_likelihood - self._trained.standard.log_volume
+        return self._evaluated(X).log_likelihood - self._trained.units.log_volume
