@@ -239,6 +239,16 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def fill(self, rows: Array) -> Array:
         """Put something likely into the missing cells (NaN) of rows (n, D)."""
 
+    @property
+    def gaussian(self) -> Any:
+        """The Gaussian family whose covariances its scale matrices have the form of."""
+
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the family with another floor, or without one."""
+
+    def column_variances(self, parameters: Params) -> Array:
+        """Return the variance of each column in each component, (K, D)."""
+
     def typical_scale(self, weights: Array, parameters: Params) -> Array:
         """Width of the components in each column, (D,); a scale to score rows in."""
 

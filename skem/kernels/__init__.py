@@ -16,6 +16,7 @@ __all__ = [
     "elementary",
     "gaps",
     "gaussian_latent",
+    "latent_scales",
     "likelihoods",
     "linear",
     "noise",

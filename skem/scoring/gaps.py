@@ -52,6 +52,12 @@ class GapModel(Protocol):
     def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
         """Add a tile's expected sums, given its responsibilities."""
 
+    def add_covariances(self, tile: Tile, room: Room, shares: Array, sums: Sums) -> None:
+        """Add the conditional covariances of a tile's missing cells to the second moments.
+
+        ``shares`` (n_segments, n_components) says how often.
+        """
+
 
 @dataclass(frozen=True)
 class _Precisions:
@@ -61,8 +67,8 @@ class _Precisions:
     precisions: Array
 
     @property
-    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
-        """What writes distances, and what adds up sums."""
+    def _kernels(self) -> tuple[Callable[..., None], ...]:
+        """What writes distances, what adds up sums, and what adds covariances of missing cells."""
         raise NotImplementedError
 
     def distances(self, tile: Tile, room: Room) -> None:
@@ -96,6 +102,10 @@ class _Precisions:
             *sums,
         )
 
+    def add_covariances(self, tile: Tile, room: Room, shares: Array, sums: Sums) -> None:
+        assert tile.gaps is not None
+        self._kernels[2](tile.gaps.missing, self.precisions, shares, room.gaps, sums[-1])
+
 
 class DenseGaps(_Precisions):
     """Components with precision matrices.
@@ -107,8 +117,9 @@ class DenseGaps(_Precisions):
     """
 
     @property
-    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
-        return kernels.gaps.gap_distances, kernels.gaps.gap_sums
+    def _kernels(self) -> tuple[Callable[..., None], ...]:
+        covariances = kernels.latent_scales.add_gap_covariances
+        return kernels.gaps.gap_distances, kernels.gaps.gap_sums, covariances
 
 
 class DiagonalGaps(_Precisions):
@@ -120,8 +131,9 @@ class DiagonalGaps(_Precisions):
     """
 
     @property
-    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
-        return kernels.gaps.gap_diagonal_distances, kernels.gaps.gap_diagonal_sums
+    def _kernels(self) -> tuple[Callable[..., None], ...]:
+        distances, sums = kernels.gaps.gap_diagonal_distances, kernels.gaps.gap_diagonal_sums
+        return distances, sums, kernels.latent_scales.add_gap_variances
 
 
 @dataclass(frozen=True)
