@@ -111,9 +111,22 @@ class GaussianMixtureIC(Chosen):
     refit : bool, default=True
         Whether to keep the best fit in ``best_estimator_``, which all methods need.
 
-    tol, reg_covar, max_iter, n_init, acceleration
-        As in `EMGaussianMixture`. The defaults go nearer to the maximum than there: criteria of
-        fits that stopped early would be compared with those of fits that did not.
+    tol : float, default=1e-5
+        As in `EMGaussianMixture`. The defaults of this, of `max_iter` and of `acceleration` go
+        nearer to the maximum than there: criteria of fits that stopped early would be compared
+        with those of fits that did not.
+
+    reg_covar
+        As in `EMGaussianMixture`.
+
+    max_iter : int, default=1000
+        Most iterations of each fit.
+
+    n_init
+        As in `EMGaussianMixture`.
+
+    acceleration : {None, 'squarem', 'anderson'}, default='squarem'
+        As in `EMGaussianMixture`.
 
     init_params : {'hierarchical', 'auto', 'kmeans', 'k-means++', 'random', 'random_from_data'}, \
 default='hierarchical'

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skem._callbacks import Task, root_task, with_callbacks
+from skem._callbacks import FRAMES, Task, root_task, with_callbacks
 from skem._parameters import (
     check_parameters,
     check_rows,
@@ -84,7 +84,7 @@ def check(
 def publish(
     estimator: MixtureSettings, attributes: dict[str, Any], messages: list[str], depth: int
 ) -> None:
-    """Set fitted attributes, and warn."""
+    """Set fitted attributes, and warn where the caller stands, ``depth`` calls above this one's."""
     for name, value in attributes.items():
         setattr(estimator, name, value)
     for message in messages:
@@ -139,7 +139,7 @@ def fit(
     """
     rows, weights = check(estimator, X, sample_weight, reset=True)
     attributes, messages = _fit(kind, estimator, rows, y, weights)
-    publish(estimator, attributes, messages, depth=3)
+    publish(estimator, attributes, messages, depth=2 + FRAMES)
 
 
 @with_callbacks

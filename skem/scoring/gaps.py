@@ -174,6 +174,16 @@ class GapScorer(Assigning):
         """Where complete rows are summed about."""
         return self.complete.summed_about
 
+    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return (*self.complete.parts(sums[:-3]), (self.model.centres, sums[-3:]))
+
+    def with_summer(self, summer: Scorer) -> GapScorer:
+        """Return the same scorer with other sums of complete rows.
+
+        Gaps are filled as before: by the components that rows were scored by.
+        """
+        return replace(self, complete=summer)
+
     def with_hard_assignments(self) -> GapScorer:
         return replace(self, hard=True, complete=self.complete.with_hard_assignments())
 

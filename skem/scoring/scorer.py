@@ -22,6 +22,7 @@ from skem.kernels.steps import HARDEN, NORMALISE
 
 __all__ = [
     "Assigning",
+    "OneForm",
     "Scorer",
     "Scores",
     "Sums",
@@ -63,7 +64,19 @@ class Scorer(Scores, Protocol):
 
     @property
     def summed_about(self) -> Array:
-        """Points about which moments are summed: (K, D), or () for the origin."""
+        """Points about which moments of complete rows are summed: (K, D), or () for the origin."""
+
+    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        """Take sums apart by the points that they are about.
+
+        Returns
+        -------
+        parts : tuple of (points, sums)
+            Points as in `summed_about`. Together the parts are about all rows.
+        """
+
+    def with_summer(self, summer: Scorer) -> Scorer:
+        """Return what sums complete rows as ``summer`` does, and others as before."""
 
     def add_constants(self, log_weights: Array) -> Scorer:
         """Return the same scorer with something added to each component's scores."""
@@ -141,6 +154,20 @@ def expect_tile(
     responsibilities(tile)
     summer.accumulate(tile, spaces[1], sums)
     return total
+
+
+class OneForm:
+    """A scorer that sums all rows alike, about the origin if nothing else is said."""
+
+    @property
+    def summed_about(self) -> Array:
+        return np.zeros(())
+
+    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return ((self.summed_about, sums),)
+
+    def with_summer(self, summer: Scorer) -> Scorer:
+        return summer
 
 
 @dataclass(frozen=True)

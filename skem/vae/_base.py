@@ -22,7 +22,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skem import kernels
-from skem._callbacks import CallbackSupportMixin, with_callbacks
+from skem._callbacks import FRAMES, CallbackSupportMixin, with_callbacks
 from skem._parameters import (
     Allowed,
     boolean,
@@ -154,7 +154,7 @@ class BaseAutoencoder(
         """
         data = self._check_fit(X, y, sample_weight, reset=True)
         before = getattr(self, "_trained", None)
-        self._publish(_fitting.fit(self, self._make_latent(), before, data), level=4)
+        self._publish(_fitting.fit(self, self._make_latent(), before, data), level=3 + FRAMES)
         return self
 
     def partial_fit(
@@ -255,15 +255,15 @@ class BaseAutoencoder(
 
     def _means(self, codes: Floats) -> Floats:
         """Decode checked codes."""
-        model, standard = self._trained.model, self._trained.standard
-        return standard.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
+        model, units = self._trained.model, self._trained.units
+        return units.write(model.likelihood.mean(self._decode(codes)), codes.dtype)
 
     def _draw(self, codes: Floats, rng: np.random.RandomState) -> Any:
         """Draw a row from each code."""
-        model, standard = self._trained.model, self._trained.standard
+        model, units = self._trained.model, self._trained.units
         own = model.split(self._trained.state.parameters)[2]
         drawn = model.likelihood.draw(own, self._decode(codes), rng)
-        return self._contain(standard.write(drawn, model.dtype))
+        return self._contain(units.write(drawn, model.dtype))
 
     def _rng(
         self, n_samples: int, random_state: int | np.random.RandomState | None
@@ -321,7 +321,7 @@ class BaseAutoencoder(
 
     def _make_rows(self, X: Floats) -> Rows:
         trained = self._trained
-        return make_rows(X, None, trained.standard, trained.model.dtype, trained.seed)
+        return make_rows(X, None, trained.units, trained.model.dtype, trained.seed)
 
     def _heads(self, X: Floats) -> Floats:
         """Return the encoder's output for rows."""
@@ -342,4 +342,4 @@ class BaseAutoencoder(
 
     def _log_likelihood(self, X: Floats) -> Array:
         """Return the estimated log-likelihood of each row, in the units of X."""
-        return self._evaluated(X).log_likelihood - self._trained.standard.log_volume
+        return self._evaluated(X).log_likelihood - self._trained.units.log_volume
