@@ -131,7 +131,7 @@ class MixtureSummary:
 
     def _note(self) -> str:
         size = "" if self.sizes is None else "size: expected number of rows; "
-        return f"{size}mean ± standard deviation of each column, in its own units"
+        return f"{size}columns: mean ± standard deviation"
 
 
 class Summarised:
@@ -227,7 +227,7 @@ def plus_minus(mean: float, deviation: float) -> str:
 
 
 def _write_size(size: float) -> str:
-    return f"{size:,.1f}" if size >= 100 else f"{size:.3g}"
+    return f"{size:,.1f}" if size >= 0.05 else f"{size:.1g}"
 
 
 def _short(name: str) -> str:
