@@ -1,0 +1,230 @@
+"""What is the same for all kinds of columns: summed lines add up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families.kinds.contract import Linear, LineStatistics
+from skem.families.parameters import EMPTY, Array
+
+__all__ = ["LEAST", "LinearKind", "at_least", "log_ratio"]
+
+Data = TypeVar("Data")
+Params = TypeVar("Params")
+
+# Where maximum likelihood says zero (a rate, a probability), scores take the logarithm of this:
+# -inf times a line of zeros would be NaN.
+LEAST = 1e-300
+
+
+def at_least(values: Array) -> Array:
+    """Return values, at least 1e-300."""
+    return np.maximum(values, LEAST)
+
+
+def log_ratio(numerator: Array, denominator: Array) -> Array:
+    """Log of a ratio; a ratio of zero counts as 1e-300."""
+    return np.log(at_least(numerator / denominator))
+
+
+@dataclass(frozen=True, eq=False)
+class LinearKind(Generic[Params]):
+    """A kind whose lines are `own_lines`, and one for each column that has gaps.
+
+    A subclass has what is left over of `skem.families.kinds.contract.Kind`: `maximise` instead
+    of `mode`.
+
+    Parameters
+    ----------
+    n_columns : int
+    gaps : bool, default=True
+        Whether cells may be missing.
+    unit : ndarray of shape (d,), default=None
+        A typical value of each column, by which no result depends; `fitted_to` sets it.
+        None: 1.
+    """
+
+    n_columns: int
+    gaps: bool = True
+    unit: Array | None = None
+
+    # --- what a subclass says ---------------------------------------------------------------
+
+    @property
+    def n_own_lines(self) -> int:
+        """Number of lines besides those of seen cells."""
+        return self.n_columns
+
+    def own_lines(self, values: Array) -> Array:
+        """Return lines of the values, (n, number of them); what is made of NaN is not used."""
+        return values
+
+    def fault(self, values: Array) -> tuple[NDArray[np.bool_], str]:
+        """Say which cells (n, d) this kind can't have (not NaN), and in words what it can."""
+        raise NotImplementedError
+
+    def natural(self, parameters: Params) -> tuple[Array, Array]:
+        """Return coefficients of own lines, and what each seen cell adds, (K, d), in nats."""
+        raise NotImplementedError
+
+    def maximise(self, stats: LineStatistics, previous: Params) -> Params:
+        """Return maximum-likelihood parameters; ``previous`` ones where no cell was seen."""
+        raise NotImplementedError
+
+    def cell_base(self, values: Array) -> Array:
+        """Return what a cell's log density has for all components alike, (n, d)."""
+        return np.zeros_like(values)
+
+    # --- the data ---------------------------------------------------------------------------
+
+    @property
+    def n_lines(self) -> int:
+        """Number of lines."""
+        return self.n_own_lines + (self.n_columns if self.gaps else 0)
+
+    @property
+    def units(self) -> Array:
+        """A typical value of each column, (d,)."""
+        return np.ones(self.n_columns) if self.unit is None else self.unit
+
+    def check(self, values: Array, names: Sequence[Any]) -> None:
+        bad, allowed = self.fault(values)
+        if bad.any():
+            column = int(bad.any(axis=0).argmax())
+            row = int(bad[:, column].argmax())
+            raise ValueError(
+                f"Column {names[column]!r} has {values[row, column]:g} in row {row}, but "
+                f"{type(self).__name__.lower()} columns hold {allowed}"
+            )
+
+    def fitted_to(self, values: Array, weights: Array | None) -> Self:
+        seen = ~np.isnan(values)
+        share = seen * (1.0 if weights is None else weights[:, None])
+        total = share.sum(axis=0)
+        mean = (share * np.where(seen, values, 0.0)).sum(axis=0) / np.where(total > 0, total, 1.0)
+        return replace(self, gaps=not seen.all(), unit=np.where(mean > 0, mean, 1.0))
+
+    def with_gaps(self, gaps: bool) -> Self:
+        return replace(self, gaps=gaps)
+
+    def lines(self, values: Array) -> Array:
+        own = self.own_lines(values)
+        if not self.gaps:
+            return own
+        seen = (~np.isnan(values)).astype(np.float64)
+        return np.hstack([np.where(np.isnan(own), 0.0, own), seen])
+
+    def log_base(self, values: Array) -> Array:
+        result: Array = np.where(np.isnan(values), 0.0, self.cell_base(values)).sum(axis=1)
+        return result
+
+    def features(self, values: Array) -> Array:
+        return self.own_lines(values)
+
+    # --- statistics -------------------------------------------------------------------------
+
+    def nothing(self, n_components: int) -> LineStatistics:
+        return LineStatistics(np.zeros(n_components), np.zeros((n_components, self.n_lines)))
+
+    def statistics(self, sums: Array, weight: Array) -> LineStatistics:
+        return LineStatistics(weight, np.ascontiguousarray(sums.T))
+
+    def add(self, a: LineStatistics, b: LineStatistics) -> LineStatistics:
+        return LineStatistics(a.weight + b.weight, a.sums + b.sums)
+
+    def scale(self, stats: LineStatistics, factor: float) -> LineStatistics:
+        return LineStatistics(factor * stats.weight, factor * stats.sums)
+
+    def take(self, data: Data, index: NDArray[np.intp]) -> Data:
+        plain: Any = data
+        result: Data = type(plain)(*(values[index] for values in plain))
+        return result
+
+    def merge(self, stats: LineStatistics, a: int, b: int) -> LineStatistics:
+        weight, sums = stats.weight.copy(), stats.sums.copy()
+        for values in (weight, sums):
+            values[a] += values[b]
+            values[b] = 0.0
+        return LineStatistics(weight, sums)
+
+    def split_into(
+        self, stats: LineStatistics, parts: LineStatistics, split: int, free: int
+    ) -> LineStatistics:
+        weight, sums = stats.weight.copy(), stats.sums.copy()
+        for values, of_parts in ((weight, parts.weight), (sums, parts.sums)):
+            values[[split, free]] = of_parts[2 * split : 2 * split + 2]
+        return LineStatistics(weight, sums)
+
+    def own_sums(self, stats: LineStatistics) -> Array:
+        """Return the summed own lines, (K, number of them)."""
+        return stats.sums[:, : self.n_own_lines]
+
+    def seen(self, stats: LineStatistics) -> Array:
+        """Return the weight of each column's seen cells, (K, d)."""
+        if self.gaps:
+            return stats.sums[:, self.n_own_lines :]
+        return np.repeat(stats.weight[:, None], self.n_columns, axis=1)
+
+    def known(self, seen: Array) -> NDArray[np.bool_]:
+        """Say where a component has seen cells at all, (K, d)."""
+        return seen > EMPTY * seen.sum(axis=0)
+
+    def encode(self, stats: LineStatistics) -> Array:
+        """Return the roots of summed lines, for lines that are never negative."""
+        return 2.0 * np.sqrt(np.maximum(stats.sums, 0.0))
+
+    def decode(self, coordinates: Array, weight: Array) -> LineStatistics | None:
+        sums = np.square(0.5 * coordinates)
+        return LineStatistics(weight, sums) if np.isfinite(sums).all() else None
+
+    # --- point estimates --------------------------------------------------------------------
+
+    def pseudo_rows(self, stats: LineStatistics, count: float) -> LineStatistics:
+        """Return ``count`` rows that are the average of all."""
+        mean = self.own_sums(stats) / np.maximum(self.line_weight(self.seen(stats)), LEAST)
+        return self.rows_like(mean, count)
+
+    def line_weight(self, seen: Array) -> Array:
+        """Return the weight of the cells that each own line is made from."""
+        return seen
+
+    def rows_like(self, mean: Array, count: float) -> LineStatistics:
+        """Return statistics of one component: ``count`` rows, with given means of own lines."""
+        seen = np.full((1, self.n_lines - self.n_own_lines), count)
+        return LineStatistics(np.full(1, float(count)), np.hstack([count * mean, seen]))
+
+    def mode(self, stats: LineStatistics, prior: LineStatistics, previous: Params) -> Params:
+        return self.maximise(self.add(stats, prior), previous)
+
+    def log_prior(self, parameters: Params, prior: LineStatistics) -> float:
+        if not prior.weight.any():
+            return 0.0
+        return self._expected(prior, self.coefficients(parameters))
+
+    def coefficients(self, parameters: Params) -> Linear:
+        return self.linear(*self.natural(parameters))
+
+    def linear(self, own: Array, each: Array) -> Linear:
+        """Put together coefficients of own lines and what each seen cell adds, (K, d)."""
+        if self.gaps:
+            return Linear(np.hstack([own, each]), np.zeros(len(own)))
+        return Linear(own, each.sum(axis=1))
+
+    def log_likelihood(self, stats: LineStatistics, parameters: Params) -> float:
+        return self._expected(stats, self.coefficients(parameters))
+
+    def _expected(self, stats: LineStatistics, linear: Linear) -> float:
+        of_lines = float((stats.sums * linear.coefficients).sum())
+        return of_lines + float((stats.weight * linear.constants).sum())
+
+    def distances(self, stats: LineStatistics, component: int, parameters: Params) -> Array:
+        weight = max(float(stats.weight[component]), LEAST)
+        coefficients, constants = self.coefficients(parameters)
+        score = coefficients @ (stats.sums[component] / weight) + constants
+        result: Array = np.maximum(2.0 * (score[component] - score), 0.0)
+        return result
