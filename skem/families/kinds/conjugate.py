@@ -7,9 +7,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, gammaln
 
+from skem.families.kinds.counts import digamma_rise, log_less_digamma, log_ratio, log_rise
 from skem.families.parameters import Array
 
-__all__ = ["GammaLaw", "gamma_divergence"]
+__all__ = [
+    "BetaLaw",
+    "GammaLaw",
+    "beta_divergence",
+    "expected_log",
+    "gamma_divergence",
+    "log_beta_ratio",
+]
 
 
 class GammaLaw(NamedTuple):
@@ -24,9 +32,46 @@ class GammaLaw(NamedTuple):
     rate: Array
 
 
+class BetaLaw(NamedTuple):
+    """Beta distributions of probabilities: density proportional to ``p^(a - 1) (1 - p)^(b - 1)``.
+
+    Attributes
+    ----------
+    a, b : ndarray of shape (K, d)
+    """
+
+    a: Array
+    b: Array
+
+
 def gamma_divergence(q: GammaLaw, p: GammaLaw) -> float:
-    """KL(q || p), in nats, summed over all (Penny 2001, "KL-divergences of ... densities")."""
-    log_gammas = gammaln(p.shape) - gammaln(q.shape)
-    parts = (q.shape - p.shape) * digamma(q.shape) + log_gammas
+    """KL(q || p) of gamma distributions, in nats, summed over all.
+
+    ``E_q log(q / p)`` by Bishop 2006, B.26 to B.30.
+    """
+    parts = gammaln(p.shape) - gammaln(q.shape) + (q.shape - p.shape) * digamma(q.shape)
     parts = parts + p.shape * (np.log(q.rate) - np.log(p.rate))
     return float((parts + q.shape * (p.rate - q.rate) / q.rate).sum())
+
+
+def beta_divergence(q: BetaLaw, p: BetaLaw) -> float:
+    """KL(q || p) of beta distributions, in nats, summed over all (Bishop 2006, B.6 to B.9)."""
+    parts = -log_beta_ratio(p, q.a - p.a, q.b - p.b)
+    parts = parts - (q.a - p.a) * digamma_rise(q.a, q.b) - (q.b - p.b) * digamma_rise(q.b, q.a)
+    return float(parts.sum())
+
+
+def log_beta_ratio(law: BetaLaw, a: Array, b: Array) -> Array:
+    """Return ``log B(law.a + a, law.b + b) - log B(law.a, law.b)``."""
+
+    def log_beta(a: Array, b: Array) -> Array:
+        less, more = np.minimum(a, b), np.maximum(a, b)
+        result: Array = gammaln(less) - log_rise(more, less)
+        return result
+
+    return log_beta(law.a + a, law.b + b) - log_beta(law.a, law.b)
+
+
+def expected_log(law: GammaLaw, unit: Array) -> Array:
+    """Return ``E log(rate / unit)``, (K, d)."""
+    return log_ratio(law.shape / law.rate, unit) - log_less_digamma(law.shape)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.kinds.contract import Linear, LineStatistics
-from skem.families.parameters import EMPTY, Array
+from skem.families.parameters import EMPTY, Array, SingularCovarianceError
 
-__all__ = ["LEAST", "LinearKind", "at_least", "log_ratio"]
+__all__ = ["LEAST", "ConjugateLinearKind", "LinearKind", "UnboundedLikelihoodError", "at_least"]
 
 Data = TypeVar("Data")
 Params = TypeVar("Params")
+Post = TypeVar("Post")
 
 # Where maximum likelihood says zero (a rate, a probability), scores take the logarithm of this:
 # -inf times a line of zeros would be NaN.
@@ -27,9 +28,19 @@ def at_least(values: Array) -> Array:
     return np.maximum(values, LEAST)
 
 
-def log_ratio(numerator: Array, denominator: Array) -> Array:
-    """Log of a ratio; a ratio of zero counts as 1e-300."""
-    return np.log(at_least(numerator / denominator))
+class UnboundedLikelihoodError(SingularCovarianceError):
+    """A component whose likelihood has no maximum: it is higher the narrower the component is."""
+
+    def __init__(self, component: int, reason: str) -> None:
+        self.component, self.reason = component, reason
+        ValueError.__init__(
+            self,
+            f"The likelihood of component {component} has no maximum: {reason}. Increase "
+            "pseudo_count, or decrease n_components.",
+        )
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return type(self), (self.component, self.reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +63,9 @@ class LinearKind(Generic[Params]):
     n_columns: int
     gaps: bool = True
     unit: Array | None = None
+
+    # Whether a seen cell adds something whatever its value is.
+    counts_seen: ClassVar[bool] = True
 
     # --- what a subclass says ---------------------------------------------------------------
 
@@ -76,16 +90,28 @@ class LinearKind(Generic[Params]):
         """Return maximum-likelihood parameters; ``previous`` ones where no cell was seen."""
         raise NotImplementedError
 
+    def typical(self, stats: LineStatistics) -> Array:
+        """Return means of own lines, (1, number of them), for a prior's pseudo-rows.
+
+        Those of all rows, which ``stats`` are of, or near them where these have no density.
+        """
+        raise NotImplementedError
+
     def cell_base(self, values: Array) -> Array:
         """Return what a cell's log density has for all components alike, (n, d)."""
-        return np.zeros_like(values)
+        return np.zeros(values.shape)
 
     # --- the data ---------------------------------------------------------------------------
 
     @property
     def n_lines(self) -> int:
         """Number of lines."""
-        return self.n_own_lines + (self.n_columns if self.gaps else 0)
+        return self.n_own_lines + (self.n_columns if self.has_seen_lines else 0)
+
+    @property
+    def has_seen_lines(self) -> bool:
+        """Whether there is a line for each column's seen cells."""
+        return self.gaps and self.counts_seen
 
     @property
     def units(self) -> Array:
@@ -114,13 +140,15 @@ class LinearKind(Generic[Params]):
 
     def lines(self, values: Array) -> Array:
         own = self.own_lines(values)
-        if not self.gaps:
-            return own
-        seen = (~np.isnan(values)).astype(np.float64)
-        return np.hstack([np.where(np.isnan(own), 0.0, own), seen])
+        own = np.where(np.isnan(own), 0.0, own)
+        return np.hstack([own, ~np.isnan(values)]) if self.has_seen_lines else own
 
     def log_base(self, values: Array) -> Array:
-        result: Array = np.where(np.isnan(values), 0.0, self.cell_base(values)).sum(axis=1)
+        return self.over_seen(self.cell_base(values))
+
+    def over_seen(self, cells: Array) -> Array:
+        """Sum over the last axis what is not NaN, as missing cells are."""
+        result: Array = np.where(np.isnan(cells), 0.0, cells).sum(axis=-1)
         return result
 
     def features(self, values: Array) -> Array:
@@ -166,13 +194,18 @@ class LinearKind(Generic[Params]):
 
     def seen(self, stats: LineStatistics) -> Array:
         """Return the weight of each column's seen cells, (K, d)."""
-        if self.gaps:
+        if self.has_seen_lines:
             return stats.sums[:, self.n_own_lines :]
         return np.repeat(stats.weight[:, None], self.n_columns, axis=1)
 
-    def known(self, seen: Array) -> NDArray[np.bool_]:
-        """Say where a component has seen cells at all, (K, d)."""
-        return seen > EMPTY * seen.sum(axis=0)
+    def means(self, stats: LineStatistics) -> tuple[NDArray[np.bool_], Array]:
+        """Say where a component has seen cells at all, (K, d), and return the means of lines.
+
+        For kinds with one own line for each column; zero where nothing was seen.
+        """
+        seen = self.seen(stats)
+        known = seen > EMPTY * seen.sum(axis=0)
+        return known, np.where(known, self.own_sums(stats) / np.where(known, seen, 1.0), 0.0)
 
     def encode(self, stats: LineStatistics) -> Array:
         """Return the roots of summed lines, for lines that are never negative."""
@@ -185,13 +218,7 @@ class LinearKind(Generic[Params]):
     # --- point estimates --------------------------------------------------------------------
 
     def pseudo_rows(self, stats: LineStatistics, count: float) -> LineStatistics:
-        """Return ``count`` rows that are the average of all."""
-        mean = self.own_sums(stats) / np.maximum(self.line_weight(self.seen(stats)), LEAST)
-        return self.rows_like(mean, count)
-
-    def line_weight(self, seen: Array) -> Array:
-        """Return the weight of the cells that each own line is made from."""
-        return seen
+        return self.rows_like(self.typical(stats), count)
 
     def rows_like(self, mean: Array, count: float) -> LineStatistics:
         """Return statistics of one component: ``count`` rows, with given means of own lines."""
@@ -204,21 +231,22 @@ class LinearKind(Generic[Params]):
     def log_prior(self, parameters: Params, prior: LineStatistics) -> float:
         if not prior.weight.any():
             return 0.0
-        return self._expected(prior, self.coefficients(parameters))
+        return self.of_statistics(prior, self.coefficients(parameters))
 
     def coefficients(self, parameters: Params) -> Linear:
         return self.linear(*self.natural(parameters))
 
     def linear(self, own: Array, each: Array) -> Linear:
         """Put together coefficients of own lines and what each seen cell adds, (K, d)."""
-        if self.gaps:
+        if self.has_seen_lines:
             return Linear(np.hstack([own, each]), np.zeros(len(own)))
         return Linear(own, each.sum(axis=1))
 
     def log_likelihood(self, stats: LineStatistics, parameters: Params) -> float:
-        return self._expected(stats, self.coefficients(parameters))
+        return self.of_statistics(stats, self.coefficients(parameters))
 
-    def _expected(self, stats: LineStatistics, linear: Linear) -> float:
+    def of_statistics(self, stats: LineStatistics, linear: Linear) -> float:
+        """Sum what rows that statistics stand for have of linear functions of lines."""
         of_lines = float((stats.sums * linear.coefficients).sum())
         return of_lines + float((stats.weight * linear.constants).sum())
 
@@ -228,3 +256,13 @@ class LinearKind(Generic[Params]):
         score = coefficients @ (stats.sums[component] / weight) + constants
         result: Array = np.maximum(2.0 * (score[component] - score), 0.0)
         return result
+
+
+class ConjugateLinearKind(LinearKind[Params], Generic[Params, Post]):
+    """A kind that has a conjugate prior as well."""
+
+    def expected_coefficients(self, posterior: Post) -> Linear:
+        raise NotImplementedError
+
+    def expected_log_likelihood(self, stats: LineStatistics, posterior: Post) -> float:
+        return self.of_statistics(stats, self.expected_coefficients(posterior))

@@ -7,12 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln, xlogy
 
-from skem.families.kinds.conjugate import GammaLaw, gamma_divergence
+from skem.families.kinds.conjugate import GammaLaw, expected_log, gamma_divergence
 from skem.families.kinds.contract import Linear, LineStatistics
-from skem.families.kinds.counts import COUNTS, log_poisson, not_counts
-from skem.families.kinds.linear import LinearKind, at_least
+from skem.families.kinds.counts import (
+    COUNTS,
+    log_negative_binomial,
+    log_poisson,
+    log_ratio,
+    not_counts,
+)
+from skem.families.kinds.linear import ConjugateLinearKind, at_least
 from skem.families.parameters import Array
 
 __all__ = ["Poisson", "PoissonParameters"]
@@ -31,7 +36,7 @@ class PoissonParameters(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Poisson(LinearKind[PoissonParameters]):
+class Poisson(ConjugateLinearKind[PoissonParameters, GammaLaw]):
     """Counts: ``p(x) = rate^x exp(-rate) / x!``.
 
     Scores are taken relative to rates of `unit`, so that those of counts of 10^9 have all digits:
@@ -57,18 +62,13 @@ class Poisson(LinearKind[PoissonParameters]):
 
     def natural(self, parameters: PoissonParameters) -> tuple[Array, Array]:
         (rates,) = parameters
-        return np.log(at_least(rates) / self.units), self.units - rates
+        return log_ratio(at_least(rates), self.units), self.units - rates
 
     def maximise(self, stats: LineStatistics, previous: PoissonParameters) -> PoissonParameters:
-        seen = self.seen(stats)
-        known = self.known(seen)
-        rates = self.own_sums(stats) / np.where(known, seen, 1.0)
-        return PoissonParameters(np.where(known, rates, previous.rates))
+        known, means = self.means(stats)
+        return PoissonParameters(np.where(known, means, previous.rates))
 
-    def pseudo_rows(self, stats: LineStatistics, count: float) -> LineStatistics:
-        return self.rows_like(self._typical_rate(stats), count)
-
-    def _typical_rate(self, stats: LineStatistics) -> Array:
+    def typical(self, stats: LineStatistics) -> Array:
         return (self.own_sums(stats) + 0.5) / (self.seen(stats) + 1.0)
 
     def without_rows(self, n_components: int) -> PoissonParameters:
@@ -91,7 +91,7 @@ class Poisson(LinearKind[PoissonParameters]):
     # --- the conjugate prior ----------------------------------------------------------------
 
     def prior(self, stats: LineStatistics) -> GammaLaw:
-        rate = self._typical_rate(stats)
+        rate = self.typical(stats)
         return GammaLaw(np.ones_like(rate), 1.0 / rate)
 
     def posterior(self, prior: GammaLaw, stats: LineStatistics) -> GammaLaw:
@@ -102,22 +102,15 @@ class Poisson(LinearKind[PoissonParameters]):
 
     def expected_coefficients(self, posterior: GammaLaw) -> Linear:
         shape, rate = posterior
-        log_rate = digamma(shape) - np.log(rate * self.units)
-        return self.linear(log_rate, self.units - shape / rate)
-
-    def expected_log_likelihood(self, stats: LineStatistics, posterior: GammaLaw) -> float:
-        return self._expected(stats, self.expected_coefficients(posterior))
+        return self.linear(expected_log(posterior, self.units), self.units - shape / rate)
 
     def divergence(self, posterior: GammaLaw, prior: GammaLaw) -> float:
         return gamma_divergence(posterior, prior)
 
     def log_predictive(self, values: Array, posterior: GammaLaw) -> Array:
         """Log probability of counts, in nats: negative binomial (Gelman et al. 2013, 2.6)."""
-        x, (shape, rate) = values[:, None, :], posterior
-        log_ways = gammaln(x + shape) - gammaln(shape) - gammaln(x + 1.0)
-        density = log_ways - shape * np.log1p(1.0 / rate) - xlogy(x, 1.0 + rate)
-        result: Array = np.where(np.isnan(x), 0.0, density).sum(axis=2)
-        return result
+        shape, rate = posterior
+        return self.over_seen(log_negative_binomial(values[:, None], shape / rate, shape))
 
     def draw(self, posterior: GammaLaw, rng: np.random.RandomState) -> PoissonParameters:
         return PoissonParameters(at_least(rng.gamma(posterior.shape) / posterior.rate))

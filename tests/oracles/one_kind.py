@@ -136,6 +136,7 @@ def fit(
     variational=None,
     prior=None,
     max_iter=2000,
+    tol=1e-10,
 ):
     """Fit from random responsibilities; `variational` are its weights."""
     kind = kind.fitted_to(values, weights)
@@ -151,7 +152,7 @@ def fit(
         rule = VariationalRule(variational, family, prior)
     rng = np.random.RandomState(seed)
     resp = rng.dirichlet(np.full(n_components, 0.5), len(values))
-    limits = {**LIMITS, "max_iter": max_iter}
+    limits = {**LIMITS, "max_iter": max_iter, "tol": tol}
     with Threads(1) as threads:
         passes = Passes(table, plan, threads)
         none = rule.without_rows(n_components, kind.n_lines)

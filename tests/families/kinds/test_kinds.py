@@ -1,0 +1,322 @@
+"""What every kind of columns promises, against SciPy, finite differences and repeated rows."""
+
+import pickle
+
+import numpy as np
+import pytest
+from oracles.kinds import CASES, MILD, N_COMPONENTS, rows
+from oracles.one_kind import all_rows, best_fit, fit, log_density, statistics
+
+from skem.families import kinds
+from skem.families.kinds import UnboundedLikelihoodError
+
+KINDS = sorted(CASES)
+every_kind = pytest.mark.parametrize("name", KINDS)
+
+
+def some_rows(name, missing):
+    """Drawn rows, and some far out."""
+    values = rows(name, 40, missing=missing)
+    far = {"poisson": 1e9, "geometric": 1e9, "exponential": 1e9}.get(name, 1.0)
+    return np.vstack([values, [[0.0, far], [far, 0.0]]])
+
+
+def random_resp(n_rows, n_components=N_COMPONENTS, seed=1):
+    return np.random.default_rng(seed).dirichlet(np.full(n_components, 0.7), n_rows)
+
+
+def answers(protocol):
+    return [
+        name
+        for cls in protocol.__mro__
+        if cls.__module__ == "skem.families.kinds.contract"
+        for name in vars(cls)
+        if not name.startswith("_")
+    ]
+
+
+@every_kind
+def test_it_answers_the_contract(name):
+    kind = CASES[name].kind
+    protocol = kinds.ConjugateKind if hasattr(kind, "posterior") else kinds.Kind
+    assert len(answers(protocol)) > 20
+    assert not [method for method in answers(protocol) if not hasattr(kind, method)]
+    assert pickle.loads(pickle.dumps(kind)).n_lines == kind.n_lines
+
+
+@pytest.mark.core
+@every_kind
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_log_densities_are_scipys(name, missing, fitted):
+    kind, parameters, oracle, terms = CASES[name]
+    values = some_rows(name, missing)
+    if fitted:  # another unit, and no lines for gaps where there are none
+        kind = kind.fitted_to(values[:40], None)
+        kind = kind.with_gaps(missing > 0)
+    cells = oracle(values[:, None], parameters)
+    expected = np.where(np.isnan(values)[:, None], 0.0, cells).sum(axis=2)
+    found = log_density(kind, values, parameters)
+    largest = np.nansum(np.broadcast_to(terms(values[:, None], parameters), cells.shape), axis=2)
+    bases = np.abs(kind.log_base(values))[:, None]
+    assert (np.abs(found - expected) <= 1e-12 * (1 + largest + bases)).all()
+
+
+@every_kind
+def test_the_mode_is_a_maximum(name):
+    kind, values = CASES[name].kind, rows(name, 60, missing=0.2)
+    kind = kind.fitted_to(values, None)
+    stats, one = statistics(kind, values, random_resp(60)), all_rows(kind, values)
+    for count in (0.0, 2.5):
+        prior = kind.pseudo_rows(one, count)
+        mode = kind.mode(stats, prior, MILD[name])
+
+        def log_joint(parameters, prior=prior):
+            return kind.log_likelihood(stats, parameters) + kind.log_prior(parameters, prior)
+
+        best = log_joint(mode)
+        rng = np.random.default_rng(0)
+        for _ in range(20):
+            noise = [np.exp(1e-3 * rng.standard_normal(part.shape)) for part in mode]
+            moved = type(mode)(*(part * factor for part, factor in zip(mode, noise, strict=True)))
+            if name == "categorical":
+                moved = type(mode)(
+                    np.hstack([p / p.sum(axis=1, keepdims=True) for p in kind.split(moved[0])])
+                )
+            assert log_joint(moved) < best
+
+
+@every_kind
+def test_pseudo_rows_count_as_rows(name):
+    kind, values = CASES[name].kind, rows(name, 60, missing=0.2)
+    kind = kind.fitted_to(values, None)
+    stats, one = statistics(kind, values, random_resp(60)), all_rows(kind, values)
+    prior = kind.pseudo_rows(one, 1e-6)
+    flat = kind.pseudo_rows(one, 0.0)
+    mode, free = kind.mode(stats, prior, MILD[name]), kind.mode(stats, flat, MILD[name])
+    assert kind.log_prior(free, flat) == 0.0
+    assert 0 <= kind.log_likelihood(stats, free) - kind.log_likelihood(stats, mode) < 1e-3
+    # Twice the rows that the prior adds, as statistics.
+    two = kind.add(stats, kind.pseudo_rows(one, 2.0))
+    np.testing.assert_allclose(
+        kind.mode(stats, kind.pseudo_rows(one, 2.0), MILD[name])[0],
+        kind.mode(two, flat, MILD[name])[0],
+    )
+
+
+@every_kind
+def test_components_without_rows_keep_their_parameters(name):
+    kind, values = CASES[name].kind, rows(name, 60)
+    resp = random_resp(60)
+    resp[:, 1] = 0.0
+    flat = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    mode = kind.mode(statistics(kind, values, resp), flat, MILD[name])
+    np.testing.assert_array_equal(mode[0][1], MILD[name][0][1])
+    assert (mode[0][0] != MILD[name][0][0]).any()
+    assert all(np.isfinite(part).all() for part in kind.without_rows(4))
+
+
+@every_kind
+@pytest.mark.parametrize("gaps", [False, True])
+def test_statistics_form_a_monoid(name, gaps):
+    kind = CASES[name].kind.with_gaps(gaps)
+    values, resp = rows(name, 60, missing=0.2 * gaps), random_resp(60, 4)
+    whole = statistics(kind, values, resp)
+    first, second = (
+        statistics(kind, values[rows], resp[rows]) for rows in np.split(np.arange(60), [25])
+    )
+    for sums in (kind.add(first, second), kind.add(kind.nothing(4), kind.scale(whole, 1.0))):
+        np.testing.assert_allclose(sums.sums, whole.sums, rtol=1e-13)
+        np.testing.assert_allclose(sums.weight, whole.weight, rtol=1e-13)
+    twice = statistics(kind, np.repeat(values, 2, axis=0), np.repeat(resp, 2, axis=0))
+    np.testing.assert_allclose(kind.scale(whole, 2.0).sums, twice.sums, rtol=1e-13)
+    merged = kind.merge(whole, 1, 3)
+    together = resp.copy()
+    together[:, 1] += together[:, 3]
+    together[:, 3] = 0.0
+    np.testing.assert_allclose(merged.sums, statistics(kind, values, together).sums, rtol=1e-13)
+    # Component 1 in its two parts again.
+    parts = kind.take(kind.nothing(1), np.zeros(8, int))
+    parts = statistics(
+        kind, values, np.stack([0 * resp[:, 0]] * 2 + [resp[:, 1], resp[:, 3]], axis=1)
+    )
+    np.testing.assert_allclose(kind.split_into(merged, parts, 1, 3).sums, whole.sums, rtol=1e-13)
+    assert (kind.take(whole, np.array([2, 0])).sums == whole.sums[[2, 0]]).all()
+
+
+@every_kind
+@pytest.mark.parametrize("gaps", [False, True])
+def test_coordinates_go_there_and_back(name, gaps):
+    values = rows(name, 60, missing=0.2 * gaps)
+    kind = CASES[name].kind.fitted_to(values, None)
+    stats = statistics(kind, values, random_resp(60))
+    back = kind.decode(kind.encode(stats), stats.weight)
+    np.testing.assert_allclose(back.sums, stats.sums, rtol=1e-9)
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    rng = np.random.default_rng(0)
+    for _ in range(50):  # whatever is decoded has parameters
+        vector = kind.encode(stats) * np.exp(0.3 * rng.standard_normal(kind.encode(stats).shape))
+        decoded = kind.decode(vector, stats.weight)
+        if decoded is not None:
+            mode = kind.mode(decoded, none, MILD[name])
+            linear = kind.coefficients(mode)
+            assert np.isfinite(linear.coefficients).all()
+    assert kind.decode(np.full_like(kind.encode(stats), np.inf), stats.weight) is None
+
+
+@every_kind
+@pytest.mark.parametrize("acceleration", [None, "squarem", "anderson"])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_bound_rises_to_that_of_em_in_loops(name, acceleration, missing):
+    values = rows(name, 200, missing=missing)
+    fitted = fit(CASES[name].kind, values, 2, acceleration=acceleration, max_iter=200)
+    run, kind = fitted.run, fitted.kind
+    assert (np.diff(run.bounds) >= 0).all()
+    cells = CASES[name].log_density(values[:, None], run.theta.components)
+    joint = np.log(run.theta.weights) + np.where(np.isnan(values)[:, None], 0.0, cells).sum(axis=2)
+    expected = np.logaddexp.reduce(joint, axis=1).sum()
+    assert fitted.log_likelihood == pytest.approx(expected, rel=1e-11)
+    # One more iteration of plain EM gains nothing.
+    resp = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    mode = kind.mode(statistics(kind, values, resp), none, run.theta.components)
+    for part, again in zip(run.theta.components, mode, strict=True):
+        np.testing.assert_allclose(part, again, rtol=2e-3, atol=1e-6)
+
+
+@every_kind
+def test_integer_weights_are_repeated_rows(name):
+    values = rows(name, 80, missing=0.1)
+    times = np.random.default_rng(2).integers(0, 3, len(values))
+    kind = CASES[name].kind
+    weighted = best_fit(kind, values, 2, weights=times.astype(float))
+    repeated = best_fit(kind, np.repeat(values, times, axis=0), 2)
+    assert weighted.run.bound == pytest.approx(repeated.run.bound, rel=1e-6)
+    np.testing.assert_allclose(weighted.kind.units, repeated.kind.units)
+
+
+@every_kind
+def test_samples_are_fitted_by_what_they_were_drawn_from(name):
+    values = rows(name, 4000, seed=3)
+    truth = MILD[name]
+    fitted = best_fit(CASES[name].kind, values, 3, n_init=4, acceleration="squarem", max_iter=500)
+    kind = fitted.kind
+    joint = log_density(kind, values, truth) - np.log(3)
+    assert fitted.log_likelihood > np.logaddexp.reduce(joint, axis=1).sum()
+    # Of one component, its parameters are found.
+    rng = np.random.RandomState(0)
+    for k in range(N_COMPONENTS):
+        drawn = kind.sample(truth, np.full(20000, k), rng)
+        none = kind.pseudo_rows(all_rows(kind, drawn), 0.0)
+        mode = kind.mode(all_rows(kind, drawn), none, kind.without_rows(1))
+        for part, true in zip(mode, truth, strict=True):
+            np.testing.assert_allclose(part[0], true[k], rtol=0.05, atol=0.01)
+
+
+@every_kind
+def test_gaps_are_imputed_by_what_is_expected(name):
+    kind, truth = CASES[name].kind, MILD[name]
+    resp = np.eye(N_COMPONENTS)
+    drawn = [kind.sample(truth, np.full(20000, k), np.random.RandomState(0)) for k in range(3)]
+    if name in ("bernoulli", "categorical"):
+        expected = [[np.bincount(x.astype(int)).argmax() for x in sample.T] for sample in drawn]
+    else:
+        expected = [sample.mean(axis=0) for sample in drawn]
+    np.testing.assert_allclose(kind.impute(truth, resp), expected, rtol=0.05)
+    both = kind.impute(truth, np.full((1, 3), 1 / 3))
+    if name not in ("bernoulli", "categorical"):
+        np.testing.assert_allclose(both[0], np.mean(kind.impute(truth, resp), axis=0))
+
+
+@every_kind
+def test_distances_are_twice_the_divergence(name):
+    kind, truth = CASES[name].kind, MILD[name]
+    drawn = kind.sample(truth, np.full(200_000, 1), np.random.RandomState(0))
+    stats = statistics(kind, drawn, np.eye(3)[np.full(len(drawn), 1)])
+    found = kind.distances(stats, 1, truth)
+    score = log_density(kind, drawn, truth)
+    np.testing.assert_allclose(
+        found, 2 * (score[:, [1]] - score).mean(axis=0), rtol=1e-9, atol=1e-9
+    )
+    assert found[1] == 0.0
+    assert (found[[0, 2]] > 0).all()
+
+
+def test_other_cells_are_named():
+    for kind, value, words in (
+        (kinds.Poisson(2), -1.0, r"'b' has -1 in row 1, but poisson columns hold whole numbers"),
+        (kinds.Geometric(2), 1.5, r"'b' has 1.5 in row 1, but geometric columns hold whole"),
+        (kinds.Poisson(2), np.inf, r"'b' has inf in row 1"),
+        (kinds.Bernoulli(2), 2.0, r"'b' has 2 in row 1, but bernoulli columns hold 0 and 1"),
+        (kinds.Exponential(2), -0.5, r"'b' has -0.5 in row 1, but exponential columns hold numb"),
+        (kinds.Categorical(n_categories=(3, 2)), 2.0, r"'b' has 2 in row 1, but categorical"),
+    ):
+        kind.check(np.array([[0.0, np.nan], [1.0, 0.0]]), ["a", "b"])
+        with pytest.raises(ValueError, match=words):
+            kind.check(np.array([[0.0, np.nan], [1.0, value]]), ["a", "b"])
+
+
+@every_kind
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_ten_thousand_rows_of_one_value(name, missing):
+    kind = CASES[name].kind
+    values = np.ones((10_000, 2))
+    values[: int(missing * 10_000), 1] = np.nan
+    fitted = fit(kind, values, 2, pseudo_count=1e-6, max_iter=50)
+    parameters = fitted.run.theta.components
+    assert all(np.isfinite(part).all() for part in parameters)
+    alone = fit(kind, values, 1, pseudo_count=1e-6, max_iter=50)
+    assert fitted.run.bound == pytest.approx(alone.run.bound, abs=1e-6)
+    score = log_density(fitted.kind, some_rows(name, 0.2), parameters)
+    assert np.isfinite(score).all()
+
+
+@pytest.mark.parametrize("name", ["poisson", "geometric"])
+def test_counts_of_nothing(name):
+    kind, values = CASES[name].kind, np.zeros((50, 2))
+    fitted = fit(kind, values, 2, pseudo_count=1e-6)
+    assert fitted.log_likelihood == pytest.approx(0.0, abs=1e-5)
+    assert np.isfinite(log_density(fitted.kind, np.ones((1, 2)), fitted.run.theta.components)).all()
+    # Plain maximum likelihood: what is impossible scores very low, but is no NaN.
+    fitted = fit(kind, values, 2, pseudo_count=0.0)
+    score = log_density(
+        fitted.kind, np.array([[0.0, 0.0], [1.0, 0.0]]), fitted.run.theta.components
+    )
+    np.testing.assert_allclose(score[0], 0.0, atol=1e-12)
+    assert (score[1] < -600).all()
+
+
+@pytest.mark.parametrize("name", ["poisson", "geometric", "exponential"])
+def test_counts_of_a_thousand_million(name):
+    rng = np.random.default_rng(0)
+    means = np.array([1e9, 1.0002e9]) if name == "poisson" else np.array([1e8, 1e9])
+    labels = rng.integers(2, size=400)
+    draw = rng.poisson if name == "poisson" else lambda mean: np.floor(rng.exponential(mean))
+    values = draw(means[labels]).astype(float)[:, None]
+    fitted = best_fit(type(CASES[name].kind)(1), values, 2, n_init=2)
+    assert (np.diff(fitted.run.bounds) >= 0).all()
+    assert fitted.run.converged
+    found = np.sort(fitted.kind.impute(fitted.run.theta.components, np.eye(2))[:, 0])
+    np.testing.assert_allclose(found, means, rtol=1e-5 if name == "poisson" else 0.3)
+
+
+def test_exponential_columns_of_zeros_have_no_rate():
+    kind, zeros = kinds.Exponential(1), np.zeros((5, 1))
+    with pytest.raises(ValueError, match="All values of exponential column 0 are 0"):
+        kind.pseudo_rows(all_rows(kind, zeros), 1.0)
+    values = np.r_[zeros, zeros + 1.0]
+    stats = statistics(kind, values, np.eye(2)[np.repeat([0, 1], 5)])
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    with pytest.raises(UnboundedLikelihoodError, match="component 0 has no maximum: all") as caught:
+        kind.mode(stats, none, kind.without_rows(2))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    few = kind.mode(stats, kind.pseudo_rows(all_rows(kind, values), 1e-6), kind.without_rows(2))
+    assert np.isfinite(few.rates).all()
+
+
+def test_one_category_only():
+    kind = kinds.Categorical(n_categories=(1, 3))
+    values = np.array([[0.0, 1.0], [np.nan, 1.0]])
+    mode = fit(kind, values, 1, pseudo_count=3e-6).run.theta.components
+    np.testing.assert_allclose(mode.probabilities[0], [1.0, 5e-7, 1.0, 5e-7], rtol=1e-5)
+    assert kind.n_parameters(4) == 8

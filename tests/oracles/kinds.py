@@ -1,0 +1,88 @@
+"""Kinds of columns with parameters, and their densities by SciPy."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from skem.families import kinds
+
+N_COMPONENTS, N_COLUMNS = 3, 2
+
+
+class Case(NamedTuple):
+    """Two columns of three components."""
+
+    kind: Any
+    parameters: Any
+    log_density: Callable[[Any, Any], Any]  # of (n, 1, d) values under parameters
+    terms: Callable[[Any, Any], Any]  # the largest term that it is a sum of
+
+
+def categories(values, parameters):
+    """Of two columns of 3 and 2 categories."""
+    p = parameters.probabilities
+    result = np.full((len(values), len(p), 2), np.nan)
+    for j, probabilities in enumerate((p[:, :3], p[:, 3:])):
+        for i, value in enumerate(values[:, 0, j]):
+            if not np.isnan(value):
+                result[i, :, j] = np.log(probabilities[:, int(value)])
+    return result
+
+
+CASES = {
+    "bernoulli": Case(
+        kinds.Bernoulli(2),
+        kinds.BernoulliParameters(np.array([[0.2, 0.9], [0.55, 1e-9], [0.999, 0.4]])),
+        lambda x, p: stats.bernoulli(p.probabilities).logpmf(x),
+        lambda x, p: -np.log(p.probabilities) - np.log1p(-p.probabilities),
+    ),
+    "categorical": Case(
+        kinds.Categorical(n_categories=(3, 2)),
+        kinds.CategoricalParameters(
+            np.array(
+                [[0.2, 0.5, 0.3, 0.9, 0.1], [0.1, 0.1, 0.8, 0.6, 0.4], [0.6, 0.3, 0.1, 0.3, 0.7]]
+            )
+        ),
+        categories,
+        lambda x, p: 1.0,
+    ),
+    "poisson": Case(
+        kinds.Poisson(2),
+        kinds.PoissonParameters(np.array([[1.0, 8.0], [6.0, 0.5], [12.0, 1e-9]])),
+        lambda x, p: stats.poisson(p.rates).logpmf(x),
+        lambda x, p: np.abs(x * np.log(p.rates)) + p.rates,
+    ),
+    "geometric": Case(
+        kinds.Geometric(2),
+        kinds.GeometricParameters(np.array([[0.1, 0.7], [0.5, 1e-9], [0.9999, 0.3]])),
+        lambda x, p: stats.geom(p.probabilities, loc=-1).logpmf(x),
+        lambda x, p: -(x + 1) * np.log1p(-p.probabilities) - np.log(p.probabilities),
+    ),
+    "exponential": Case(
+        kinds.Exponential(2),
+        kinds.ExponentialParameters(np.array([[1.0, 1e-9], [0.2, 30.0], [5e7, 1.0]])),
+        lambda x, p: stats.expon(scale=1 / p.rates).logpdf(x),
+        lambda x, p: x * p.rates + np.abs(np.log(p.rates)),
+    ),
+}
+
+
+# Parameters near enough to each other to be told apart by no row alone, for fits.
+MILD = {
+    "bernoulli": kinds.BernoulliParameters(np.array([[0.2, 0.9], [0.6, 0.1], [0.9, 0.4]])),
+    "categorical": CASES["categorical"].parameters,
+    "poisson": kinds.PoissonParameters(np.array([[1.0, 8.0], [6.0, 0.5], [12.0, 12.0]])),
+    "geometric": kinds.GeometricParameters(np.array([[0.1, 0.7], [0.5, 0.05], [0.9, 0.3]])),
+    "exponential": kinds.ExponentialParameters(np.array([[1.0, 9.0], [0.2, 0.3], [5.0, 1.0]])),
+}
+
+
+def rows(name, n_rows, seed=0, missing=0.0):
+    """Rows of a mixture in equal shares, with cells missing at random."""
+    rng = np.random.RandomState(seed)
+    labels = rng.randint(N_COMPONENTS, size=n_rows)
+    values = CASES[name].kind.sample(MILD[name], labels, rng)
+    values[rng.random_sample(values.shape) < missing] = np.nan
+    return values
