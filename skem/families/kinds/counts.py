@@ -17,6 +17,7 @@ __all__ = [
     "log_ratio",
     "log_rise",
     "not_counts",
+    "stirling_error",
 ]
 
 COUNTS = "whole numbers from 0 to 2^53"
@@ -50,7 +51,7 @@ def _remainder(x: Array) -> Array:
     return result
 
 
-def _stirling_error(x: Array) -> Array:
+def stirling_error(x: Array) -> Array:
     """Return `_remainder` for all x > 0."""
     small = np.minimum(x, _LARGE)
     exact = gammaln(small) - (small - 0.5) * np.log(small) + small - _HALF_LOG_2PI
@@ -72,7 +73,7 @@ def log_poisson(counts: Array, rate: Array) -> Array:
     computation of binomial probabilities").
     """
     x = np.where(counts == 0, 1.0, counts)  # NaN stays NaN
-    some = -_deviance(x, rate) - _stirling_error(x) - _HALF_LOG_2PI - 0.5 * np.log(x)
+    some = -_deviance(x, rate) - stirling_error(x) - _HALF_LOG_2PI - 0.5 * np.log(x)
     result: Array = np.where(counts == 0, -rate, some)
     return result
 
@@ -87,7 +88,7 @@ def log_negative_binomial(counts: Array, mean: Array, size: Array) -> Array:
     both = x + size
     # Of x + size trials, x succeed; with the mean and the size they would be expected to.
     total = mean + size
-    some = _stirling_error(both) - _stirling_error(x) - _stirling_error(size)
+    some = stirling_error(both) - stirling_error(x) - stirling_error(size)
     some = some - _deviance(x, both * (mean / total)) - _deviance(size, both * (size / total))
     some = some + 0.5 * (np.log(size) - np.log(x) - np.log(both)) - _HALF_LOG_2PI
     result: Array = np.where(counts == 0, -size * np.log1p(mean / size), some)
