@@ -60,6 +60,15 @@ CASES = {
         lambda x, p: stats.geom(p.probabilities, loc=-1).logpmf(x),
         lambda x, p: -(x + 1) * np.log1p(-p.probabilities) - np.log(p.probabilities),
     ),
+    "gamma": Case(
+        kinds.Gamma(2),
+        kinds.GammaParameters(
+            np.array([[2.0, 0.3], [1e5, 1.0], [7.0, 1e-3]]),
+            np.array([[1.0, 1e-9], [0.2, 30.0], [5e7, 1.0]]),
+        ),
+        lambda x, p: stats.gamma(p.shapes, scale=1 / p.rates).logpdf(x),
+        lambda x, p: x * p.rates + np.abs(p.shapes) * (1 + np.abs(np.log(x * p.rates))),
+    ),
     "exponential": Case(
         kinds.Exponential(2),
         kinds.ExponentialParameters(np.array([[1.0, 1e-9], [0.2, 30.0], [5e7, 1.0]])),
@@ -75,6 +84,10 @@ MILD = {
     "categorical": CASES["categorical"].parameters,
     "poisson": kinds.PoissonParameters(np.array([[1.0, 8.0], [6.0, 0.5], [12.0, 12.0]])),
     "geometric": kinds.GeometricParameters(np.array([[0.1, 0.7], [0.5, 0.05], [0.9, 0.3]])),
+    "gamma": kinds.GammaParameters(
+        np.array([[2.0, 0.5], [1.0, 6.0], [30.0, 1.0]]),
+        np.array([[1.0, 0.1], [0.5, 1.0], [5.0, 0.02]]),
+    ),
     "exponential": kinds.ExponentialParameters(np.array([[1.0, 9.0], [0.2, 0.3], [5.0, 1.0]])),
 }
 

@@ -5,6 +5,7 @@ from skem.families.kinds.categorical import Categorical, CategoricalParameters, 
 from skem.families.kinds.conjugate import BetaLaw, GammaLaw
 from skem.families.kinds.contract import ConjugateKind, Kind, Linear, LineStatistics
 from skem.families.kinds.exponential import Exponential, ExponentialParameters
+from skem.families.kinds.gamma import Gamma, GammaParameters
 from skem.families.kinds.geometric import Geometric, GeometricParameters
 from skem.families.kinds.linear import ConjugateLinearKind, LinearKind, UnboundedLikelihoodError
 from skem.families.kinds.poisson import Poisson, PoissonParameters
@@ -20,7 +21,9 @@ __all__ = [
     "DirichletLaw",
     "Exponential",
     "ExponentialParameters",
+    "Gamma",
     "GammaLaw",
+    "GammaParameters",
     "Geometric",
     "GeometricParameters",
     "Kind",

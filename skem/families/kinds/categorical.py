@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,8 +88,8 @@ class Categorical(ConjugateLinearKind[CategoricalParameters, DirichletLaw]):
         bad = (values < 0) | beyond | (values != np.floor(values))
         return ~np.isnan(values) & bad, "codes of categories, from 0 to their number less 1"
 
-    def fitted_to(self, values: Array, weights: Array | None) -> Self:
-        return self.with_gaps(bool(np.isnan(values).any()))
+    def fitted_to(self, values: Array, weights: Array | None, names: Sequence[Any] = ()) -> Self:
+        return replace(self, gaps=bool(np.isnan(values).any()), names=tuple(names))
 
     def own_lines(self, values: Array) -> Array:
         codes = np.concatenate([np.arange(n) for n in self.n_categories])

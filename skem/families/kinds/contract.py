@@ -97,7 +97,7 @@ class Kind(Protocol[Params]):
             What the columns are called in the message.
         """
 
-    def fitted_to(self, values: Array, weights: Array | None) -> Self:
+    def fitted_to(self, values: Array, weights: Array | None, names: Sequence[Any] = ()) -> Self:
         """Return the kind with what it takes from a table once: units, gaps.
 
         Parameters of the kinds that it returns mean the same, whatever the table.
@@ -106,6 +106,8 @@ class Kind(Protocol[Params]):
         ----------
         values : ndarray of shape (n, d)
         weights : ndarray of shape (n,) or None
+        names : sequence of length d, default=()
+            What the columns are called in later errors. (): by their positions in the block.
         """
 
     def with_gaps(self, gaps: bool) -> Self:

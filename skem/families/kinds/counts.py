@@ -22,7 +22,7 @@ __all__ = [
 
 COUNTS = "whole numbers from 0 to 2^53"
 _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
-_LARGE = 16.0  # from here on, the series below have 14 digits
+_LARGE = 16.0  # from here on, the series below have 15 digits
 
 
 def not_counts(values: Array) -> NDArray[np.bool_]:
@@ -47,7 +47,8 @@ def _remainder(x: Array) -> Array:
     https://dlmf.nist.gov/5.11.1
     """
     square = 1.0 / (x * x)
-    result: Array = (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / x
+    series = 1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188))
+    result: Array = (1 / 12 - square * series) / x
     return result
 
 
@@ -125,6 +126,6 @@ def log_less_digamma(x: Array) -> Array:
 def _digamma_remainder(x: Array) -> Array:
     """Return ``log x - digamma(x)`` for x >= 16 (https://dlmf.nist.gov/5.11.2)."""
     square = 1.0 / (x * x)
-    series = square * (1 / 12 - square * (1 / 120 - square * (1 / 252 - square / 240)))
-    result: Array = 0.5 / x + series
+    series = 1 / 120 - square * (1 / 252 - square * (1 / 240 - square / 132))
+    result: Array = 0.5 / x + square * (1 / 12 - square * series)
     return result

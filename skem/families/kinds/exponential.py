@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from skem.families.kinds.conjugate import GammaLaw, expected_log, gamma_divergence
 from skem.families.kinds.contract import Linear, LineStatistics
-from skem.families.kinds.linear import ConjugateLinearKind, UnboundedLikelihoodError, at_least
+from skem.families.kinds.linear import LARGEST, ConjugateLinearKind, at_least
 from skem.families.parameters import Array
 
-__all__ = ["LARGEST", "Exponential", "ExponentialParameters"]
-
-LARGEST = 1e100  # what tables of lines hold
+__all__ = ["Exponential", "ExponentialParameters"]
 
 
 class ExponentialParameters(NamedTuple):
@@ -58,10 +56,7 @@ class Exponential(ConjugateLinearKind[ExponentialParameters, GammaLaw]):
         known, means = self.means(stats)
         spike = known & (means <= 0)
         if spike.any():
-            component, column = np.argwhere(spike)[0]
-            raise UnboundedLikelihoodError(
-                int(component), f"all its values of exponential column {column} are 0"
-            )
+            raise self.first_spike(spike, "0")
         return ExponentialParameters(
             np.where(known, 1.0 / np.where(known, means, 1.0), previous.rates)
         )
@@ -70,11 +65,7 @@ class Exponential(ConjugateLinearKind[ExponentialParameters, GammaLaw]):
         _, means = self.means(stats)
         # Of a column without any value, any mean does.
         means = np.where(self.seen(stats) > 0, means, 1.0)
-        if (means <= 0).any():
-            raise ValueError(
-                f"All values of exponential column {int((means[0] <= 0).argmax())} are 0, so its "
-                "rate has no estimate: drop the column, or declare another kind for it"
-            )
+        self.check_typical(means <= 0, "0")
         return means
 
     def without_rows(self, n_components: int) -> ExponentialParameters:

@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from skem.families.kinds.contract import Linear, LineStatistics
 from skem.families.parameters import EMPTY, Array, SingularCovarianceError
 
-__all__ = ["LEAST", "ConjugateLinearKind", "LinearKind", "UnboundedLikelihoodError", "at_least"]
+__all__ = [
+    "LARGEST",
+    "LEAST",
+    "ConjugateLinearKind",
+    "LinearKind",
+    "UnboundedLikelihoodError",
+    "at_least",
+]
 
 Data = TypeVar("Data")
 Params = TypeVar("Params")
@@ -21,6 +28,7 @@ Post = TypeVar("Post")
 # Where maximum likelihood says zero (a rate, a probability), scores take the logarithm of this:
 # -inf times a line of zeros would be NaN.
 LEAST = 1e-300
+LARGEST = 1e100  # what tiles hold
 
 
 def at_least(values: Array) -> Array:
@@ -58,11 +66,14 @@ class LinearKind(Generic[Params]):
     unit : ndarray of shape (d,), default=None
         A typical value of each column, by which no result depends; `fitted_to` sets it.
         None: 1.
+    names : tuple, default=()
+        What the columns are called in messages; `fitted_to` sets it. (): by their positions.
     """
 
     n_columns: int
     gaps: bool = True
     unit: Array | None = None
+    names: tuple[Any, ...] = ()
 
     # Whether a seen cell adds something whatever its value is.
     counts_seen: ClassVar[bool] = True
@@ -128,12 +139,17 @@ class LinearKind(Generic[Params]):
                 f"{type(self).__name__.lower()} columns hold {allowed}"
             )
 
-    def fitted_to(self, values: Array, weights: Array | None) -> Self:
+    def fitted_to(self, values: Array, weights: Array | None, names: Sequence[Any] = ()) -> Self:
         seen = ~np.isnan(values)
         share = seen * (1.0 if weights is None else weights[:, None])
         total = share.sum(axis=0)
         mean = (share * np.where(seen, values, 0.0)).sum(axis=0) / np.where(total > 0, total, 1.0)
-        return replace(self, gaps=not seen.all(), unit=np.where(mean > 0, mean, 1.0))
+        unit = np.where(mean > 0, mean, 1.0)
+        return replace(self, gaps=not seen.all(), unit=unit, names=tuple(names))
+
+    def name_of(self, column: int) -> str:
+        """Return what a column is called in messages."""
+        return repr(self.names[column]) if self.names else str(column)
 
     def with_gaps(self, gaps: bool) -> Self:
         return replace(self, gaps=gaps)
@@ -214,6 +230,22 @@ class LinearKind(Generic[Params]):
     def decode(self, coordinates: Array, weight: Array) -> LineStatistics | None:
         sums = np.square(0.5 * coordinates)
         return LineStatistics(weight, sums) if np.isfinite(sums).all() else None
+
+    def first_spike(self, spike: NDArray[np.bool_], values: str) -> UnboundedLikelihoodError:
+        """Return the error of the first component (and column) whose values are all ``values``."""
+        component, column = np.argwhere(spike)[0].tolist()
+        kind = type(self).__name__.lower()
+        reason = f"all its values of {kind} column {self.name_of(column)} are {values}"
+        return UnboundedLikelihoodError(component, reason)
+
+    def check_typical(self, spike: NDArray[np.bool_], values: str) -> None:
+        """Raise a ValueError where all values of a column (1, d) are ``values``."""
+        if spike.any():
+            kind, name = type(self).__name__.lower(), self.name_of(int(spike[0].argmax()))
+            raise ValueError(
+                f"All values of {kind} column {name} are {values}, so it has no estimates: drop "
+                "the column, or declare another kind for it"
+            )
 
     # --- point estimates --------------------------------------------------------------------
 

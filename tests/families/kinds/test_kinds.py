@@ -1,14 +1,17 @@
 """What every kind of columns promises, against SciPy, finite differences and repeated rows."""
 
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from oracles.kinds import CASES, MILD, N_COMPONENTS, rows
 from oracles.one_kind import all_rows, best_fit, fit, log_density, statistics
+from scipy.special import digamma
 
 from skem.families import kinds
 from skem.families.kinds import UnboundedLikelihoodError
+from skem.families.kinds.gamma import gamma_shape
 
 KINDS = sorted(CASES)
 every_kind = pytest.mark.parametrize("name", KINDS)
@@ -17,8 +20,9 @@ every_kind = pytest.mark.parametrize("name", KINDS)
 def some_rows(name, missing):
     """Drawn rows, and some far out."""
     values = rows(name, 40, missing=missing)
-    far = {"poisson": 1e9, "geometric": 1e9, "exponential": 1e9}.get(name, 1.0)
-    return np.vstack([values, [[0.0, far], [far, 0.0]]])
+    far = 1.0 if name in ("bernoulli", "categorical") else 1e9
+    near = 1e-9 if name == "gamma" else 0.0
+    return np.vstack([values, [[near, far], [far, near]]])
 
 
 def random_resp(n_rows, n_components=N_COMPONENTS, seed=1):
@@ -164,6 +168,20 @@ def test_coordinates_go_there_and_back(name, gaps):
     assert kind.decode(np.full_like(kind.encode(stats), np.inf), stats.weight) is None
 
 
+@pytest.mark.parametrize("shape", [1, 2, 15, 16, 17, 100, 3000])
+def test_shapes_solve_their_equation(shape):
+    """``log a - digamma(a)`` of whole numbers, with 28 digits: digamma is a harmonic number."""
+    harmonic = sum((Decimal(1) / i for i in range(1, shape)), start=Decimal(0))
+    excess = Decimal(shape).ln() - harmonic + Decimal("0.5772156649015328606065120901")
+    assert gamma_shape(np.array([float(excess)]))[0] == pytest.approx(shape, rel=1e-13)
+
+
+@pytest.mark.parametrize("shape", [1e-3, 0.03, 0.5, 3.7])
+def test_small_shapes_solve_their_equation(shape):
+    excess = np.log(shape) - digamma(shape)
+    assert gamma_shape(np.array([excess]))[0] == pytest.approx(shape, rel=1e-13)
+
+
 @every_kind
 @pytest.mark.parametrize("acceleration", [None, "squarem", "anderson"])
 @pytest.mark.parametrize("missing", [0.0, 0.2])
@@ -262,6 +280,11 @@ def test_ten_thousand_rows_of_one_value(name, missing):
     kind = CASES[name].kind
     values = np.ones((10_000, 2))
     values[: int(missing * 10_000), 1] = np.nan
+    if name == "gamma":  # the density of one value has no bound
+        kind = kind.fitted_to(values, None, ["a", "b"])
+        with pytest.raises(ValueError, match="All values of gamma column 'a' are the same"):
+            kind.pseudo_rows(all_rows(kind, values), 1e-6)
+        return
     fitted = fit(kind, values, 2, pseudo_count=1e-6, max_iter=50)
     parameters = fitted.run.theta.components
     assert all(np.isfinite(part).all() for part in parameters)
@@ -312,6 +335,18 @@ def test_exponential_columns_of_zeros_have_no_rate():
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     few = kind.mode(stats, kind.pseudo_rows(all_rows(kind, values), 1e-6), kind.without_rows(2))
     assert np.isfinite(few.rates).all()
+
+
+def test_components_of_one_value_have_no_shape():
+    kind = kinds.Gamma(1)
+    values = np.r_[np.full(5, 2.0), np.arange(1.0, 6.0)][:, None]
+    stats = statistics(kind, values, np.eye(2)[np.repeat([0, 1], 5)])
+    one = all_rows(kind, values)
+    with pytest.raises(UnboundedLikelihoodError, match="component 0 has no maximum"):
+        kind.mode(stats, kind.pseudo_rows(one, 0.0), kind.without_rows(2))
+    few = kind.mode(stats, kind.pseudo_rows(one, 1e-6), kind.without_rows(2))
+    assert np.isfinite(few.shapes).all()
+    assert few.shapes[0, 0] > 1e5
 
 
 def test_one_category_only():
