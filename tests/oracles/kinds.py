@@ -69,6 +69,15 @@ CASES = {
         lambda x, p: stats.gamma(p.shapes, scale=1 / p.rates).logpdf(x),
         lambda x, p: x * p.rates + np.abs(p.shapes) * (1 + np.abs(np.log(x * p.rates))),
     ),
+    "lognormal": Case(
+        kinds.Lognormal(2),
+        kinds.LognormalParameters(
+            np.array([[2.0, -0.3], [-9.0, 1.0], [7.0, 0.0]]),
+            np.array([[1.0, 1e-3], [0.2, 30.0], [5.0, 1.0]]),
+        ),
+        lambda x, p: stats.lognorm(np.sqrt(p.variances), scale=np.exp(p.means)).logpdf(x),
+        lambda x, p: (1 + np.log(x) ** 2 + p.means**2) / p.variances,
+    ),
     "exponential": Case(
         kinds.Exponential(2),
         kinds.ExponentialParameters(np.array([[1.0, 1e-9], [0.2, 30.0], [5e7, 1.0]])),
@@ -87,6 +96,10 @@ MILD = {
     "gamma": kinds.GammaParameters(
         np.array([[2.0, 0.5], [1.0, 6.0], [30.0, 1.0]]),
         np.array([[1.0, 0.1], [0.5, 1.0], [5.0, 0.02]]),
+    ),
+    "lognormal": kinds.LognormalParameters(
+        np.array([[2.0, -0.5], [-1.0, 1.0], [0.5, 3.0]]),
+        np.array([[0.6, 0.1], [0.5, 1.0], [0.8, 0.2]]),
     ),
     "exponential": kinds.ExponentialParameters(np.array([[1.0, 9.0], [0.2, 0.3], [5.0, 1.0]])),
 }

@@ -8,6 +8,7 @@ from skem.families.kinds.exponential import Exponential, ExponentialParameters
 from skem.families.kinds.gamma import Gamma, GammaParameters
 from skem.families.kinds.geometric import Geometric, GeometricParameters
 from skem.families.kinds.linear import ConjugateLinearKind, LinearKind, UnboundedLikelihoodError
+from skem.families.kinds.lognormal import Lognormal, LognormalParameters, NormalGammaLaw
 from skem.families.kinds.poisson import Poisson, PoissonParameters
 
 __all__ = [
@@ -30,6 +31,9 @@ __all__ = [
     "LineStatistics",
     "Linear",
     "LinearKind",
+    "Lognormal",
+    "LognormalParameters",
+    "NormalGammaLaw",
     "Poisson",
     "PoissonParameters",
     "UnboundedLikelihoodError",

@@ -19,11 +19,17 @@ PRIORS = {
     "categorical": kinds.DirichletLaw(np.array([[0.3, 1.0, 2.0, 0.5, 0.8]])),
     "exponential": kinds.GammaLaw(np.array([[1.5, 0.7]]), np.array([[0.4, 3.0]])),
     "geometric": kinds.BetaLaw(np.array([[1.5, 0.7]]), np.array([[2.5, 0.4]])),
+    "lognormal": kinds.NormalGammaLaw(
+        np.array([[1.5, -0.7]]),
+        np.array([[0.4, 3.0]]),
+        np.array([[1.2, 4.0]]),
+        np.array([[0.3, 5.0]]),
+    ),
     "poisson": kinds.GammaLaw(np.array([[1.5, 0.7]]), np.array([[0.4, 3.0]])),
 }
 
 
-def log_evidence(name, values, prior):
+def log_evidence(name, values, prior, kind):
     """Log probability of all rows of one component, in closed form, summed over columns."""
     total = 0.0
     for j, column in enumerate(values.T):
@@ -36,7 +42,11 @@ def log_evidence(name, values, prior):
             total += (gammaln(alpha + counts) - gammaln(alpha)).sum()
             continue
         a, b = prior[0][0, j], prior[1][0, j]
-        if name in ("bernoulli", "geometric"):
+        if name == "lognormal":
+            z = (np.log(x) - np.log(kind.units[j])) / kind.widths[j]  # what the prior is about
+            total += log_evidence_of_normals(z, *(part[0, j] for part in prior))
+            total -= (np.log(x) + np.log(kind.widths[j])).sum()
+        elif name in ("bernoulli", "geometric"):
             ones, zeros = (s, n - s) if name == "bernoulli" else (n, s)
             total += betaln(a + ones, b + zeros) - betaln(a, b)
         else:
@@ -48,6 +58,12 @@ def log_evidence(name, values, prior):
     return total
 
 
+def log_evidence_of_normals(z, mean, precision, freedom, scatter):
+    """A multivariate Student's t: values are the mean, which is common, and noise."""
+    shape = scatter / freedom * (np.eye(len(z)) + 1.0 / precision)
+    return stats.multivariate_t(np.full(len(z), mean), shape, df=freedom).logpdf(z)
+
+
 @pytest.mark.core
 @every_kind
 @pytest.mark.parametrize("missing", [0.0, 0.3])
@@ -57,7 +73,9 @@ def test_the_bound_of_one_component_is_the_evidence(name, missing, given):
     kind = CASES[name].kind.fitted_to(values, None)
     prior = PRIORS[name] if given else kind.prior(all_rows(kind, values))
     fitted = fit(kind, values, 1, variational=CategoricalWeights(1.0), prior=prior, max_iter=5)
-    assert fitted.log_likelihood == pytest.approx(log_evidence(name, values, prior), rel=1e-11)
+    assert fitted.log_likelihood == pytest.approx(
+        log_evidence(name, values, prior, kind), rel=1e-11
+    )
 
 
 @every_kind
@@ -93,7 +111,7 @@ def test_divergences_are_expected_log_ratios(name):
     posterior = kind.posterior(prior, summed)
     expected = kind.expected_log_likelihood(summed, posterior) + kind.log_base(values).sum()
     evidence = expected - kind.divergence(posterior, prior)
-    assert evidence == pytest.approx(log_evidence(name, values, prior), rel=1e-12)
+    assert evidence == pytest.approx(log_evidence(name, values, prior, kind), rel=1e-12)
     assert kind.divergence(prior, prior) == pytest.approx(0.0, abs=1e-12)
     # Of any two: by draws.
     rng = np.random.RandomState(0)
@@ -108,9 +126,14 @@ def log_law(name, drawn, law):
     if name == "categorical":
         parts = zip(np.split(drawn[0], [3], axis=1), np.split(law[0][0], [3]), strict=True)
         return sum(stats.dirichlet(alpha).logpdf(p.T / p.sum(axis=1)) for p, alpha in parts)
-    density = (
-        stats.beta(*law) if "BetaLaw" in str(type(law)) else stats.gamma(law[0], scale=1 / law[1])
-    )
+    if name == "lognormal":
+        (means, variances), (mean, beta, freedom, scatter) = drawn, law
+        total = stats.norm(mean, np.sqrt(variances / beta)).logpdf(means).sum(axis=1)
+        precisions = stats.gamma(0.5 * freedom, scale=2 / scatter)
+        # Both densities are of precisions, so that their ratio is that of the laws.
+        return total + precisions.logpdf(1 / variances).sum(axis=1)
+    is_beta = isinstance(law, kinds.BetaLaw)
+    density = stats.beta(*law) if is_beta else stats.gamma(law[0], scale=1 / law[1])
     return density.logpdf(drawn[0]).sum(axis=1)
 
 
@@ -120,8 +143,8 @@ def test_predictive_densities_are_ratios_of_evidences(name):
     posterior = kind.posterior(prior, all_rows(kind, values))
     new = rows(name, 12, seed=5, missing=0.3)
     found = kind.log_predictive(new, posterior)[:, 0]
-    before = log_evidence(name, values, prior)
-    after = [log_evidence(name, np.vstack([values, row]), prior) for row in new]
+    before = log_evidence(name, values, prior, kind)
+    after = [log_evidence(name, np.vstack([values, row]), prior, kind) for row in new]
     np.testing.assert_allclose(found, np.array(after) - before, rtol=1e-10, atol=1e-10)
     two = kind.take(posterior, np.array([0, 0]))
     np.testing.assert_array_equal(kind.log_predictive(new, two), found[:, None].repeat(2, axis=1))
@@ -137,7 +160,7 @@ def test_draws_have_the_predictive_density(name):
     drawn = kind.sample(parameters, np.arange(n), rng)
     grid = np.full((6, 2), np.nan)
     grid[:, 0] = np.arange(6) if name not in ("bernoulli", "categorical") else np.arange(6) % 2
-    if name == "exponential":
+    if name in ("exponential", "lognormal"):
 
         def density(x):
             return np.exp(kind.log_predictive(np.array([[x, np.nan]]), posterior)[0, 0])
@@ -161,11 +184,12 @@ def test_priors_say_little_and_know_no_units(name):
     mean = kind.expected_parameters(posterior)
     for part, again in zip(mode, mean, strict=True):
         np.testing.assert_allclose(part, again, rtol=0.02)
-    if name == "exponential":
+    if name in ("exponential", "lognormal"):
         scaled = kind.fitted_to(1e6 * values, None)
         other = scaled.prior(all_rows(scaled, 1e6 * values))
-        np.testing.assert_allclose(other.rate, 1e6 * prior.rate)
-        np.testing.assert_allclose(other.shape, prior.shape)
+        likely = scaled.expected_parameters(scaled.posterior(other, all_rows(scaled, 1e6 * values)))
+        found = scaled.impute(likely, np.eye(1))
+        np.testing.assert_allclose(found, 1e6 * kind.impute(mean, np.eye(1)))
 
 
 def test_large_counts_keep_their_digits():
