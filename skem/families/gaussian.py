@@ -17,6 +17,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.engine import has_gaps
 from skem.families.algebra import GaussianAlgebra
 from skem.families.coordinates import GaussianCoordinates
 from skem.families.cutting import cut_across_axis
@@ -39,6 +40,11 @@ LOG_2PI = float(np.log(2 * np.pi))
 # The packed forms lose digits in proportion to (distance from the origin / width)^2. Above this
 # ratio, where about 1e-10 nats would be lost, components are scored about their own means.
 MOST_CANCELLATION = 1e6
+
+# Where `reg_covar` is 0: so narrow a covariance is singular all the same.
+_NO_VARIANCE = 1e-14
+# What keeps a covariance from being singular that need not be exact.
+_SOME_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,12 @@ class GaussianFamily(GaussianAlgebra):
         largest = deviation.max()
         common = largest * np.sqrt(np.mean(np.square(deviation / largest))) if largest > 0 else 1.0
         return mean, np.full_like(deviation, common)
+
+    def typical_units(self, weights: Array, parameters: GaussianParameters) -> tuple[Array, Array]:
+        # About one of the means: where all agree, the origin is theirs to the last bit.
+        means = parameters.means
+        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
+        return origin, self.typical_scale(weights, parameters)
 
     def typical_scale(self, weights: Array, parameters: GaussianParameters) -> Array:
         n_features = parameters.means.shape[1]
@@ -114,6 +126,29 @@ class GaussianFamily(GaussianAlgebra):
         """
         return replace(self, gap_start=start)
 
+    def standardise(
+        self, parameters: GaussianParameters, origin: Array, scale: Array
+    ) -> GaussianParameters:
+        moved = parameters._replace(means=parameters.means - origin)
+        return self.rescale(moved, 1.0 / scale)
+
+    def restore(
+        self, parameters: GaussianParameters, origin: Array, scale: Array
+    ) -> GaussianParameters:
+        scaled = self.rescale(parameters, scale)
+        return scaled._replace(means=scaled.means + origin)
+
+    def with_floor(self, floor: Array | None) -> Self:
+        return replace(self, floor=floor)
+
+    def find_floor(self, variances: Array, one: GaussianParameters) -> Array | None:
+        return self.floor_below(
+            np.maximum(variances, max(self.reg_covar, _NO_VARIANCE)), one.covariances
+        )
+
+    def regularised(self) -> Self:
+        return replace(self, reg_covar=max(self.reg_covar, _SOME_VARIANCE), floor=None)
+
     def gap_model(self, parameters: GaussianParameters) -> GapModel:
         """Make what meets rows with missing cells."""
         centres = np.ascontiguousarray(parameters.means)
@@ -127,6 +162,21 @@ class GaussianFamily(GaussianAlgebra):
         return DiagonalGaps(
             centres, np.ascontiguousarray(np.broadcast_to(precisions, centres.shape))
         )
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether cells may be missing."""
+        return self.gap_start is not None
+
+    @property
+    def maker(self) -> None:
+        """Rows are the lines that tiles are loaded with."""
+        return
+
+    def for_rows(self, X: NDArray[np.floating], *, more: bool = False) -> Self:
+        if not has_gaps(X):
+            return self
+        return self.with_gaps(self.without_rows(1, X.shape[1]))
 
     def fill(self, rows: Array) -> Array:
         """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""

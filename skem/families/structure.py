@@ -114,9 +114,9 @@ class CovarianceStructure(ABC):
         """Add up what informs a covariance, where it is one of several components: cov -> cov."""
         return scatter
 
-    def relates_columns(self) -> bool:
-        """Say whether covariances between columns are among the parameters."""
-        return self.has_matrices
+    def related_columns(self, n_features: int) -> NDArray[np.bool_]:
+        """Say of which pairs of columns covariances are among the parameters, (D, D)."""
+        return np.full((n_features, n_features), self.has_matrices)
 
     def values_of_a_row(self, n_features: int) -> int:
         """Count the values that one row gives a variance."""

@@ -3,6 +3,7 @@
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
 from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
 from skem.scoring.linear import LinearScorer
+from skem.scoring.product import Part, ProductScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
     Scorer,
@@ -26,6 +27,8 @@ __all__ = [
     "GapScorer",
     "GapStudentScorer",
     "LinearScorer",
+    "Part",
+    "ProductScorer",
     "ProjectedScorer",
     "Scorer",
     "Scores",
