@@ -38,12 +38,17 @@ from skem.inference import (
     batch_em_merging,
 )
 from skem.mixture._held import warn_of_held
-from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
+from skem.mixture._problem import FitProblem, Outcome, narrow
 from skem.mixture._protocols import VariationalSettings
-from skem.mixture._reading import check_complete, fitted_components, make_family
+from skem.mixture._reading import (
+    GaussianReader,
+    check_complete,
+    fitted_components,
+    make_family,
+)
 from skem.mixture._record import ElboTerms, FitRecord
 from skem.mixture._rows import statistics_of_all_rows
-from skem.mixture._units import Units, components_to_table, components_to_user
+from skem.mixture._units import Units
 from skem.scoring import Scores
 
 __all__ = ["VARIATIONAL", "WEIGHT_PRIORS"]
@@ -61,7 +66,7 @@ _OF_THE_POSTERIOR = ("weight_concentration_", "mean_precision_", "degrees_of_fre
 _OF_THE_BOUND = ("lower_bound_", "lower_bounds_")
 
 
-class VariationalKind:
+class VariationalKind(GaussianReader):
     """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
 
     algorithm = "Variational inference"
@@ -129,7 +134,7 @@ class VariationalKind:
         self, family: GaussianFamily, theta: MixturePosterior, origin: Array, scale: Array
     ) -> MixturePosterior:
         """Bring a posterior in the user's units to a table's."""
-        components = components_to_table(family, theta.components, origin, scale)
+        components = family.standardise(theta.components, origin, scale)
         _, precision, _, freedom, _ = theta.posterior
         return MixturePosterior(
             theta.weights, _posterior(components, precision, freedom), components
@@ -184,7 +189,7 @@ class VariationalKind:
         """Return the posterior and the prior in the user's units."""
         family, rule, units = problem.family, problem.rule, problem.units
         origin, scale = units.origin, units.scale
-        user = components_to_user(family, theta.components, origin, scale)
+        user = family.restore(theta.components, origin, scale)
         prior = rule.prior
         return {
             "weights_": rule.weights.expected(theta.weights),
@@ -294,7 +299,7 @@ class VariationalKind:
             theta.components,
             n_rows,
             problem.units,
-            column_names(estimator, problem),
+            self.column_names(estimator, problem.table.X.shape[1]),
         )
 
 

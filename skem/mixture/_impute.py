@@ -20,7 +20,6 @@ from skem.mixture._evaluating import evaluate
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
 from skem.mixture._reading import fitted_components, make_family
-from skem.mixture._units import components_to_table
 
 __all__ = ["impute"]
 
@@ -183,7 +182,7 @@ def _fill(
     theta, resp = belonging
     origin = theta.weights @ theta.components.means
     scale = family.typical_scale(theta.weights, theta.components)
-    components = components_to_table(family, theta.components, origin, scale)
+    components = family.standardise(theta.components, origin, scale)
     precisions = family.dense(family.precisions(components.factors), *components.means.shape)
     result = np.array(X)
     for piece in _pieces(X, components.means, precisions, origin, scale):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.engine import Table, column_moments, has_gaps, seen_moments
-from skem.families import GaussianFamily, GaussianParameters
+from skem.families.contract import AnyFamily
 from skem.kernels.rows import FARTHEST
 
 __all__ = [
     "Units",
     "check_enough_rows",
     "check_reach",
-    "components_to_table",
-    "components_to_user",
     "measure",
 ]
 
@@ -57,8 +56,8 @@ class Units(NamedTuple):
 def measure(
     X: NDArray[np.floating],
     weights: Array | None,
-    family: GaussianFamily,
-    names: NDArray[Any] | None = None,
+    family: AnyFamily,
+    names: Sequence[Any] | None = None,
 ) -> Units:
     """Measure the columns, which errors call by their ``names`` if given.
 
@@ -71,7 +70,7 @@ def measure(
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
             empty = np.flatnonzero(seen == 0)
-            listed = (empty if names is None else names[empty]).tolist()
+            listed = [int(j) if names is None else names[int(j)] for j in empty]
             raise ValueError(
                 f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
                 "zero. Drop them"
@@ -131,19 +130,3 @@ def check_enough_rows(table: Table, n_components: int) -> None:
             f"Expected {which} >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_rows}"
         )
-
-
-def components_to_table(
-    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
-) -> GaussianParameters:
-    """Bring parameters in the user's units to a table's."""
-    components = components._replace(means=components.means - origin)
-    return family.rescale(components, 1.0 / scale)
-
-
-def components_to_user(
-    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
-) -> GaussianParameters:
-    """Bring parameters in a table's units to the user's."""
-    components = family.rescale(components, scale)
-    return components._replace(means=components.means + origin)
