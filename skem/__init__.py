@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         EMMixture,
         GaussianMixtureIC,
         VariationalGaussianMixture,
+        VariationalMixture,
         bootstrap_likelihood_ratio,
         bootstrap_standard_errors,
     )
@@ -28,6 +29,7 @@ __all__ = [
     "InfoVAE",
     "MixtureImputer",
     "VariationalGaussianMixture",
+    "VariationalMixture",
     "__version__",
     "bootstrap_likelihood_ratio",
     "bootstrap_standard_errors",
@@ -43,6 +45,7 @@ _HOMES = {
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
+    "VariationalMixture": "skem.mixture",
     "bootstrap_likelihood_ratio": "skem.mixture",
     "bootstrap_standard_errors": "skem.mixture",
 }

@@ -19,6 +19,7 @@ from skem.columns import (
     choose_blocks,
     is_numeric,
     make_encoding,
+    note_counts,
     read_columns,
 )
 from skem.families import GAUSSIAN_FAMILIES, GaussianParameters
@@ -60,11 +61,14 @@ class Layout(NamedTuple):
     blocks : tuple of PlacedKind
     base : bool
         Whether log densities have a part that all components share.
+    notes : tuple of str
+        What a user may want to declare otherwise.
     """
 
     encoding: Encoding
     blocks: tuple[PlacedKind, ...]
     base: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[Any]:
@@ -134,7 +138,8 @@ def _make_layout(columns: Any, X: Any, raw: Sequence[RawColumn]) -> Layout:
         block.kind is not None and block.kind.log_base(values[:, block.columns]).any()
         for block in blocks
     )
-    return Layout(encoding, tuple(blocks), base)
+    automatic = isinstance(columns, str)
+    return Layout(encoding, tuple(blocks), base, note_counts(raw) if automatic else ())
 
 
 def _place(plan: BlockPlan, encoding: Encoding, values: Array) -> PlacedKind:

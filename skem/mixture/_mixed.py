@@ -142,13 +142,7 @@ def describe_blocks(
         if not block.is_gaussian:
             continue
         columns = block.columns
-        of_block = Units(
-            units.origin[columns],
-            units.scale[columns],
-            units.column_scale[columns],
-            units.constant[columns],
-            None if units.steps is None else units.steps[columns],
-        )
+        of_block = units.of_columns(columns)
         messages += describe_held(
             block.family, prior, theta.weights, own, n_rows, of_block, [names[j] for j in columns]
         )

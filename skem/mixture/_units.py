@@ -50,7 +50,18 @@ class Units(NamedTuple):
     column_scale: Array
     constant: NDArray[np.bool_]
     steps: Array | None = None
-    floor: Array | None = None
+    floor: Any = None
+
+    def of_columns(self, columns: NDArray[np.intp]) -> Units:
+        """Return the units of some of the columns, without the floor."""
+        steps = None if self.steps is None else self.steps[columns]
+        return Units(
+            self.origin[columns],
+            self.scale[columns],
+            self.column_scale[columns],
+            self.constant[columns],
+            steps,
+        )
 
 
 def measure(

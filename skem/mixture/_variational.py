@@ -19,9 +19,10 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
-from skem.mixture._bayes import VARIATIONAL, WEIGHT_PRIORS
+from skem.mixture._bayes import VARIATIONAL
 from skem.mixture._fitting import fit
 from skem.mixture._gaussian import GaussianMixtureMethods
+from skem.mixture._posteriors import WEIGHT_PRIORS
 from skem.mixture._record import ElboTerms
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 from skem.mixture._stepwise import step
