@@ -64,12 +64,14 @@ def cut_along_axis(features: Array, share: Array) -> Array:
     seen = ~np.isnan(features)
     filled = np.where(seen, features, 0.0)
     tiny = np.finfo(np.float64).tiny
+    # A feature that varies less than this in a component does not vary there.
+    least = 1e-8 * np.sqrt(np.square(filled).mean(axis=0))
     result = np.empty_like(share)
     for k, resp in enumerate(share):
         total = np.maximum(resp @ seen, tiny)
         apart = np.where(seen, filled - (resp @ filled) / total, 0.0)
         deviation = np.sqrt((resp @ np.square(apart)) / total)
-        apart /= np.where(deviation > 0, deviation, 1.0)
+        apart /= np.where(deviation > least, deviation, 1.0)
         # Any start that no axis is likely to be perpendicular to.
         axis = np.sqrt(np.arange(1.0, features.shape[1] + 1))
         for _ in range(2 * _POWERS):

@@ -48,8 +48,9 @@ class VariationalMixture(BlockMixtureMethods):
         The fit has converged when the bound's last gain, and all that are to be expected, are
         less than this, in nats per unit of weight.
 
-    reg_covar : float, default=0.0
-        Added to the variances of Gaussian blocks; their prior makes it needless.
+    reg_covar : float, default=1e-6
+        Added to the variances of the prior of Gaussian blocks, relative to each column's own. It
+        is part of the prior, so that the bound stays one.
 
     max_iter : int, default=100
         Largest number of iterations.
@@ -143,7 +144,8 @@ default='dirichlet_process'
     Priors are weak, and no unit of a column changes them: for a Bernoulli column Jeffreys' beta
     distribution, for a categorical one of L categories a Dirichlet distribution with parameters
     1 / L, for rates a gamma distribution that counts as one row, for Gaussian blocks of d columns
-    one row at the mean and d degrees of freedom with the covariance of all rows.
+    one row at the mean and d degrees of freedom with the covariance of all rows plus
+    `reg_covar`.
 
     References
     ----------
@@ -184,7 +186,7 @@ default='dirichlet_process'
         *,
         columns: Any = "auto",
         tol: float = 1e-3,
-        reg_covar: float = 0.0,
+        reg_covar: float = 1e-6,
         max_iter: int = 100,
         n_init: int = 1,
         init_params: str | Tree | ArrayLike = "auto",

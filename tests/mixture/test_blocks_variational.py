@@ -19,9 +19,7 @@ def log_evidence_of_categories(codes, n_categories):
     codes = codes[~np.isnan(codes)].astype(int)
     counts = np.bincount(codes, minlength=n_categories)
     a = 1 / n_categories
-    return (
-        gammaln(1) - gammaln(1 + len(codes)) + (gammaln(a + counts) - gammaln(a)).sum()
-    )
+    return gammaln(1) - gammaln(1 + len(codes)) + (gammaln(a + counts) - gammaln(a)).sum()
 
 
 def log_evidence_of_bernoulli(values):
@@ -109,7 +107,9 @@ def test_predictive_densities():
         x = X[:, BLOCKS["bernoulli"][0]]
         seen = ~np.isnan(x)
         scores[seen, k] += st.bernoulli(a / (a + b)).logpmf(x[seen])
-    chosen = [(kind, own) for kind, own in COLUMNS if kind in ("poisson", "exponential", "bernoulli")]
+    chosen = [
+        (kind, own) for kind, own in COLUMNS if kind in ("poisson", "exponential", "bernoulli")
+    ]
     kept = [j for _, own in chosen for j in own]
     alone = VariationalMixture(
         2,
