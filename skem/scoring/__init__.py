@@ -2,6 +2,7 @@
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
 from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
+from skem.scoring.gather import GatherScorer
 from skem.scoring.linear import LinearScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
@@ -25,6 +26,7 @@ __all__ = [
     "GapModel",
     "GapScorer",
     "GapStudentScorer",
+    "GatherScorer",
     "LinearScorer",
     "ProjectedScorer",
     "Scorer",
