@@ -212,6 +212,25 @@ class Kind(Protocol[Params]):
         A component keeps its ``previous`` parameters in columns where it has neither.
         """
 
+    def floor_below(self, variances: Array, one: Params) -> Array | None:
+        """Return a floor for `with_floor`; None if this kind has none.
+
+        Parameters
+        ----------
+        variances : ndarray of shape (d,)
+            Of columns that were recorded in steps u: ``u^2 / 4``, see `skem.families.floor`;
+            0 for none.
+        one : Params
+            Of all rows, which no floor is to change.
+        """
+
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the kind whose point estimates are the likeliest above a floor.
+
+        A column recorded in steps is not known better than its recording: without a floor, a
+        density would be the higher the narrower it is about one value that many rows have.
+        """
+
     def log_prior(self, parameters: Params, prior: LineStatistics) -> float:
         """Log likelihood of the pseudo-rows, in nats: the log prior up to a constant."""
 

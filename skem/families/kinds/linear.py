@@ -269,6 +269,12 @@ class LinearKind(Generic[Params]):
     def mode(self, stats: LineStatistics, prior: LineStatistics, previous: Params) -> Params:
         return self.maximise(self.add(stats, prior), previous)
 
+    def floor_below(self, variances: Array, one: Params) -> Array | None:
+        return None
+
+    def with_floor(self, floor: Array | None) -> Self:
+        return self
+
     def log_prior(self, parameters: Params, prior: LineStatistics) -> float:
         if not prior.weight.any():
             return 0.0

@@ -405,6 +405,70 @@ def test_components_of_one_value_have_no_maximum(kind):
     assert widths > 1e5 if isinstance(kind, kinds.Gamma) else 0 < widths < 1e-5
 
 
+HELD = {"gamma": kinds.Gamma(1), "lognormal": kinds.Lognormal(1)}
+
+
+def variance_held(name, parameters):
+    """What a floor holds."""
+    if name == "gamma":
+        return parameters.shapes / parameters.rates**2
+    return parameters.variances * np.exp(2 * parameters.means)
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("step", [1e-3, 0.1, 1.0])
+def test_estimates_at_a_floor_are_the_likeliest_above_it(name, step):
+    values = np.r_[np.full(6, 3.0), np.full(2, 3.0 + 1e-4), 1.5 * np.arange(1.0, 9.0)][:, None]
+    kind = HELD[name].fitted_to(values, None).with_floor(np.array([step**2 / 4]))
+    stats = statistics(kind, values, np.eye(2)[np.repeat([0, 1], 8)])
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    held = kind.mode(stats, none, kind.without_rows(2))
+    free = kind.with_floor(None).mode(stats, none, kind.without_rows(2))
+    least = variance_held(name, held)
+    assert least[0, 0] == pytest.approx(step**2 / 4)
+    assert kind.log_likelihood(stats, held) < kind.log_likelihood(stats, free)
+    np.testing.assert_array_equal(np.ravel(held)[1::2], np.ravel(free)[1::2])
+    best = kind.log_likelihood(stats, held)
+    rng = np.random.default_rng(0)
+    allowed = 0
+    for _ in range(300):  # nothing near it that is wide enough is likelier
+        moved = type(held)(*(part * (1 + 1e-4 * rng.standard_normal(part.shape)) for part in held))
+        if (variance_held(name, moved) >= least).all():
+            allowed += 1
+            assert kind.log_likelihood(stats, moved) < best
+    assert allowed > 20
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_no_component_is_narrower_than_the_recording(name):
+    """Many rows have the same few values, on which components would collapse."""
+    rng = np.random.default_rng(0)
+    values = np.round(rng.gamma(30.0, 2.0, size=(400, 1)))
+    kind = HELD[name].fitted_to(values, None)
+    one = fit(kind, values, 1).run.theta.components
+    floor = kind.floor_below(np.array([0.25]), one)
+    held = kind.with_floor(floor)
+    for seed in range(3):
+        fitted = fit(held, values, 4, seed=seed, pseudo_count=1e-6, acceleration="squarem")
+        assert (np.diff(fitted.run.bounds) >= 0).all()
+        least = variance_held(name, fitted.run.theta.components)
+        assert (least >= floor * (1 - 1e-6)).all()
+    assert kind.floor_below(np.zeros(1), one) is None
+    whole = fit(kind.with_floor(kind.floor_below(np.array([1e9]), one)), values, 1)
+    np.testing.assert_array_equal(whole.run.theta.components, one)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_components_of_one_value_stay_at_the_floor(name):
+    values = np.r_[np.full(5, 2.0), np.arange(1.0, 6.0)][:, None]
+    kind = HELD[name].fitted_to(values, None).with_floor(np.array([0.01]))
+    stats = statistics(kind, values, np.eye(2)[np.repeat([0, 1], 5)])
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    mode = kind.mode(stats, none, kind.without_rows(2))
+    assert variance_held(name, mode)[0, 0] == pytest.approx(0.01)
+    assert kind.impute(mode, np.eye(2))[0, 0] == pytest.approx(2.0, rel=2e-2)
+
+
 def test_one_category_only():
     kind = kinds.Categorical(n_categories=(1, 3))
     values = np.array([[0.0, 1.0], [np.nan, 1.0]])
