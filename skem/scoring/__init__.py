@@ -2,6 +2,7 @@
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
 from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
+from skem.scoring.gather import GatherScorer
 from skem.scoring.linear import LinearScorer
 from skem.scoring.product import Part, ProductScorer
 from skem.scoring.projected import ProjectedScorer
@@ -26,6 +27,7 @@ __all__ = [
     "GapModel",
     "GapScorer",
     "GapStudentScorer",
+    "GatherScorer",
     "LinearScorer",
     "Part",
     "ProductScorer",

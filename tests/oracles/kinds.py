@@ -31,6 +31,14 @@ def categories(values, parameters):
     return result
 
 
+def negative_binomials(values, parameters):
+    """A size of infinity is a Poisson distribution."""
+    means, sizes = parameters
+    finite = np.where(np.isinf(sizes), 1.0, sizes)
+    density = stats.nbinom(finite, finite / (finite + means)).logpmf(values)
+    return np.where(np.isinf(sizes), stats.poisson(means).logpmf(values), density)
+
+
 CASES = {
     "bernoulli": Case(
         kinds.Bernoulli(2),
@@ -53,6 +61,16 @@ CASES = {
         kinds.PoissonParameters(np.array([[1.0, 8.0], [6.0, 0.5], [12.0, 1e-9]])),
         lambda x, p: stats.poisson(p.rates).logpmf(x),
         lambda x, p: np.abs(x * np.log(p.rates)) + p.rates,
+    ),
+    "negative_binomial": Case(
+        kinds.NegativeBinomial(2),
+        kinds.NegativeBinomialParameters(
+            # SciPy's own parameter has no more digits for sizes much larger than means.
+            np.array([[1.0, 8.0], [6.0, 0.5], [1e9, 1e-3]]),
+            np.array([[0.1, 1e4], [3.0, np.inf], [5.0, 0.3]]),
+        ),
+        negative_binomials,
+        lambda x, p: (x + np.minimum(p.sizes, 1e8)) * (np.abs(np.log(x + 1e-9)) + 20) + p.means,
     ),
     "geometric": Case(
         kinds.Geometric(2),
@@ -92,6 +110,10 @@ MILD = {
     "bernoulli": kinds.BernoulliParameters(np.array([[0.2, 0.9], [0.6, 0.1], [0.9, 0.4]])),
     "categorical": CASES["categorical"].parameters,
     "poisson": kinds.PoissonParameters(np.array([[1.0, 8.0], [6.0, 0.5], [12.0, 12.0]])),
+    "negative_binomial": kinds.NegativeBinomialParameters(
+        np.array([[1.0, 8.0], [6.0, 0.5], [20.0, 30.0]]),
+        np.array([[2.0, 1.0], [3.0, 0.7], [9.0, 5.0]]),
+    ),
     "geometric": kinds.GeometricParameters(np.array([[0.1, 0.7], [0.5, 0.05], [0.9, 0.3]])),
     "gamma": kinds.GammaParameters(
         np.array([[2.0, 0.5], [1.0, 6.0], [30.0, 1.0]]),

@@ -7,8 +7,8 @@ import numpy as np
 
 from skem.engine import Table, Threads, plan_tiles
 from skem.families import CategoricalWeights
+from skem.families.kinds.coded import CodedKind
 from skem.inference import Passes, PointRule, VariationalRule, batch_em
-from skem.scoring import LinearScorer
 
 LIMITS = {"max_iter": 2000, "tol": 1e-10, "after_iteration": lambda *_: False}
 
@@ -42,15 +42,8 @@ class Alone:
     def n_products(self, n_features):
         return n_features + 1
 
-    def scorer_of(self, linear, log_weights):
-        n_lines = self.kind.n_lines
-        lines = np.arange(n_lines + 1)
-        coefficients = np.pad(linear.coefficients, [(0, 0), (0, 1)])
-        ones = np.full_like(lines, n_lines)
-        return LinearScorer(lines, ones, coefficients, linear.constants + log_weights)
-
     def scorer(self, parameters, log_weights):
-        return self.scorer_of(self.kind.coefficients(parameters), log_weights)
+        return self.kind.scorer(self.kind.coefficients(parameters), log_weights)
 
     def summer(self, n_components, n_features):
         return self.scorer(self.kind.without_rows(n_components), np.zeros(n_components))
@@ -68,7 +61,7 @@ class Alone:
         return self.kind.nothing(n_components)
 
     def expected_scorer(self, posterior, parameters, log_weights):
-        return self.scorer_of(self.kind.expected_coefficients(posterior), log_weights)
+        return self.kind.scorer(self.kind.expected_coefficients(posterior), log_weights)
 
     def expected_log_likelihood(self, stats, posterior, parameters):
         return self.kind.expected_log_likelihood(stats, posterior)
@@ -109,7 +102,14 @@ class Fitted(NamedTuple):
 
 def statistics(kind, values, resp):
     """By plain NumPy."""
-    return kind.statistics(kind.lines(values).T @ resp, resp.sum(axis=0))
+    weight = resp.sum(axis=0)
+    if not isinstance(kind, CodedKind):
+        return kind.statistics(kind.lines(values).T @ resp, weight)
+    parts = []
+    for codes, n in zip(kind.lines(values).T.astype(int), kind.n_codes, strict=True):
+        parts.append(np.zeros((n + 1, resp.shape[1])))  # the last is of missing cells
+        np.add.at(parts[-1], codes, resp)
+    return kind.statistics(np.vstack(parts), weight)
 
 
 def all_rows(kind, values, weights=None):
@@ -120,8 +120,7 @@ def all_rows(kind, values, weights=None):
 
 def log_density(kind, values, parameters):
     """Of each row in each component, (n, K), in nats."""
-    coefficients, constants = kind.coefficients(parameters)
-    return kind.lines(values) @ coefficients.T + constants + kind.log_base(values)[:, None]
+    return kind.evaluate(values, kind.coefficients(parameters)) + kind.log_base(values)[:, None]
 
 
 def fit(

@@ -9,6 +9,7 @@ from skem.families.kinds.gamma import Gamma, GammaParameters
 from skem.families.kinds.geometric import Geometric, GeometricParameters
 from skem.families.kinds.linear import ConjugateLinearKind, LinearKind, UnboundedLikelihoodError
 from skem.families.kinds.lognormal import Lognormal, LognormalParameters, NormalGammaLaw
+from skem.families.kinds.negative_binomial import NegativeBinomial, NegativeBinomialParameters
 from skem.families.kinds.poisson import Poisson, PoissonParameters
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "LinearKind",
     "Lognormal",
     "LognormalParameters",
+    "NegativeBinomial",
+    "NegativeBinomialParameters",
     "NormalGammaLaw",
     "Poisson",
     "PoissonParameters",

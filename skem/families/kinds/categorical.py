@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln
 
+from skem.families.kinds.coded import CodedKind
 from skem.families.kinds.contract import Linear, LineStatistics
 from skem.families.kinds.linear import ConjugateLinearKind, at_least
 from skem.families.parameters import EMPTY, Array
@@ -41,7 +42,10 @@ class DirichletLaw(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Categorical(ConjugateLinearKind[CategoricalParameters, DirichletLaw]):
+class Categorical(
+    CodedKind[CategoricalParameters],
+    ConjugateLinearKind[CategoricalParameters, DirichletLaw],
+):
     """Codes of categories: ``p(x) = probabilities[x]``, x = 0 .. number of categories - 1.
 
     A prior's pseudo-rows are spread evenly over a column's categories. So is the one pseudo-row
@@ -56,32 +60,21 @@ class Categorical(ConjugateLinearKind[CategoricalParameters, DirichletLaw]):
     n_columns: int = field(init=False)
     n_categories: tuple[int, ...] = field(kw_only=True)
 
-    # A missing cell's lines are all zero, and a seen cell's are not.
-    counts_seen: ClassVar[bool] = False
-
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_columns", len(self.n_categories))
 
     @property
-    def n_own_lines(self) -> int:
-        return sum(self.n_categories)
+    def n_codes(self) -> tuple[int, ...]:
+        return self.n_categories
 
-    @property
-    def first_lines(self) -> NDArray[np.intp]:
-        """The first line of each column, (d,)."""
-        return np.cumsum((0, *self.n_categories[:-1]))
+    def codes(self, values: Array) -> Array:
+        return values
 
-    def split(self, values: Array) -> list[Array]:
-        """Cut values of all lines, (..., number of lines), into those of each column."""
-        return np.split(values, self.first_lines[1:], axis=-1)
-
-    def spread(self, values: Array) -> Array:
-        """Repeat values of columns, (..., d), for each category."""
-        return np.repeat(values, self.n_categories, axis=-1)
-
-    def column_sums(self, values: Array) -> Array:
-        """Sum values of all lines, (..., number of lines), over each column's categories."""
-        return np.add.reduceat(values, self.first_lines, axis=-1)
+    def features(self, values: Array) -> Array:
+        """Return an indicator of each category."""
+        codes = np.concatenate([np.arange(n) for n in self.n_categories])
+        cells = self.spread(values)
+        return np.where(np.isnan(cells), np.nan, cells == codes)
 
     def fault(self, values: Array) -> tuple[NDArray[np.bool_], str]:
         beyond = values >= np.array(self.n_categories)
@@ -90,14 +83,6 @@ class Categorical(ConjugateLinearKind[CategoricalParameters, DirichletLaw]):
 
     def fitted_to(self, values: Array, weights: Array | None, names: Sequence[Any] = ()) -> Self:
         return replace(self, gaps=bool(np.isnan(values).any()), names=tuple(names))
-
-    def own_lines(self, values: Array) -> Array:
-        codes = np.concatenate([np.arange(n) for n in self.n_categories])
-        cells = self.spread(values)
-        return np.where(np.isnan(cells), np.nan, cells == codes)
-
-    def seen(self, stats: LineStatistics) -> Array:
-        return self.column_sums(stats.sums)
 
     def natural(self, parameters: CategoricalParameters) -> tuple[Array, Array]:
         (p,) = parameters
@@ -122,7 +107,7 @@ class Categorical(ConjugateLinearKind[CategoricalParameters, DirichletLaw]):
         return CategoricalParameters(self.evenly(n_components))
 
     def n_parameters(self, n_components: int) -> int:
-        return n_components * (self.n_own_lines - self.n_columns)
+        return n_components * (self.n_sums - self.n_columns)
 
     def sample(
         self,
@@ -164,8 +149,7 @@ class Categorical(ConjugateLinearKind[CategoricalParameters, DirichletLaw]):
 
     def log_predictive(self, values: Array, posterior: DirichletLaw) -> Array:
         """Log density at the posterior mean, in nats."""
-        coefficients, _ = self.coefficients(self.expected_parameters(posterior))
-        return self.lines(values) @ coefficients.T
+        return self.evaluate(values, self.coefficients(self.expected_parameters(posterior)))
 
     def draw(self, posterior: DirichletLaw, rng: np.random.RandomState) -> CategoricalParameters:
         drawn = at_least(rng.gamma(posterior.concentration))

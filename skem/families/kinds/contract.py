@@ -16,8 +16,12 @@ negative binomial columns have no conjugate prior, and so no such methods.
 A prior of point estimates is a few more rows (`Kind.pseudo_rows`), so that the mode under it is
 the maximum-likelihood estimate of more statistics, for every kind alike.
 
-Shapes: K components, d columns of a block, L lines, n rows. All floats are float64. Parameters,
-posteriors and priors are NamedTuples whose fields have a first axis of length K (a prior's: 1).
+Kinds with a probability for each of many values (`skem.families.kinds.coded`) are linear in
+indicators of these. There are as many sums as values, but one line for each column: its code.
+
+Shapes: K components, d columns of a block, L lines, S sums (L, but for coded kinds), n rows. All
+floats are float64. Parameters, posteriors and priors are NamedTuples whose fields have a first
+axis of length K (a prior's: 1).
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.parameters import Array
+from skem.scoring import Scorer
 
 __all__ = ["ConjugateKind", "Kind", "LineStatistics", "Linear"]
 
@@ -42,7 +47,7 @@ class Linear(NamedTuple):
 
     Attributes
     ----------
-    coefficients : ndarray of shape (K, L)
+    coefficients : ndarray of shape (K, S)
     constants : ndarray of shape (K,)
         Zeros if the kind has ``gaps``.
     """
@@ -58,7 +63,7 @@ class LineStatistics(NamedTuple):
     ----------
     weight : ndarray of shape (K,)
         Summed responsibilities.
-    sums : ndarray of shape (K, L)
+    sums : ndarray of shape (K, S)
         The lines, summed with them.
     """
 
@@ -83,6 +88,10 @@ class Kind(Protocol[Params]):
     @property
     def n_lines(self) -> int:
         """Number of lines, L."""
+
+    @property
+    def n_sums(self) -> int:
+        """Number of sums, S."""
 
     # --- the data ---------------------------------------------------------------------------
 
@@ -110,8 +119,20 @@ class Kind(Protocol[Params]):
             What the columns are called in later errors. (): by their positions in the block.
         """
 
-    def with_gaps(self, gaps: bool) -> Self:
-        """Return the kind for tables in which cells may be missing, or may not."""
+    def for_values(self, values: Array, *, more: bool = False) -> Self:
+        """Return the kind for other rows: with what their lines need to be told.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, d)
+        more : bool, default=False
+            Whether still other rows may follow, whose statistics are to be added.
+
+        Raises
+        ------
+        ValueError
+            If this kind has to know all rows for that.
+        """
 
     def lines(self, values: Array) -> Array:
         """Return the lines, (n, L); zeros where a cell is missing."""
@@ -131,7 +152,14 @@ class Kind(Protocol[Params]):
         """Statistics of no rows."""
 
     def statistics(self, sums: Array, weight: Array) -> LineStatistics:
-        """Turn summed lines (L, K) and summed responsibilities (K,) into statistics."""
+        """Turn what `scorer` sums into statistics.
+
+        Parameters
+        ----------
+        sums : ndarray of shape (number of rows of the scorer's sums less 1, K)
+        weight : ndarray of shape (K,)
+            Summed responsibilities: the last row.
+        """
 
     def add(self, a: LineStatistics, b: LineStatistics) -> LineStatistics:
         """Statistics of both sets of rows."""
@@ -184,11 +212,39 @@ class Kind(Protocol[Params]):
         A component keeps its ``previous`` parameters in columns where it has neither.
         """
 
+    def floor_below(self, variances: Array, one: Params) -> Array | None:
+        """Return a floor for `with_floor`; None if this kind has none.
+
+        Parameters
+        ----------
+        variances : ndarray of shape (d,)
+            Of columns that were recorded in steps u: ``u^2 / 4``, see `skem.families.floor`;
+            0 for none.
+        one : Params
+            Of all rows, which no floor is to change.
+        """
+
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the kind whose point estimates are the likeliest above a floor.
+
+        A column recorded in steps is not known better than its recording: without a floor, a
+        density would be the higher the narrower it is about one value that many rows have.
+        """
+
     def log_prior(self, parameters: Params, prior: LineStatistics) -> float:
         """Log likelihood of the pseudo-rows, in nats: the log prior up to a constant."""
 
     def coefficients(self, parameters: Params) -> Linear:
         """Return log densities as linear functions of lines."""
+
+    def scorer(self, linear: Linear, log_weights: Array) -> Scorer:
+        """Make the scorer of linear functions plus log weights (K,), over tiles of lines.
+
+        Its sums are one array, whose last row is the summed responsibilities.
+        """
+
+    def evaluate(self, values: Array, linear: Linear) -> Array:
+        """Return what `scorer` would score rows with, without log weights: (n, K)."""
 
     def log_likelihood(self, stats: LineStatistics, parameters: Params) -> float:
         """Log likelihood of the rows that statistics stand for, less `log_base`, in nats."""

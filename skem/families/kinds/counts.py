@@ -33,7 +33,8 @@ def not_counts(values: Array) -> NDArray[np.bool_]:
 
 def log_ratio(numerator: Array, denominator: Array) -> Array:
     """Log of a ratio of positive numbers, which may be all but equal."""
-    apart = (numerator - denominator) / denominator
+    with np.errstate(over="ignore"):  # infinitely far apart
+        apart = (numerator - denominator) / denominator
     near = np.abs(apart) < 0.5
     result: Array = np.where(
         near, np.log1p(np.where(near, apart, 0.0)), np.log(numerator) - np.log(denominator)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import polygamma
 
+from skem.families.floor import least_variances
 from skem.families.kinds.contract import LineStatistics
 from skem.families.kinds.counts import log_less_digamma, stirling_error
 from skem.families.kinds.linear import LARGEST, LinearKind, at_least
@@ -43,7 +44,14 @@ class Gamma(LinearKind[GammaParameters]):
     Lines are the values, in terms of `unit`, and their logarithms. A prior's pseudo-rows have the
     mean and the geometric mean of all rows, so that shapes are finite where a component's values
     are all the same. There is no conjugate prior of shapes.
+
+    Parameters
+    ----------
+    floor : ndarray of shape (d,), default=None
+        What no component's variance, shape / rate^2, is smaller than; 0 for any. None: any.
     """
+
+    floor: Array | None = None
 
     @property
     def n_own_lines(self) -> int:
@@ -80,14 +88,27 @@ class Gamma(LinearKind[GammaParameters]):
         seen = self.seen(stats)
         known = seen > EMPTY * seen.sum(axis=0)
         mean, excess = self._moments(stats, known)
+        floor = np.zeros(self.n_columns) if self.floor is None else self.floor
         spike = known & ~(excess > _ONE_VALUE)
-        if spike.any():
-            raise self.first_spike(spike, "the same")
-        shapes = gamma_shape(np.where(known, excess, 1.0))
-        rates = shapes / (np.where(known, mean, 1.0) * self.units)
+        if (spike & (floor <= 0)).any():
+            raise self.first_spike(spike & (floor <= 0), "the same")
+        shapes = gamma_shape(np.where(known, np.maximum(excess, _ONE_VALUE), 1.0))
+        # In terms of `unit`, as the means are.
+        floor = np.broadcast_to(floor / np.square(self.units), mean.shape)
+        narrow = known & (mean * mean < floor * shapes)
+        mean[narrow] = _mean_at_floor(mean[narrow], excess[narrow], floor[narrow])
+        shapes[narrow] = np.square(mean[narrow]) / floor[narrow]
+        rates = shapes / (mean * self.units)
         return GammaParameters(
             np.where(known, shapes, previous.shapes), np.where(known, rates, previous.rates)
         )
+
+    def floor_below(self, variances: Array, one: GammaParameters) -> Array | None:
+        floor = least_variances(variances, one.shapes[0] / np.square(one.rates[0]))
+        return floor if (floor > 0).any() else None
+
+    def with_floor(self, floor: Array | None) -> Self:
+        return replace(self, floor=floor)
 
     def _moments(self, stats: LineStatistics, known: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Means, and their logs less the means of logs, (K, d); 1 and 0 where not known."""
@@ -162,6 +183,25 @@ def gamma_shape(excess: Array) -> Array:
             break
     result: Array = 1.0 / inverse
     return result
+
+
+def _mean_at_floor(mean: Array, excess: Array, floor: Array) -> Array:
+    """Return the likeliest means of components whose variance is the floor.
+
+    With ``shape = m^2 / floor`` the likelihood is highest where
+    ``2 m (log a - digamma(a) - excess - log(m / mean)) + m - mean = 0`` for the shape a; by
+    Newton's method, from the mean of the values.
+    """
+    found = mean
+    for _ in range(_MOST_STEPS):
+        shape = np.square(found) / floor
+        inner = log_less_digamma(shape) - excess - np.log(found / mean)
+        slope = 2.0 * inner - 4.0 * _slope(shape) / shape - 1.0
+        step = (2.0 * found * inner + found - mean) / slope
+        found = np.maximum(found - step, 0.5 * found)
+        if (np.abs(step) <= 1e-15 * found).all():
+            break
+    return found
 
 
 def _slope(shape: Array) -> Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from skem.families.kinds.contract import Linear, LineStatistics
 from skem.families.parameters import EMPTY, Array, SingularCovarianceError
+from skem.scoring import LinearScorer, Scorer
 
 __all__ = [
     "LARGEST",
@@ -120,6 +121,11 @@ class LinearKind(Generic[Params]):
         return self.n_own_lines + (self.n_columns if self.has_seen_lines else 0)
 
     @property
+    def n_sums(self) -> int:
+        """Number of entries that statistics have for each component."""
+        return self.n_lines
+
+    @property
     def has_seen_lines(self) -> bool:
         """Whether there is a line for each column's seen cells."""
         return self.gaps and self.counts_seen
@@ -154,6 +160,9 @@ class LinearKind(Generic[Params]):
     def with_gaps(self, gaps: bool) -> Self:
         return replace(self, gaps=gaps)
 
+    def for_values(self, values: Array, *, more: bool = False) -> Self:
+        return self.with_gaps(more or bool(np.isnan(values).any()))
+
     def lines(self, values: Array) -> Array:
         own = self.own_lines(values)
         own = np.where(np.isnan(own), 0.0, own)
@@ -173,7 +182,7 @@ class LinearKind(Generic[Params]):
     # --- statistics -------------------------------------------------------------------------
 
     def nothing(self, n_components: int) -> LineStatistics:
-        return LineStatistics(np.zeros(n_components), np.zeros((n_components, self.n_lines)))
+        return LineStatistics(np.zeros(n_components), np.zeros((n_components, self.n_sums)))
 
     def statistics(self, sums: Array, weight: Array) -> LineStatistics:
         return LineStatistics(weight, np.ascontiguousarray(sums.T))
@@ -254,11 +263,17 @@ class LinearKind(Generic[Params]):
 
     def rows_like(self, mean: Array, count: float) -> LineStatistics:
         """Return statistics of one component: ``count`` rows, with given means of own lines."""
-        seen = np.full((1, self.n_lines - self.n_own_lines), count)
+        seen = np.full((1, self.n_sums - self.n_own_lines), count)
         return LineStatistics(np.full(1, float(count)), np.hstack([count * mean, seen]))
 
     def mode(self, stats: LineStatistics, prior: LineStatistics, previous: Params) -> Params:
         return self.maximise(self.add(stats, prior), previous)
+
+    def floor_below(self, variances: Array, one: Params) -> Array | None:
+        return None
+
+    def with_floor(self, floor: Array | None) -> Self:
+        return self
 
     def log_prior(self, parameters: Params, prior: LineStatistics) -> float:
         if not prior.weight.any():
@@ -273,6 +288,15 @@ class LinearKind(Generic[Params]):
         if self.has_seen_lines:
             return Linear(np.hstack([own, each]), np.zeros(len(own)))
         return Linear(own, each.sum(axis=1))
+
+    def scorer(self, linear: Linear, log_weights: Array) -> Scorer:
+        lines = np.arange(self.n_lines + 1)
+        coefficients = np.pad(linear.coefficients, [(0, 0), (0, 1)])
+        ones = np.full_like(lines, lines[-1])
+        return LinearScorer(lines, ones, coefficients, linear.constants + log_weights)
+
+    def evaluate(self, values: Array, linear: Linear) -> Array:
+        return self.lines(values) @ linear.coefficients.T + linear.constants
 
     def log_likelihood(self, stats: LineStatistics, parameters: Params) -> float:
         return self.of_statistics(stats, self.coefficients(parameters))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
+from skem.families.floor import least_variances
 from skem.families.kinds.conjugate import GammaLaw, gamma_divergence
 from skem.families.kinds.contract import Linear, LineStatistics
 from skem.families.kinds.linear import LARGEST, ConjugateLinearKind, at_least
@@ -21,6 +22,7 @@ __all__ = ["Lognormal", "LognormalParameters", "NormalGammaLaw"]
 _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 # Variances this small, relative to the mean square, are rounding.
 _ONE_VALUE = 1e-13
+_MOST_STEPS = 30
 
 
 class LognormalParameters(NamedTuple):
@@ -78,9 +80,13 @@ class Lognormal(ConjugateLinearKind[LognormalParameters, NormalGammaLaw]):
     ----------
     width : ndarray of shape (d,), default=None
         Typical deviation of each column's logarithms; `fitted_to` sets it. None: 1.
+    floor : ndarray of shape (d,), default=None
+        What point estimates of ``variance exp(2 mean)`` are not smaller than, which is the
+        variance of the values where it is small; 0 for any. None: any.
     """
 
     width: Array | None = None
+    floor: Array | None = None
 
     @property
     def widths(self) -> Array:
@@ -145,14 +151,25 @@ class Lognormal(ConjugateLinearKind[LognormalParameters, NormalGammaLaw]):
 
     def maximise(self, stats: LineStatistics, previous: LognormalParameters) -> LognormalParameters:
         known, mean, variance = self._moments(stats)
-        spike = known & (variance <= 0)
+        floor = np.zeros(self.n_columns) if self.floor is None else self.floor
+        spike = known & (variance <= 0) & (floor <= 0)
         if spike.any():
             raise self.first_spike(spike, "the same")
-        found = self._in_logs(mean, variance)
+        means, variances = self._in_logs(mean, variance)
+        floor = np.broadcast_to(floor, means.shape)
+        narrow = known & (variances < floor * np.exp(-2.0 * means))
+        means[narrow] = _mean_at_floor(means[narrow], variances[narrow], floor[narrow])
+        variances[narrow] = floor[narrow] * np.exp(-2.0 * means[narrow])
         return LognormalParameters(
-            np.where(known, found.means, previous.means),
-            np.where(known, found.variances, previous.variances),
+            np.where(known, means, previous.means), np.where(known, variances, previous.variances)
         )
+
+    def floor_below(self, variances: Array, one: LognormalParameters) -> Array | None:
+        floor = least_variances(variances, one.variances[0] * np.exp(2.0 * one.means[0]))
+        return floor if (floor > 0).any() else None
+
+    def with_floor(self, floor: Array | None) -> Self:
+        return replace(self, floor=floor)
 
     def _in_logs(self, mean: Array, variance: Array) -> LognormalParameters:
         """Take off the units."""
@@ -251,3 +268,19 @@ class Lognormal(ConjugateLinearKind[LognormalParameters, NormalGammaLaw]):
         noise = rng.standard_normal(variance.shape)
         mean = posterior.mean + noise * np.sqrt(variance / posterior.mean_precision)
         return self._in_logs(mean, variance)
+
+
+def _mean_at_floor(mean: Array, variance: Array, floor: Array) -> Array:
+    """Return the likeliest means of components with ``variance exp(2 mean) = floor``.
+
+    For logarithms of a given mean and variance the likelihood is highest where, with d the mean
+    less m, ``floor exp(-2 m) - variance - d^2 + d = 0``; by Newton's method, from the mean.
+    """
+    found = mean
+    for _ in range(_MOST_STEPS):
+        apart, least = mean - found, floor * np.exp(-2.0 * found)
+        step = (least - variance - apart * apart + apart) / (1.0 - 2.0 * apart + 2.0 * least)
+        found = found + step
+        if (np.abs(step) <= 1e-15).all():
+            break
+    return found

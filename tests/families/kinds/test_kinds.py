@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from oracles.kinds import CASES, MILD, N_COMPONENTS, rows
 from oracles.one_kind import all_rows, best_fit, fit, log_density, statistics
+from scipy import stats as scipy_stats
+from scipy.optimize import minimize_scalar
 from scipy.special import digamma
 
 from skem.families import kinds
 from skem.families.kinds import UnboundedLikelihoodError
 from skem.families.kinds.gamma import gamma_shape
+from skem.families.kinds.negative_binomial import negative_binomial_size
 
 KINDS = sorted(CASES)
 every_kind = pytest.mark.parametrize("name", KINDS)
@@ -56,8 +59,9 @@ def test_log_densities_are_scipys(name, missing, fitted):
     kind, parameters, oracle, terms = CASES[name]
     values = some_rows(name, missing)
     if fitted:  # another unit, and no lines for gaps where there are none
-        kind = kind.fitted_to(values[:40], None)
-        kind = kind.with_gaps(missing > 0)
+        kind = kind.fitted_to(values[:40], None).for_values(values)
+    elif name == "negative_binomial":
+        kind = kind.for_values(values)
     cells = oracle(values[:, None], parameters)
     expected = np.where(np.isnan(values)[:, None], 0.0, cells).sum(axis=2)
     found = log_density(kind, values, parameters)
@@ -110,8 +114,8 @@ def test_pseudo_rows_count_as_rows(name):
 
 @every_kind
 def test_components_without_rows_keep_their_parameters(name):
-    kind, values = CASES[name].kind, rows(name, 60)
-    resp = random_resp(60)
+    values, resp = rows(name, 60), random_resp(60)
+    kind = CASES[name].kind.fitted_to(values, None)
     resp[:, 1] = 0.0
     flat = kind.pseudo_rows(all_rows(kind, values), 0.0)
     mode = kind.mode(statistics(kind, values, resp), flat, MILD[name])
@@ -123,8 +127,8 @@ def test_components_without_rows_keep_their_parameters(name):
 @every_kind
 @pytest.mark.parametrize("gaps", [False, True])
 def test_statistics_form_a_monoid(name, gaps):
-    kind = CASES[name].kind.with_gaps(gaps)
     values, resp = rows(name, 60, missing=0.2 * gaps), random_resp(60, 4)
+    kind = CASES[name].kind.for_values(values)
     whole = statistics(kind, values, resp)
     first, second = (
         statistics(kind, values[rows], resp[rows]) for rows in np.split(np.arange(60), [25])
@@ -207,8 +211,9 @@ def test_integer_weights_are_repeated_rows(name):
     values = rows(name, 80, missing=0.1)
     times = np.random.default_rng(2).integers(0, 3, len(values))
     kind = CASES[name].kind
-    weighted = best_fit(kind, values, 2, weights=times.astype(float))
-    repeated = best_fit(kind, np.repeat(values, times, axis=0), 2)
+    fast = {"n_init": 5, "acceleration": "squarem"}
+    weighted = best_fit(kind, values, 2, weights=times.astype(float), **fast)
+    repeated = best_fit(kind, np.repeat(values, times, axis=0), 2, **fast)
     assert weighted.run.bound == pytest.approx(repeated.run.bound, rel=1e-6)
     np.testing.assert_allclose(weighted.kind.units, repeated.kind.units)
 
@@ -225,6 +230,7 @@ def test_samples_are_fitted_by_what_they_were_drawn_from(name):
     rng = np.random.RandomState(0)
     for k in range(N_COMPONENTS):
         drawn = kind.sample(truth, np.full(20000, k), rng)
+        kind = kind.for_values(drawn)
         none = kind.pseudo_rows(all_rows(kind, drawn), 0.0)
         mode = kind.mode(all_rows(kind, drawn), none, kind.without_rows(1))
         for part, true in zip(mode, truth, strict=True):
@@ -250,6 +256,7 @@ def test_gaps_are_imputed_by_what_is_expected(name):
 def test_distances_are_twice_the_divergence(name):
     kind, truth = CASES[name].kind, MILD[name]
     drawn = kind.sample(truth, np.full(200_000, 1), np.random.RandomState(0))
+    kind = kind.for_values(drawn)
     stats = statistics(kind, drawn, np.eye(3)[np.full(len(drawn), 1)])
     found = kind.distances(stats, 1, truth)
     score = log_density(kind, drawn, truth)
@@ -287,19 +294,22 @@ def test_ten_thousand_rows_of_one_value(name, missing):
         return
     fitted = fit(kind, values, 2, pseudo_count=1e-6, max_iter=50)
     parameters = fitted.run.theta.components
-    assert all(np.isfinite(part).all() for part in parameters)
+    assert not any(np.isnan(part).any() for part in parameters)
     alone = fit(kind, values, 1, pseudo_count=1e-6, max_iter=50)
     assert fitted.run.bound == pytest.approx(alone.run.bound, abs=1e-6)
-    score = log_density(fitted.kind, some_rows(name, 0.2), parameters)
+    others = some_rows(name, 0.2)
+    score = log_density(fitted.kind.for_values(others), others, parameters)
     assert np.isfinite(score).all()
 
 
-@pytest.mark.parametrize("name", ["poisson", "geometric"])
+@pytest.mark.parametrize("name", ["poisson", "geometric", "negative_binomial"])
 def test_counts_of_nothing(name):
     kind, values = CASES[name].kind, np.zeros((50, 2))
     fitted = fit(kind, values, 2, pseudo_count=1e-6)
     assert fitted.log_likelihood == pytest.approx(0.0, abs=1e-5)
-    assert np.isfinite(log_density(fitted.kind, np.ones((1, 2)), fitted.run.theta.components)).all()
+    other = np.array([[1.0, 1e9]])
+    kind = fitted.kind.for_values(other)
+    assert np.isfinite(log_density(kind, other, fitted.run.theta.components)).all()
     # Plain maximum likelihood: what is impossible scores very low, but is no NaN.
     fitted = fit(kind, values, 2, pseudo_count=0.0)
     score = log_density(
@@ -321,6 +331,51 @@ def test_counts_of_a_thousand_million(name):
     assert fitted.run.converged
     found = np.sort(fitted.kind.impute(fitted.run.theta.components, np.eye(2))[:, 0])
     np.testing.assert_allclose(found, means, rtol=1e-5 if name == "poisson" else 0.3)
+
+
+def test_sizes_of_large_counts_are_shapes_of_their_rates():
+    """The counts are as good as gamma distributed."""
+    values = np.floor(np.random.default_rng(0).gamma(3.0, 3e8, size=(500, 1)))
+    many = fit(kinds.NegativeBinomial(1), values, 1)
+    amounts = fit(kinds.Gamma(1), values, 1)
+    assert many.log_likelihood == pytest.approx(amounts.log_likelihood, abs=1e-3)
+    sizes = many.run.theta.components.sizes
+    np.testing.assert_allclose(sizes, amounts.run.theta.components.shapes, rtol=1e-6)
+
+
+@pytest.mark.parametrize("start", [1e-6, 1.0, 1e6, np.inf])
+def test_sizes_have_the_highest_likelihood(start):
+    """Against a search by golden section, from SciPy's densities."""
+    rng = np.random.default_rng(0)
+    support = np.arange(60.0)
+    shares = rng.dirichlet(np.r_[np.full(8, 5.0), np.full(52, 0.1)], size=3)
+    means = shares @ support
+    found = negative_binomial_size(shares, support, means, np.full(3, start))
+    for share, mean, size in zip(shares, means, found, strict=True):
+
+        def loss(log_size, share=share, mean=mean):
+            size = np.exp(log_size)
+            return -share @ scipy_stats.nbinom(size, size / (size + mean)).logpmf(support)
+
+        best = minimize_scalar(loss, bounds=(-10, 15), method="bounded", options={"xatol": 1e-9})
+        assert size == pytest.approx(np.exp(best.x), rel=1e-6)
+        assert loss(np.log(size)) <= best.fun + 1e-14
+
+
+def test_counts_that_vary_little_are_poisson():
+    values = np.array([3.0, 4.0, 4.0, 5.0, 4.0])[:, None]
+    fitted = fit(kinds.NegativeBinomial(1), values, 1)
+    means, sizes = fitted.run.theta.components
+    assert (means.item(), sizes.item()) == (4.0, np.inf)
+    assert fitted.log_likelihood == pytest.approx(fit(kinds.Poisson(1), values, 1).log_likelihood)
+
+
+def test_negative_binomial_columns_need_all_rows():
+    kind = kinds.NegativeBinomial(1)
+    with pytest.raises(ValueError, match="negative_binomial columns need all rows at once"):
+        kind.for_values(np.ones((3, 1)), more=True)
+    with pytest.raises(ValueError, match="These rows need a kind of their own"):
+        kind.for_values(np.ones((3, 1))).lines(np.array([[7.0]]))
 
 
 def test_exponential_columns_of_zeros_have_no_rate():
@@ -348,6 +403,70 @@ def test_components_of_one_value_have_no_maximum(kind):
     assert all(np.isfinite(part).all() for part in few)
     widths = (few[1][0] / few[1][1])[0]
     assert widths > 1e5 if isinstance(kind, kinds.Gamma) else 0 < widths < 1e-5
+
+
+HELD = {"gamma": kinds.Gamma(1), "lognormal": kinds.Lognormal(1)}
+
+
+def variance_held(name, parameters):
+    """What a floor holds."""
+    if name == "gamma":
+        return parameters.shapes / parameters.rates**2
+    return parameters.variances * np.exp(2 * parameters.means)
+
+
+@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("step", [1e-3, 0.1, 1.0])
+def test_estimates_at_a_floor_are_the_likeliest_above_it(name, step):
+    values = np.r_[np.full(6, 3.0), np.full(2, 3.0 + 1e-4), 1.5 * np.arange(1.0, 9.0)][:, None]
+    kind = HELD[name].fitted_to(values, None).with_floor(np.array([step**2 / 4]))
+    stats = statistics(kind, values, np.eye(2)[np.repeat([0, 1], 8)])
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    held = kind.mode(stats, none, kind.without_rows(2))
+    free = kind.with_floor(None).mode(stats, none, kind.without_rows(2))
+    least = variance_held(name, held)
+    assert least[0, 0] == pytest.approx(step**2 / 4)
+    assert kind.log_likelihood(stats, held) < kind.log_likelihood(stats, free)
+    np.testing.assert_array_equal(np.ravel(held)[1::2], np.ravel(free)[1::2])
+    best = kind.log_likelihood(stats, held)
+    rng = np.random.default_rng(0)
+    allowed = 0
+    for _ in range(300):  # nothing near it that is wide enough is likelier
+        moved = type(held)(*(part * (1 + 1e-4 * rng.standard_normal(part.shape)) for part in held))
+        if (variance_held(name, moved) >= least).all():
+            allowed += 1
+            assert kind.log_likelihood(stats, moved) < best
+    assert allowed > 20
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_no_component_is_narrower_than_the_recording(name):
+    """Many rows have the same few values, on which components would collapse."""
+    rng = np.random.default_rng(0)
+    values = np.round(rng.gamma(30.0, 2.0, size=(400, 1)))
+    kind = HELD[name].fitted_to(values, None)
+    one = fit(kind, values, 1).run.theta.components
+    floor = kind.floor_below(np.array([0.25]), one)
+    held = kind.with_floor(floor)
+    for seed in range(3):
+        fitted = fit(held, values, 4, seed=seed, pseudo_count=1e-6, acceleration="squarem")
+        assert (np.diff(fitted.run.bounds) >= 0).all()
+        least = variance_held(name, fitted.run.theta.components)
+        assert (least >= floor * (1 - 1e-6)).all()
+    assert kind.floor_below(np.zeros(1), one) is None
+    whole = fit(kind.with_floor(kind.floor_below(np.array([1e9]), one)), values, 1)
+    np.testing.assert_array_equal(whole.run.theta.components, one)
+
+
+@pytest.mark.parametrize("name", HELD)
+def test_components_of_one_value_stay_at_the_floor(name):
+    values = np.r_[np.full(5, 2.0), np.arange(1.0, 6.0)][:, None]
+    kind = HELD[name].fitted_to(values, None).with_floor(np.array([0.01]))
+    stats = statistics(kind, values, np.eye(2)[np.repeat([0, 1], 5)])
+    none = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    mode = kind.mode(stats, none, kind.without_rows(2))
+    assert variance_held(name, mode)[0, 0] == pytest.approx(0.01)
+    assert kind.impute(mode, np.eye(2))[0, 0] == pytest.approx(2.0, rel=2e-2)
 
 
 def test_one_category_only():

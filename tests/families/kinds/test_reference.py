@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracles.one_kind import best_fit
 
-from skem.families.kinds import Bernoulli, Categorical, Poisson
+from skem.families.kinds import Bernoulli, Categorical, NegativeBinomial, Poisson
 
 DEATHS = [162, 267, 271, 185, 111, 61, 27, 8, 3, 1]  # days with 0 .. 9 deaths in the Times
 TABLES = Path(__file__).parents[2] / "data" / "latent_classes.csv"
@@ -28,6 +28,23 @@ def test_deaths_in_the_times_are_two_poissons():
     np.testing.assert_allclose(fitted.run.theta.weights[order], [0.359885, 0.640115], atol=1e-3)
     rates = fitted.run.theta.components.rates[order, 0]
     np.testing.assert_allclose(rates, [1.256094, 2.663403], atol=1e-3)
+
+
+# Visits to a physician in the first trimester: MASS birthwt, ftv from 0 to 6.
+VISITS = [100, 47, 30, 7, 4, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected", "mean", "size"),
+    [(DEATHS, -1990.828670, 2.156934, 9.91037), (VISITS, -231.426719, 0.793651, 1.76065)],
+)
+def test_negative_binomials(counts, expected, mean, size):
+    values, weights = np.arange(float(len(counts)))[:, None], np.array(counts, float)
+    fitted = best_fit(NegativeBinomial(1), values, 1, n_init=1, weights=weights)
+    assert fitted.log_likelihood == pytest.approx(expected, abs=2e-6)
+    means, sizes = fitted.run.theta.components
+    assert means.item() == pytest.approx(mean, abs=1e-6)
+    assert sizes.item() == pytest.approx(size, abs=1e-4)
 
 
 @pytest.mark.parametrize(

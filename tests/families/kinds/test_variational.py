@@ -90,7 +90,7 @@ def test_the_bound_rises(name, acceleration):
     prior = kind.prior(all_rows(kind, values))
     q, alpha = run.theta.posterior, run.theta.weights
     log_weights = digamma(alpha) - digamma(alpha.sum())
-    scores = kind.lines(values) @ kind.expected_coefficients(q).coefficients.T + log_weights
+    scores = kind.evaluate(values, kind.expected_coefficients(q)) + log_weights
     scores += kind.log_base(values)[:, None]
     resp = np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
     bound = (resp * (scores - np.log(resp))).sum() - weights.divergence(alpha)
