@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
+        EMStudentMixture,
         GaussianMixtureIC,
         VariationalGaussianMixture,
         bootstrap_likelihood_ratio,
@@ -22,6 +23,7 @@ __all__ = [
     "VQVAE",
     "CategoricalVAE",
     "EMGaussianMixture",
+    "EMStudentMixture",
     "GaussianMixtureIC",
     "InfoVAE",
     "MixtureImputer",
@@ -34,6 +36,7 @@ __all__ = [
 _HOMES = {
     "CategoricalVAE": "skem.vae",
     "EMGaussianMixture": "skem.mixture",
+    "EMStudentMixture": "skem.mixture",
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
     "MixtureImputer": "skem.impute",

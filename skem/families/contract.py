@@ -13,6 +13,7 @@ chose them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -227,10 +228,11 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Count the free parameters."""
 
-    def with_gaps(self, start: Params) -> Self:
+    def with_gaps(self, start: Callable[[], Any]) -> Self:
         """Return the family for tables with missing cells.
 
-        ``start``, of one component, completes rows where parameters are not known yet.
+        ``start()`` returns a Gaussian, of one component, which completes rows where parameters are
+        not known yet.
         """
 
     def relates_columns(self) -> bool:
@@ -238,6 +240,16 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
 
     def fill(self, rows: Array) -> Array:
         """Put something likely into the missing cells (NaN) of rows (n, D)."""
+
+    @property
+    def gaussian(self) -> Any:
+        """The Gaussian family whose covariances its scale matrices have the form of."""
+
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the family with another floor, or without one."""
+
+    def column_variances(self, parameters: Params) -> Array:
+        """Return the variance of each column in each component, (K, D)."""
 
     def typical_scale(self, weights: Array, parameters: Params) -> Array:
         """Width of the components in each column, (D,); a scale to score rows in."""

@@ -5,6 +5,7 @@ Shapes: K components, D features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -28,8 +29,11 @@ MOST_CANCELLATION = 1e6
 class GaussianRows(GaussianAlgebra):
     """Gaussian components with any structure of their covariances, as rows meet them."""
 
-    # What completes rows with missing cells before there are parameters; None: none are missing.
-    gap_start: GaussianParameters | None = field(default=None, kw_only=True, compare=False)
+    # Returns what completes rows with missing cells before there are parameters; None: none are
+    # missing.
+    gap_start: Callable[[], GaussianParameters] | None = field(
+        default=None, kw_only=True, compare=False
+    )
 
     def n_products(self, n_features: int) -> int:
         return len(self.pairs(n_features)[0])
@@ -78,13 +82,14 @@ class GaussianRows(GaussianAlgebra):
             return complete
         return GapScorer(complete, self.gap_model(parameters), constants, nothing_seen)
 
-    def with_gaps(self, start: GaussianParameters) -> Self:
+    def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
         """Return the family for tables with missing cells.
 
         Parameters
         ----------
-        start : GaussianParameters
-            Of one component: what rows are completed by where parameters are not known yet.
+        start : callable
+            Returns the parameters of one component, by which rows are completed where parameters
+            are not known yet. It is called where that is so.
         """
         return replace(self, gap_start=start)
 
@@ -105,7 +110,7 @@ class GaussianRows(GaussianAlgebra):
         """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""
         if self.gap_start is None:
             return rows
-        means, covariances, _ = self.gap_start
+        means, covariances, _ = self.gap_start()
         return fill_gaps(rows, means[0], self.dense(covariances, *means.shape)[0])
 
     def summer(self, n_components: int, n_features: int) -> Scorer:
@@ -114,7 +119,7 @@ class GaussianRows(GaussianAlgebra):
         complete = self.packed_scorer(unit, constants)
         if self.gap_start is None:
             return complete
-        copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
+        copies = self.take(self.gap_start(), np.zeros(n_components, np.intp))
         return GapScorer(complete, self.gap_model(copies), constants, constants)
 
     def better_summer(

@@ -108,7 +108,7 @@ def with_floor(rule: Rule[Theta], floor: Any) -> Rule[Theta]:
     if getattr(rule.family, "floor", None) is None and floor is None:
         return rule
     changed: Any = rule
-    result: Rule[Theta] = replace(changed, family=replace(changed.family, floor=floor))
+    result: Rule[Theta] = replace(changed, family=changed.family.with_floor(floor))
     return result
 
 

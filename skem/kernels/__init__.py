@@ -17,6 +17,7 @@ __all__ = [
     "elementary",
     "gaps",
     "gaussian_latent",
+    "latent_scales",
     "likelihoods",
     "linear",
     "noise",

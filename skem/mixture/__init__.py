@@ -8,11 +8,13 @@ from skem.mixture._bootstrap import (
 )
 from skem.mixture._choice import GaussianMixtureIC
 from skem.mixture._em import EMGaussianMixture
+from skem.mixture._student import EMStudentMixture
 from skem.mixture._summary import MixtureSummary
 from skem.mixture._variational import VariationalGaussianMixture
 
 __all__ = [
     "EMGaussianMixture",
+    "EMStudentMixture",
     "GaussianMixtureIC",
     "LikelihoodRatioTest",
     "MixtureSummary",

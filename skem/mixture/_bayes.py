@@ -40,7 +40,12 @@ from skem.inference import (
 from skem.mixture._held import warn_of_held
 from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
 from skem.mixture._protocols import VariationalSettings
-from skem.mixture._reading import check_complete, fitted_components, make_family
+from skem.mixture._reading import (
+    check_complete,
+    fitted_components,
+    gaussian_family,
+    make_family,
+)
 from skem.mixture._record import ElboTerms, FitRecord
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units, components_to_table, components_to_user
@@ -66,6 +71,10 @@ class VariationalKind:
 
     algorithm = "Variational inference"
     loop = staticmethod(batch_em_merging)
+
+    def family(self, estimator: VariationalSettings) -> GaussianFamily:
+        """Make the Gaussian family."""
+        return gaussian_family(estimator)
 
     def rule(
         self,

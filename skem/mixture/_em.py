@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skem._callbacks import with_callbacks
 from skem._docstrings import fill_docstring
@@ -262,6 +262,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     >>> mixture.predict([[0, 0], [12, 3]])
     array([0, 1])
     """
+
+    covariances_: NDArray[np.floating]
 
     _kind = POINT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,7 @@ def evaluate(
     n_features = X.shape[1]
     gappy = has_gaps(X)
     if gappy:
-        family = family.with_gaps(family.without_rows(1, n_features))
+        family = family.with_gaps(partial(family.gaussian.without_rows, 1, n_features))
     weights = np.asarray(estimator.weights_, dtype=np.float64)
     # About one of the means: where all agree, the origin is theirs to the last bit.
     means = theta.components.means

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import replace
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import joblib
@@ -72,9 +72,9 @@ def check(
 ) -> tuple[NDArray[np.floating], Array | None]:
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
-    if given["acceleration"] is not None and given["assignment"] == "hard":
+    if estimator.acceleration is not None and estimator.assignment == "hard":
         raise ValueError(
-            f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
+            f"acceleration={estimator.acceleration!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
     rows = check_rows(X, estimator, reset=reset)
@@ -105,7 +105,7 @@ def make_problem(
     units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
     table = make_table(X, weights, units.origin, units.scale, gappy=gappy)
     if gappy:
-        family = family.with_gaps(single_gaussian(family, table))
+        family = family.with_gaps(cache(partial(single_gaussian, family.gaussian, table)))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
@@ -115,7 +115,7 @@ def make_problem(
             steps = measure_steps(estimator.resolution, X, weights, units)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
-    family = replace(family, floor=units.floor)
+    family = family.with_floor(units.floor)
     return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
 
 

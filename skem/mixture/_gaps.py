@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,7 +44,7 @@ def single_gaussian(family: GaussianFamily, table: Table) -> GaussianParameters:
     n_features = table.n_features
     family = type(family)(max(family.reg_covar, 1e-6))
     unit = family.without_rows(1, n_features)
-    family = family.with_gaps(unit)
+    family = family.with_gaps(lambda: unit)
     sample = draw_rows(table, _ROWS, np.random.RandomState(0))
     plan = plan_tiles(sample.n_rows, n_features, 1, family.n_products(n_features))
     rule = PointRule(CategoricalWeights(), family, family.flat_prior(n_features))
@@ -67,7 +69,7 @@ def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -
     family = GAUSSIAN_FAMILIES["full"](0.0)
     units = measure(X, weights, family, gappy=True)
     table = make_table(X, weights, units.origin, units.scale, gappy=True)
-    filling = family.with_gaps(single_gaussian(family, table))
+    filling = family.with_gaps(cache(partial(single_gaussian, family, table)))
 
     def fill(rows: NDArray[np.floating]) -> NDArray[np.floating]:
         filled = filling.fill((rows - units.origin) / units.scale) * units.scale + units.origin

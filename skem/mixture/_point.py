@@ -31,7 +31,7 @@ from skem.inference import (
 from skem.mixture._held import describe_held
 from skem.mixture._problem import FitProblem, Outcome, column_names
 from skem.mixture._protocols import FittedMixture, PointSettings
-from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._reading import fitted_components, gaussian_family, make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units, components_to_table, components_to_user
@@ -53,6 +53,10 @@ class PointKind:
     parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
     loop = staticmethod(batch_em)
 
+    def family(self, estimator: FittedMixture) -> Any:
+        """Make the Gaussian family."""
+        return gaussian_family(estimator)
+
     def rule(
         self,
         estimator: PointSettings,
@@ -62,7 +66,7 @@ class PointKind:
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
-        prior = prior or _make_prior(estimator, family, passes, units)
+        prior = prior or _make_prior(estimator, family.gaussian, passes, units)
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
 

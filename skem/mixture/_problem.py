@@ -33,7 +33,7 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 class FitProblem(NamedTuple):
     """One table, and the rule by which an estimator is fitted to it."""
 
-    family: GaussianFamily
+    family: Any
     rule: Any
     units: Units
     table: Table

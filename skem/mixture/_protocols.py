@@ -26,11 +26,18 @@ class FittedMixture(Protocol):
 
     weights_: Floats
     means_: Floats
-    covariances_: Floats
     precisions_: Floats
     precisions_cholesky_: Floats
     lower_bounds_: list[float]
     _record: FitRecord
+
+    @property
+    def covariances_(self) -> Floats:
+        """Covariances, of the shape that the structure gives them."""
+
+    @property
+    def _kind(self) -> Any:
+        """What reads these."""
 
 
 class MixtureSettings(FittedMixture, Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,14 @@ from skem.inference import MixtureParameters, MixturePosterior
 from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
 
-__all__ = ["Reader", "check_complete", "fitted_components", "make_family", "variances_of"]
+__all__ = [
+    "Reader",
+    "check_complete",
+    "check_shapes",
+    "fitted_components",
+    "gaussian_family",
+    "make_family",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Mixture = TypeVar("Mixture", bound=FittedMixture, contravariant=True)
@@ -36,6 +43,9 @@ class Reader(Protocol[Mixture, Theta]):
 
         The names are those that `impute` knows.
         """
+
+    def family(self, estimator: Mixture) -> Any:
+        """Make the components' family."""
 
     def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""
@@ -68,19 +78,14 @@ class Reader(Protocol[Mixture, Theta]):
         """Draw a row from each labelled component."""
 
 
-def make_family(estimator: FittedMixture) -> GaussianFamily:
-    """Make the family that `covariance_type` names."""
+def make_family(estimator: FittedMixture) -> Any:
+    """Make the components' family, which an estimator's parameters name."""
+    return estimator._kind.family(estimator)
+
+
+def gaussian_family(estimator: FittedMixture) -> GaussianFamily:
+    """Make the Gaussian family that `covariance_type` names."""
     return GAUSSIAN_FAMILIES[estimator.covariance_type](float(estimator.reg_covar))
-
-
-def variances_of(family: GaussianFamily, components: GaussianParameters) -> Array:
-    """Return the variance of each column in each component, (K, D)."""
-    means, covariances, _ = components
-    if family.has_matrices:
-        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
-    else:
-        variances = covariances.reshape(len(covariances), -1)
-    return np.broadcast_to(variances, means.shape)
 
 
 def check_complete(estimator: object, names: Iterable[str]) -> None:
@@ -107,14 +112,26 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
     check_complete(estimator, ("weights_", "means_", "covariances_", "precisions_cholesky_"))
     means = np.asarray(estimator.means_, dtype=np.float64)
     covariances = np.asarray(estimator.covariances_, dtype=np.float64)
-    n_components, n_features = means.shape
+    check_shapes(estimator, means, {"covariances_": covariances}, family)
     factors = np.asarray(estimator.precisions_cholesky_, dtype=np.float64)
+    return GaussianParameters(means, covariances, factors)
+
+
+def check_shapes(
+    estimator: FittedMixture, means: Array, matrices: Mapping[str, Array], family: GaussianFamily
+) -> None:
+    """Raise ValueError if attributes' shapes are not those that the parameters ask for.
+
+    ``matrices`` are the attributes, by name, that have the shape of covariances besides
+    ``precisions_cholesky_``.
+    """
+    n_components, n_features = means.shape
     shape = family.covariance_shape(n_components, n_features)
-    values = {
-        "weights_": (np.asarray(estimator.weights_), (n_components,)),
-        "covariances_": (covariances, shape),
-        "precisions_cholesky_": (factors, shape),
+    values: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "weights_": (np.asarray(estimator.weights_), (n_components,))
     }
+    values |= {name: (value, shape) for name, value in matrices.items()}
+    values["precisions_cholesky_"] = (np.asarray(estimator.precisions_cholesky_), shape)
     asked = estimator.covariance_type
     # Shapes alone do not tell diag from tied where there are as many components as features.
     fitted = estimator._record.covariance_type if hasattr(estimator, "_record") else asked
@@ -129,4 +146,3 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
                 f"With means_ of shape {means.shape} and covariance_type={asked!r}, {name} should "
                 f"have the shape {expected}, but has {value.shape}"
             )
-    return GaussianParameters(means, covariances, factors)

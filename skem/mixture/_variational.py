@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import with_callbacks
@@ -238,6 +238,8 @@ default='dirichlet_process'
     >>> mixture.predict([[2.0, 55.0], [4.5, 80.0]])
     array([1, 0])
     """
+
+    covariances_: NDArray[np.floating]
 
     _kind = VARIATIONAL
 

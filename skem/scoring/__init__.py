@@ -2,6 +2,12 @@
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
 from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer
+from skem.scoring.latent_scales import (
+    GapLatentScaleScorer,
+    LatentScaleScorer,
+    UnknownScaleScorer,
+    gamma_entropy,
+)
 from skem.scoring.linear import LinearScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
@@ -22,15 +28,19 @@ __all__ = [
     "DiagonalGaps",
     "FeatureStudentScorer",
     "GapFeatureStudentScorer",
+    "GapLatentScaleScorer",
     "GapScorer",
     "GapStudentScorer",
+    "LatentScaleScorer",
     "LinearScorer",
     "ProjectedScorer",
     "Scorer",
     "Scores",
     "StudentScorer",
     "Sums",
+    "UnknownScaleScorer",
     "expect_tile",
+    "gamma_entropy",
     "log_t_height",
     "normalise",
     "responsibilities",
