@@ -20,6 +20,7 @@ from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._evaluating import evaluate
 from skem.mixture._impute import impute
+from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._summary import Summarised, as_frames
@@ -38,6 +39,8 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
     block_size: int | None
     random_state: Any
 
+    noise_weight_: float
+
     @property
     @abstractmethod
     def _kind(self) -> Reader[Any, Any]:
@@ -45,7 +48,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.weights_.shape[0])
+        return int(self.weights_.shape[0]) + n_noise(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # The record as a plain tuple: readers that trust no foreign types (skops) read it, too.
@@ -131,10 +134,12 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            Of equally probable components, the first.
+            Of equally probable components, the first; -1 for noise.
         """
         rows = self._check_rows(X)
         labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
+        if n_noise(self):
+            labels[labels == len(self.weights_)] = NOISE
         return labels
 
     def predict_proba(self, X: ArrayLike) -> Floats:
@@ -147,7 +152,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         Returns
         -------
         resp : ndarray of shape (n_samples, n_components), of the dtype of X
-            Responsibilities; each row sums to one.
+            Responsibilities; each row sums to one. With noise there is one more column, the last.
         """
         rows = self._check_rows(X)
         ask = partial(ComputeResponsibilities, dtype=rows.dtype)
@@ -179,7 +184,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In random order.
         y : ndarray or Series of shape (n_samples,), int64
-            The component of each row.
+            The component of each row; -1 for noise, whose rows are drawn from its box.
         """
         check_is_fitted(self)
         if n_samples < 1:
@@ -189,14 +194,21 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
             )
         family = make_family(self)
         theta = self._kind.read(self, family)
+        k = len(self.weights_)
         if random_state is None and hasattr(self, "_record"):
             rng = self._record.sampler
         else:  # attributes set by hand come without a generator
             rng = check_random_state(self.random_state if random_state is None else random_state)
         share = np.asarray(self.weights_, dtype=np.float64)
+        if n_noise(self):
+            share = np.append(share, self.noise_weight_)
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
         dtype = np.asarray(self.means_).dtype
-        drawn = self._kind.draw(family, theta, labels, rng)
+        drawn = self._kind.draw(family, theta, np.minimum(labels, k - 1), rng)
+        noise = labels == k
+        if noise.any():
+            box = NoiseBox(*(self._record.units.box or ()))
+            drawn[noise], labels[noise] = draw_noise(box, int(noise.sum()), rng), NOISE
         rows = _narrow(drawn, dtype if dtype == np.float32 else np.dtype(np.float64))
         return as_frames(self, rows, labels) if as_frame else (rows, labels)
 
@@ -269,7 +281,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         """
         check_is_fitted(self)
         n_components, n_features = self.means_.shape
-        weights = self._kind.weights(self).n_parameters(n_components)
+        weights = self._kind.weights(self).n_parameters(n_components + n_noise(self))
         return weights + make_family(self).n_parameters(n_components, n_features)
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:

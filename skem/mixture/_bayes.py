@@ -38,11 +38,13 @@ from skem.inference import (
     batch_em_merging,
 )
 from skem.mixture._held import warn_of_held
+from skem.mixture._noise import n_noise, published_weights
 from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
 from skem.mixture._protocols import VariationalSettings
 from skem.mixture._reading import (
     check_complete,
     fitted_components,
+    fitted_weights,
     gaussian_family,
     make_family,
 )
@@ -130,6 +132,7 @@ class VariationalKind:
             weights = Sticks(*(np.asarray(part, dtype=np.float64) for part in given))
         else:
             weights = np.asarray(given, dtype=np.float64)
+        fitted_weights(estimator)
         freedom = np.asarray(estimator.degrees_of_freedom_, dtype=np.float64)
         precision = np.asarray(estimator.mean_precision_, dtype=np.float64)
         return MixturePosterior(weights, _posterior(components, precision, freedom), components)
@@ -163,7 +166,11 @@ class VariationalKind:
         """Score by log predictive densities and expected weights (Bishop 2006, 10.81)."""
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights(estimator).expected(theta.weights))
-        return predictive_scorer(family, theta.posterior, theta.components, log_weights)
+        k = len(theta.components.means)
+        plain = family.gaussian
+        scores = predictive_scorer(plain, theta.posterior, theta.components, log_weights[:k])
+        noisy: Any = family
+        return noisy.add_noise(scores, log_weights[k]) if len(log_weights) > k else scores
 
     def draw(
         self,
@@ -195,8 +202,9 @@ class VariationalKind:
         origin, scale = units.origin, units.scale
         user = components_to_user(family, theta.components, origin, scale)
         prior = rule.prior
+        weights, k = rule.weights.expected(theta.weights), len(user.means)
         return {
-            "weights_": rule.weights.expected(theta.weights),
+            **published_weights(weights, k),
             "means_": user.means,
             "covariances_": user.covariances,
             "precisions_": family.precisions(user.factors),
@@ -265,13 +273,17 @@ class VariationalKind:
         """Return the fitted attributes of some of the components."""
         family, weights = make_family(estimator), self.weights(estimator)
         theta, record = self.read(estimator, family), estimator._record
+        k = len(index)
+        noise = [len(theta.components.means)] * n_noise(estimator)
+        index = np.append(index, np.array(noise, dtype=np.intp))
         left = weights.take(theta.weights, index)
+        expected = weights.expected(left)
         components = family.take(theta.components, index)
         posterior = family.take(theta.posterior, index)
         precisions = theta.components._replace(covariances=np.asarray(estimator.precisions_))
         assert record.effective is not None
         attributes = {
-            "weights_": weights.expected(left),
+            **published_weights(expected, k),
             "weight_concentration_": tuple(left) if isinstance(left, Sticks) else left,
             "means_": components.means,
             "covariances_": components.covariances,
@@ -279,11 +291,11 @@ class VariationalKind:
             "precisions_cholesky_": components.factors,
             "mean_precision_": posterior.mean_precision,
             "degrees_of_freedom_": posterior.degrees_of_freedom,
-            "expected_counts_": np.asarray(estimator.expected_counts_)[index],
+            "expected_counts_": np.asarray(estimator.expected_counts_)[index[:k]],
             "_record": record._replace(
                 sampler=copy.deepcopy(record.sampler),
                 statistics=family.take(record.statistics, index),
-                effective=record.effective[index],
+                effective=record.effective[index[:k]],
                 elbo_terms=None,
             ),
         }
@@ -298,8 +310,8 @@ class VariationalKind:
     ) -> list[str]:
         """Name components at the floor; one without rows has its prior, and none can collapse."""
         return warn_of_held(
-            problem.family,
-            problem.rule.weights.expected(theta.weights),
+            problem.family.gaussian,
+            problem.rule.weights.expected(theta.weights)[: problem.n_components],
             theta.components,
             n_rows,
             problem.units,
@@ -359,9 +371,10 @@ def _outcome(
     )
     given = problem.table.weights
     least = 1.0 if given is None else float(given[given > 0].min())
-    effective = stats.weight >= least / len(stats.weight)
+    counted = stats.weight[: problem.n_components]
+    effective = counted >= least / len(counted)
     counts = {
-        "expected_counts_": stats.weight,
+        "expected_counts_": counted,
         "effective_n_components_": int(effective.sum()),
     }
     return Outcome(counts, {"effective": effective, "elbo_terms": terms})

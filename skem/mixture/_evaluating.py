@@ -18,7 +18,7 @@ from skem.engine import (
     plan_tiles,
     sum_seen,
 )
-from skem.families import GaussianFamily
+from skem.mixture._noise import n_noise
 from skem.mixture._reading import Reader
 from skem.scoring import Scores
 
@@ -28,7 +28,7 @@ __all__ = ["evaluate"]
 def evaluate(
     estimator: Any,
     kind: Reader[Any, Any],
-    family: GaussianFamily,
+    family: Any,
     theta: Any,
     X: NDArray[np.floating],
     make: Callable[..., Scores],
@@ -41,7 +41,8 @@ def evaluate(
     estimator : BaseMixture
         Its weights, threads and blocks count.
     kind : Reader
-    family : GaussianFamily
+    family : Family
+        In the user's units.
     theta : MixtureParameters or MixturePosterior
         In the user's units.
     X : ndarray of shape (n_rows, n_features)
@@ -63,9 +64,12 @@ def evaluate(
     means = theta.components.means
     origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
     scale = family.typical_scale(weights, theta.components)
+    n_components = len(weights) + n_noise(estimator)
+    if n_noise(estimator):
+        family = family.in_units(scale)
     scorer = make(estimator, family, kind.to_table(family, theta, origin, scale))
     n_products = family.n_products(n_features)
-    plan = plan_tiles(len(X), n_features, len(weights), n_products, estimator.block_size)
+    plan = plan_tiles(len(X), n_features, n_components, n_products, estimator.block_size)
     with Threads(count_threads(estimator.n_jobs)) as threads:
         table = (GappyTable if gappy else Table)(X, None, origin, scale)
         answer = threads.fold(ask(scorer), table, plan)

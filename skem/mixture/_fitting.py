@@ -29,7 +29,6 @@ from skem.engine import (
     make_table,
     plan_tiles,
 )
-from skem.families import GaussianFamily
 from skem.inference import (
     SEARCH,
     Earlier,
@@ -41,13 +40,13 @@ from skem.inference import (
     Tree,
     find_start,
 )
-from skem.inference.rules import with_floor
+from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import never_together, single_gaussian
+from skem.mixture._noise import NoiseBox, measure_box
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
-from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._units import check_enough_rows, measure
 
@@ -77,6 +76,11 @@ def check(
             f"acceleration={estimator.acceleration!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
+    if estimator.noise and estimator.weight_concentration_prior == np.inf:
+        raise ValueError(
+            f"noise={estimator.noise!r} has a weight of its own, but "
+            "weight_concentration_prior=inf holds all weights equal: leave one of them out"
+        )
     rows = validate_data(
         estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
     )
@@ -87,6 +91,8 @@ def publish(
     estimator: MixtureSettings, attributes: dict[str, Any], messages: list[str], depth: int
 ) -> None:
     """Set fitted attributes, and warn where the caller stands, ``depth`` calls above this one's."""
+    if "noise_weight_" not in attributes:  # that of an earlier fit
+        vars(estimator).pop("noise_weight_", None)
     for name, value in attributes.items():
         setattr(estimator, name, value)
     for message in messages:
@@ -101,13 +107,13 @@ def make_problem(
     state: FitRecord | None = None,
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
-    family = make_family(estimator)
+    family = kind.family(estimator)
     names = getattr(estimator, "feature_names_in_", None)
     units = state.units if state else measure(X, weights, family, names)
     table = make_table(X, weights, units.origin, units.scale)
     if isinstance(table, GappyTable):
         family = family.with_gaps(single_gaussian(family.gaussian, table))
-    plan = _plan(estimator, family, table)
+    plan = _plan(estimator, family, table, bool(estimator.noise))
     with Threads(1) as alone:
         prior = state.prior if state else None
         passes = Passes(table, plan, alone)
@@ -116,14 +122,20 @@ def make_problem(
             steps = measure_steps(estimator.resolution, X, weights, units)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
-    family = family.with_floor(units.floor)
-    return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
+            if estimator.noise:
+                listed = range(X.shape[1]) if names is None else names.tolist()
+                box = measure_box(estimator.noise, X, weights, units, listed)
+                units = units._replace(box=tuple(box))
+    rule = with_floor(rule, units.floor)
+    if units.box is not None:
+        rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
+    return FitProblem(rule.family, rule, units, table, plan)
 
 
-def _plan(estimator: MixtureSettings, family: GaussianFamily, table: Table) -> TilePlan:
-    n_products = family.n_products(table.n_features)
+def _plan(estimator: MixtureSettings, family: Any, table: Table, noise: bool) -> TilePlan:
+    n_products, n_components = family.n_products(table.n_features), estimator.n_components + noise
     return plan_tiles(
-        table.n_rows, table.n_features, estimator.n_components, n_products, estimator.block_size
+        table.n_rows, table.n_features, n_components, n_products, estimator.block_size
     )
 
 
@@ -309,7 +321,8 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, len(table.X), k)
+            columns = k + bool(estimator.noise)
+            method = _check_responsibilities(method, len(table.X), columns)
         how = Start(method, k, rng, table, units.origin, units.column_scale, problem.family.fill)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)

@@ -29,9 +29,15 @@ from skem.inference import (
     joint_scorer,
 )
 from skem.mixture._held import describe_held
+from skem.mixture._noise import published_weights
 from skem.mixture._problem import FitProblem, Outcome, column_names
 from skem.mixture._protocols import FittedMixture, PointSettings
-from skem.mixture._reading import fitted_components, gaussian_family, make_family
+from skem.mixture._reading import (
+    fitted_components,
+    fitted_weights,
+    gaussian_family,
+    make_family,
+)
 from skem.mixture._record import FitRecord
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units, components_to_table, components_to_user
@@ -41,6 +47,8 @@ __all__ = ["POINT", "check_weights"]
 
 Array: TypeAlias = NDArray[np.float64]
 
+# What noise begins with where weights, means and precisions are given.
+_NOISE = 0.1
 # A component with a smaller weight than this has lost all its rows.
 _EMPTIED = 1e-12
 
@@ -92,7 +100,7 @@ class PointKind:
     def read(self, estimator: FittedMixture, family: GaussianFamily) -> MixtureParameters:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
-        return MixtureParameters(np.asarray(estimator.weights_, dtype=np.float64), components)
+        return MixtureParameters(fitted_weights(estimator), components)
 
     def to_table(
         self, family: GaussianFamily, theta: MixtureParameters, origin: Array, scale: Array
@@ -124,7 +132,9 @@ class PointKind:
     ) -> Run[MixtureParameters]:
         """Order components by decreasing weight, unless a start was given that has an order."""
         has_order = any(_is_given(estimator)) or not isinstance(estimator.init_params, str | Tree)
-        order = np.argsort(-run.theta.weights, kind="stable")
+        k = estimator.n_components
+        order = np.argsort(-run.theta.weights[:k], kind="stable")
+        order = np.append(order, np.arange(k, len(run.theta.weights)))
         if has_order or (order[1:] > order[:-1]).all():
             return run
         family, stats = problem.family, run.statistics
@@ -139,8 +149,9 @@ class PointKind:
         """Return weights, means, covariances and precisions in the user's units."""
         family, units = problem.family, problem.units
         user = components_to_user(family, theta.components, units.origin, units.scale)
+        k = len(user.means)
         return {
-            "weights_": theta.weights,
+            **published_weights(theta.weights, k),
             "means_": user.means,
             "covariances_": user.covariances,
             "precisions_": family.precisions(user.factors),
@@ -150,7 +161,7 @@ class PointKind:
     def bound(self, problem: FitProblem, bound: float) -> float:
         """Bring a bound in the table's units to the user's; per unit of weight in both."""
         log_scale = np.log(problem.units.scale)
-        k, prior = problem.plan.n_components, problem.rule.prior
+        k, prior = problem.n_components, problem.rule.prior
         jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
         seen = float((problem.table.seen_share * log_scale).sum())
         return bound - seen - jacobian / problem.table.total_weight
@@ -176,6 +187,8 @@ class PointKind:
         family = make_family(estimator)
         units = record.units
         theta = self.to_table(family, self.read(estimator, family), units.origin, units.scale)
+        if units.box is not None:
+            family = family.in_units(units.scale)
         return record._replace(statistics=family.expected(theta.weights, theta.components))
 
     def diagnose(
@@ -187,7 +200,8 @@ class PointKind:
     ) -> list[str]:
         """Name components that emptied or collapsed."""
         messages = []
-        emptied = np.flatnonzero(theta.weights <= _EMPTIED)
+        weights = theta.weights[: problem.n_components]
+        emptied = np.flatnonzero(weights <= _EMPTIED)
         if len(emptied):
             messages.append(
                 f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
@@ -195,9 +209,9 @@ class PointKind:
                 "or try other init_params."
             )
         return messages + describe_held(
-            problem.family,
+            problem.family.gaussian,
             problem.rule.prior,
-            theta.weights,
+            weights,
             theta.components,
             n_rows,
             problem.units,
@@ -261,6 +275,8 @@ def _complete(
 ) -> MixtureParameters:
     family, table = problem.family, problem.table
     k, d = estimator.n_components, table.n_features
+    # Where all is given there is no start that found noise.
+    noise = np.full(problem.plan.n_components - k, _NOISE) if theta is None else theta.weights[k:]
     weights, means, precisions = (
         estimator.weights_init,
         estimator.means_init,
@@ -268,6 +284,7 @@ def _complete(
     )
     if weights is not None:
         weights = check_weights("weights_init", weights, k)
+        weights = np.append((1.0 - noise.sum()) * weights, noise)
     else:
         assert theta is not None
         weights = theta.weights

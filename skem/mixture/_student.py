@@ -116,6 +116,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -144,6 +146,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Mean weighted log-likelihood in nats per unit of weight; see `EMGaussianMixture`.
 
     {lower_bounds_}
+
+    {noise_weight_}
 
     {resolution_}
 
@@ -232,6 +236,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         block_size: int | None = None,
         acceleration: str | None = "anderson",
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -260,6 +265,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.block_size = block_size
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @classmethod
     def from_parameters(

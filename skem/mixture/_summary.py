@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem.mixture._noise import n_noise
 from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
 
@@ -170,8 +171,10 @@ class Summarised:
         components = mixture._kind.read(mixture, family).components
         means = components.means
         k, name = len(means), type(self).__name__
+        noise = f" and {100 * mixture.noise_weight_:.3g} % noise" if n_noise(mixture) else ""
         return MixtureSummary(
-            f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, {_origin(self)}",
+            f"{name}: {count(k, 'cluster')}{noise}, covariance {self.covariance_type!r}, "
+            f"{_origin(self)}",
             tuple(column_names(self, means.shape[1])),
             np.asarray(self.weights_, dtype=np.float64),
             sizes,

@@ -44,6 +44,8 @@ class Units(NamedTuple):
         Those that columns were recorded in, in their units; 0 for none.
     floor : ndarray or None
         What no covariance is narrower than, in the units of the table.
+    box : tuple of ndarray, or None
+        The fields of the `NoiseBox`, in the user's units; None where there is no noise.
     """
 
     origin: Array
@@ -52,6 +54,7 @@ class Units(NamedTuple):
     constant: NDArray[np.bool_]
     steps: Array | None = None
     floor: Array | None = None
+    box: tuple[Array, ...] | None = None
 
 
 def measure(

@@ -9,6 +9,7 @@ from skem.scoring.latent_scales import (
     gamma_entropy,
 )
 from skem.scoring.linear import LinearScorer
+from skem.scoring.noise import NoiseScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
     Scorer,
@@ -34,6 +35,7 @@ __all__ = [
     "GapStudentScorer",
     "LatentScaleScorer",
     "LinearScorer",
+    "NoiseScorer",
     "ProjectedScorer",
     "Scorer",
     "Scores",
