@@ -61,6 +61,9 @@ class NoisyFamily:
         """Return the family for rows divided by ``scale`` (D,)."""
         return replace(self, log_widths=self.log_widths - np.log(scale))
 
+    def for_rows(self, *args: Any, **options: Any) -> Self:
+        return replace(self, others=self.others.for_rows(*args, **options))
+
     def with_gaps(self, start: Any) -> Self:
         return replace(self, others=self.others.with_gaps(start))
 

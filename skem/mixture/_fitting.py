@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
     check_shape,
-    float_dtypes,
 )
 from skem.engine import (
     GappyTable,
@@ -26,8 +24,10 @@ from skem.engine import (
     Threads,
     TilePlan,
     count_threads,
-    make_table,
+    has_gaps,
+    make_block_table,
     plan_tiles,
+    seen_moments,
 )
 from skem.inference import (
     SEARCH,
@@ -42,9 +42,9 @@ from skem.inference import (
 )
 from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
-from skem.mixture._gaps import never_together, single_gaussian
+from skem.mixture._gaps import never_together, single_component
 from skem.mixture._noise import NoiseBox, measure_box
-from skem.mixture._problem import EstimatorKind, FitProblem, narrow
+from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
@@ -67,7 +67,12 @@ Kind: TypeAlias = EstimatorKind[Any, Any]
 
 
 def check(
-    estimator: MixtureSettings, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    kind: Kind,
+    estimator: MixtureSettings,
+    X: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
 ) -> tuple[NDArray[np.floating], Array | None]:
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
@@ -81,9 +86,7 @@ def check(
             f"noise={estimator.noise!r} has a weight of its own, but "
             "weight_concentration_prior=inf holds all weights equal: leave one of them out"
         )
-    rows = validate_data(
-        estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-    )
+    rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
 
@@ -105,35 +108,44 @@ def make_problem(
     X: NDArray[np.floating],
     weights: Array | None,
     state: FitRecord | None = None,
+    *,
+    stepwise: bool = False,
 ) -> FitProblem:
-    """Measure the table, and make the rule; in a state's units and with its prior, if given."""
+    """Measure the table, and make the rule; in a state's units and with its prior, if given.
+
+    ``stepwise`` says that other rows may follow.
+    """
     family = kind.family(estimator)
-    names = getattr(estimator, "feature_names_in_", None)
-    units = state.units if state else measure(X, weights, family, names)
-    table = make_table(X, weights, units.origin, units.scale)
+    names = kind.column_names(estimator, X.shape[1])
+    gappy = has_gaps(X)
+    units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
+    family = family.for_rows(X, gappy=gappy, more=stepwise)
+    table = make_block_table(X, weights, units.origin, units.scale, family.maker, gappy=gappy)
     if isinstance(table, GappyTable):
-        family = family.with_gaps(single_gaussian(family.gaussian, table))
-    plan = _plan(estimator, family, table, bool(estimator.noise))
+        family = family.with_gaps(single_component(family, table))
+    plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
         passes = Passes(table, plan, alone)
         rule = kind.rule(estimator, family, passes, units, prior)
         if not state:
-            steps = measure_steps(estimator.resolution, X, weights, units)
+            stepped = kind.stepped_columns(estimator, X.shape[1])
+            steps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
             if estimator.noise:
-                listed = range(X.shape[1]) if names is None else names.tolist()
-                box = measure_box(estimator.noise, X, weights, units, listed)
+                box = measure_box(estimator.noise, X, weights, units, names)
                 units = units._replace(box=tuple(box))
-    rule = with_floor(rule, units.floor)
+    family, rule = family.with_floor(units.floor), with_floor(rule, units.floor)
     if units.box is not None:
         rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
-    return FitProblem(rule.family, rule, units, table, plan)
+        family = rule.family
+    return FitProblem(family, rule, units, table, plan, kind.layout(estimator))
 
 
-def _plan(estimator: MixtureSettings, family: Any, table: Table, noise: bool) -> TilePlan:
-    n_products, n_components = family.n_products(table.n_features), estimator.n_components + noise
+def _plan(estimator: MixtureSettings, family: Any, table: Table) -> TilePlan:
+    n_products = family.n_products(table.n_features)
+    n_components = estimator.n_components + bool(estimator.noise)
     return plan_tiles(
         table.n_rows, table.n_features, n_components, n_products, estimator.block_size
     )
@@ -150,7 +162,7 @@ def fit(
 
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
-    rows, weights = check(estimator, X, sample_weight, reset=True)
+    rows, weights = check(kind, estimator, X, sample_weight, reset=True)
     attributes, messages = _fit(kind, estimator, rows, y, weights)
     publish(estimator, attributes, messages, depth=2 + FRAMES)
 
@@ -216,7 +228,7 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = getattr(estimator, "feature_names_in_", None)
+    names = kind.column_names(estimator, problem.table.X.shape[1])
     messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
@@ -244,7 +256,7 @@ def _fitted_attributes(
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
-            estimator.covariance_type,
+            kind.structure(estimator),
             sampler,
             problem.units,
             problem.table.total_weight,
@@ -323,7 +335,11 @@ def start(
         elif not isinstance(method, Tree):
             columns = k + bool(estimator.noise)
             method = _check_responsibilities(method, len(table.X), columns)
-        how = Start(method, k, rng, table, units.origin, units.column_scale, problem.family.fill)
+        mean, spread = units.origin, units.column_scale
+        if table.features is not None:
+            mean, spread, _ = seen_moments(table.features, table.weights)
+            spread = np.where(spread > 0, spread, 1.0)
+        how = Start(method, k, rng, table, mean, spread, problem.family.fill)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
     return result
@@ -333,8 +349,8 @@ def go_on(
     kind: Kind, estimator: MixtureSettings, problem: FitProblem
 ) -> MixtureParameters | MixturePosterior:
     """Start from what was fitted before."""
-    fitted = estimator.means_.shape
-    asked = (estimator.n_components, problem.table.n_features)
+    fitted = kind.shape(estimator)
+    asked = (estimator.n_components, problem.table.X.shape[1])
     theta = kind.read(estimator, problem.family)
     if fitted != asked:
         raise ValueError(
@@ -365,8 +381,7 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     with np.errstate(over="ignore"):
         narrowed = narrow(values, problem.table.X.dtype)
     for name, value in narrowed.items():
-        parts = value if isinstance(value, tuple) else (value,)
-        if not all(np.isfinite(part).all() for part in parts):
+        if not all(np.isfinite(part).all() for part in arrays_in(value)):
             raise ValueError(
                 f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
                 "columns of X or increase reg_covar"
@@ -381,9 +396,9 @@ def diagnose(
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
-        names = getattr(estimator, "feature_names_in_", np.arange(problem.table.n_features))
+        names = kind.column_names(estimator, problem.table.X.shape[1])
         messages.append(
-            f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
+            f"Column(s) {[names[int(j)] for j in constant]} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
     return messages + kind.diagnose(estimator, problem, theta, n_rows)

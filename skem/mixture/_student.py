@@ -22,8 +22,8 @@ from skem._parameters import (
 from skem.families import GAUSSIAN_FAMILIES, covariance_ratio
 from skem.inference import Tree
 from skem.inference.tasks import ExpectedScale
-from skem.mixture._base import BaseMixture
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
 from skem.mixture._given import given_attributes
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 from skem.mixture._stepwise import step
@@ -40,7 +40,7 @@ _bounds = Allowed(
 
 
 @fill_docstring(ENTRIES)
-class EMStudentMixture(BaseMixture):
+class EMStudentMixture(GaussianMixtureMethods):
     """Mixture of multivariate Student's t distributions, fitted by expectation-maximisation.
 
     A robust mixture: a component with few degrees of freedom has heavy tails, so rows far from all

@@ -2,6 +2,7 @@
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
 from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
+from skem.scoring.gather import GatherScorer
 from skem.scoring.latent_scales import (
     GapLatentScaleScorer,
     LatentScaleScorer,
@@ -10,8 +11,10 @@ from skem.scoring.latent_scales import (
 )
 from skem.scoring.linear import LinearScorer
 from skem.scoring.noise import NoiseScorer
+from skem.scoring.product import Part, ProductScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
+    MomentScorer,
     Scorer,
     Scores,
     Sums,
@@ -33,9 +36,13 @@ __all__ = [
     "GapModel",
     "GapScorer",
     "GapStudentScorer",
+    "GatherScorer",
     "LatentScaleScorer",
     "LinearScorer",
+    "MomentScorer",
     "NoiseScorer",
+    "Part",
+    "ProductScorer",
     "ProjectedScorer",
     "Scorer",
     "Scores",

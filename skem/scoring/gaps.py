@@ -11,7 +11,14 @@ import numpy as np
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.kernels.arguments import GapSpace
-from skem.scoring.scorer import Array, Assigning, Scorer, Sums, normalise, responsibilities
+from skem.scoring.scorer import (
+    Array,
+    Assigning,
+    MomentScorer,
+    Sums,
+    normalise,
+    responsibilities,
+)
 
 __all__ = ["DenseGaps", "DiagonalGaps", "GapModel", "GapScorer", "MakeRoom", "Room"]
 
@@ -172,7 +179,7 @@ class GapScorer(Assigning):
         Log weights and log densities of a whole row at the means, in nats.
     """
 
-    complete: Scorer
+    complete: MomentScorer
     model: GapModel
     constants: Array
 
@@ -186,10 +193,10 @@ class GapScorer(Assigning):
         """Where complete rows are summed about."""
         return self.complete.summed_about
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return (*self.complete.parts(sums[:-3]), (self.model.centres, sums[-3:]))
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return (*self.complete.by_points(sums[:-3]), (self.model.centres, sums[-3:]))
 
-    def with_summer(self, summer: Scorer) -> GapScorer:
+    def with_summer(self, summer: MomentScorer) -> GapScorer:
         """Return the same scorer with other sums of complete rows.
 
         Gaps are filled as before: by the components that rows were scored by.

@@ -51,17 +51,6 @@ class NoiseScorer(Assigning):
         """That of the other components."""
         return MakeWithoutNoise(self.components.space)
 
-    @property
-    def summed_about(self) -> Array:
-        """Where the other components' moments are summed about."""
-        return self.components.summed_about
-
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return self.components.parts(sums[1:])
-
-    def with_summer(self, summer: Scorer) -> NoiseScorer:
-        return replace(self, components=self.components.with_summer(summer))
-
     def add_constants(self, log_weights: Array) -> NoiseScorer:
         components = self.components.add_constants(log_weights[:-1])
         return replace(
