@@ -21,7 +21,7 @@ from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_b
 from skem.inference.loops import Run, batch_em
 from skem.inference.moves import Scene, promising_moves
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta
+from skem.inference.rules import Rule, Theta, has_noise
 
 __all__ = ["SEARCH", "START_METHODS", "find_start"]
 
@@ -174,7 +174,8 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
     """
     methods: list[str | Array] = ["kmeans"]
     if start.n_components == 1:
-        methods = [np.ones((len(scene.rows), 1))]
+        # The one component has all rows; but noise has to be told from them.
+        methods = ["kmeans" if has_noise(scene.rule) else np.ones((len(scene.rows), 1))]
     elif len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
     from_afar: list[str | Array] = []
@@ -271,5 +272,5 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
 def _count_spikes(scene: Scene[Theta], run: Run[Theta]) -> int:
     """Count the components that have rows, but too few for their covariance."""
     assert run.statistics is not None
-    weight = run.statistics.weight
+    weight = run.statistics.weight[: scene.n_components]
     return int(((weight > _NOTHING * scene.weights.sum()) & (weight < scene.least)).sum())

@@ -43,7 +43,7 @@ class GaussianMixtureMethods(Summarised, BaseMixture):
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In random order.
         y : ndarray or Series of shape (n_samples,), int64
-            The component of each row.
+            The component of each row; -1 for noise, whose rows are drawn from its box.
         """
         drawn, labels = self._draw(n_samples, random_state)
         dtype = np.asarray(self.means_).dtype

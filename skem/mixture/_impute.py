@@ -119,7 +119,21 @@ def _fixed(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
     """Take the fitted parameters."""
     components = estimator._kind.read(estimator, make_family(estimator)).components
     weights = np.asarray(estimator.weights_, dtype=np.float64)
-    return _Belonging(MixtureParameters(weights, components), estimator.predict_proba(X))
+    return _without_noise(MixtureParameters(weights, components), estimator.predict_proba(X))
+
+
+def _without_noise(theta: MixtureParameters, resp: Floats) -> _Belonging:
+    """Return what is known if rows are no noise, whose column of ``resp`` is the last.
+
+    What is nothing but noise has the components' weights.
+    """
+    k = len(theta.components.means)
+    if resp.shape[1] == k:
+        return _Belonging(theta, resp)
+    weights = theta.weights[:k] / theta.weights[:k].sum()
+    total = resp[:, :k].sum(axis=1, keepdims=True)
+    share = np.where(total > 0, resp[:, :k] / np.where(total > 0, total, 1), weights)
+    return _Belonging(theta._replace(weights=weights), share.astype(resp.dtype))
 
 
 def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
@@ -150,7 +164,7 @@ def _drawn(
     family = make_family(estimator)
     theta = draw(estimator, family, rng)
     resp = evaluate(estimator, POINT, family, theta, X, POINT.assigner, ComputeResponsibilities)[0]
-    return _Belonging(theta, resp)
+    return _without_noise(theta, resp)
 
 
 # --- what is put into a gap -----------------------------------------------------------------
