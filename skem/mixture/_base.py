@@ -19,6 +19,7 @@ from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._evaluating import evaluate
+from skem.mixture._explain import Explained
 from skem.mixture._impute import impute
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
@@ -28,7 +29,7 @@ from skem.scoring import Scores
 __all__ = ["BaseMixture"]
 
 
-class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimator):
+class BaseMixture(Summarised, Explained, ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     """Densities, assignments, criteria and samples of a fitted mixture.
 
     A subclass fits, and says by its `_kind` how its attributes are read.
@@ -95,7 +96,10 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
-        rows = self._check_rows(X)
+        return self._log_density(self._check_rows(X))
+
+    def _log_density(self, rows: Floats) -> Floats:
+        """Return the log density of checked rows."""
         log_density, offset = self._evaluate(rows, self._kind.density, LogDensity)
         log_density += offset
         return _narrow(log_density, rows.dtype)

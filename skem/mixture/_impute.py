@@ -103,7 +103,14 @@ def _fixed(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
     """Take the fitted parameters."""
     components = fitted_components(estimator, make_family(estimator))
     weights = np.asarray(estimator.weights_, dtype=np.float64)
-    return _Belonging(MixtureParameters(weights, components), estimator.predict_proba(X))
+    return _Belonging(MixtureParameters(weights, components), _responsibilities(estimator, X))
+
+
+def _responsibilities(estimator: Any, X: Floats) -> Floats:
+    # Not by `predict_proba`, which would look for the names of columns that checked rows have lost.
+    ask = partial(ComputeResponsibilities, dtype=X.dtype)
+    result: Floats = estimator._evaluate(X, estimator._kind.assigner, ask)[0]
+    return result
 
 
 def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
@@ -114,7 +121,7 @@ def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
         for name in ("weights_init", "means_init", "precisions_init")
         if hasattr(estimator, name)
     }
-    resp = estimator.predict_proba(X).astype(np.float64)
+    resp = _responsibilities(estimator, X).astype(np.float64)
     again = clone(estimator).set_params(
         **start,
         init_params=resp / resp.sum(axis=1, keepdims=True),
