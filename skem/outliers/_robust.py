@@ -22,7 +22,7 @@ Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
 # Rows that are looked at: by the fit, and by the choice of the number of components.
-_ROWS, _ROWS_OF_CHOICE = 10_000, 500
+_ROWS, _ROWS_OF_CHOICE = 5_000, 300
 # Tukey's outer fences, in interquartile ranges from the quartiles.
 _FENCE = 3.0
 # A component holds at least this share of the rows, so outliers are too few to have one; and so
@@ -31,7 +31,7 @@ _LEAST_SHARE, _ROWS_EACH = 0.3, 3
 # The share of the rows that is held off, the least probable ones, and how often fits are repeated.
 _HELD_OFF, _TURNS = 0.1, 10
 # So are rows that lie as many times as far below the median log density as its lower quartile.
-_FAR = 20.0
+_FAR = 10.0
 # Rows for each column that the whole table's variances count for in each covariance.
 _PRIOR = 0.3
 # The share of the precisions that is that of independent columns.
@@ -76,7 +76,7 @@ def fit_robust(
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_features)
-        Missing cells are NaN. Of more than 10 000 rows, 10 000 are taken at random.
+        Missing cells are NaN. Of more than 5 000 rows, 5 000 are taken at random.
     weights : ndarray of shape (n_rows,) or None
     rng : numpy.random.RandomState
     names : ndarray of shape (n_features,) or None
@@ -154,6 +154,7 @@ def _fit(X: Array, weights: Array, start: Any, k: int | None = None) -> EMGaussi
         start.shape[1] if k is None else k,
         reg_covar=_REG_COVAR,
         init_params=start,
+        resolution=None,
         tol=1e-4,
         max_iter=200,
         random_state=0,
