@@ -16,6 +16,7 @@ from skem import EMGaussianMixture
 from skem._version import __version__
 from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
+from skem.engine import sum_seen
 from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
@@ -128,13 +129,14 @@ class Model:
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_columns)
-            Rows in the table's units.
+            Rows in the table's units; missing cells are NaN.
 
         Returns
         -------
         Scores
             The columns to add. The density is that of the standardised rows divided by the
-            product of the scales (change of variables), so that it belongs to the table's units.
+            product of the scales of the columns that a row has (change of variables), so that it
+            belongs to the table's units.
 
         Raises
         ------
@@ -143,7 +145,7 @@ class Model:
         """
         with np.errstate(over="ignore"):  # what overflows is infinite, and the mixture says so
             probability = self.pipeline.predict_proba(X)
-            log_density = self.pipeline.score_samples(X) - np.log(self.scale).sum()
+            log_density = self.pipeline.score_samples(X) - sum_seen(X, np.log(self.scale))
         return Scores(probability.argmax(axis=1), probability.max(axis=1), log_density)
 
 

@@ -2,33 +2,26 @@
 
 import math
 import os
-import shutil
 import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from skem.cli.cells import as_text
 from skem.cli.files import Table
-from skem.cli.messages import count, one_line, shorten
+from skem.cli.messages import count, one_line, shorten, terminal_width
 from skem.cli.model import Model, Scores
+from skem.cli.rows import WIDEST
 from skem.cli.search import Fit, Search
 
 __all__ = [
     "cluster_table",
     "criterion_grid",
     "criterion_table",
-    "first_rows",
-    "least_probable",
     "plus_minus",
     "score_summary",
     "summary",
 ]
-
-ROWS_SHOWN = 10
-WIDEST = 24  # characters of a name or a cell in a table
 
 
 class Criterion(NamedTuple):
@@ -181,7 +174,7 @@ def criterion_grid(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
     ks = sorted({fit.k for fit in fits})
     first = max(len(name) for name in [criterion.title, *types])
     width = max(len(text) for text in cells.values())
-    band = max(1, (_columns() - first - 2) // (width + 1))
+    band = max(1, (terminal_width() - first - 2) // (width + 1))
     bands = []
     for start in range(0, len(ks), band):
         shown = ks[start : start + band]
@@ -219,7 +212,9 @@ def _notes(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> list[str]:
 def _wrap(texts: Sequence[str]) -> list[str]:
     lines = []
     for text in texts:
-        lines += textwrap.wrap(text, _columns() - 2, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(
+            text, terminal_width() - 2, initial_indent="  ", subsequent_indent="    "
+        )
     return lines
 
 
@@ -255,7 +250,7 @@ def cluster_table(model: Model, scores: Scores) -> str:
         cells.append([str(j), f"{model.mixture.weights_[j]:.3f}", f"{rows[j]:,}", *texts])
     first = max(len(name) for name in names)
     width = max(len(text) for column in cells for text in column)
-    band = max(1, (_columns() - first - 2) // (width + 3))
+    band = max(1, (terminal_width() - first - 2) // (width + 3))
     bands = []
     for start in range(0, k, band):
         columns = cells[start : start + band]
@@ -318,84 +313,3 @@ def plus_minus(mean: float, deviation: float) -> str:
     places = max(places, 0)
     mean = round(mean, places) + 0.0  # which is never -0.0
     return f"{mean:.{places}f} ± {deviation:.{places}f}"
-
-
-def first_rows(table: Table, added: pa.Table) -> str:
-    """Show the first rows of the table with the added columns.
-
-    Parameters
-    ----------
-    table : Table
-        The table.
-    added : pyarrow.Table
-        The added columns.
-
-    Returns
-    -------
-    str
-        A heading and up to ten rows.
-    """
-    shown = np.arange(min(ROWS_SHOWN, table.n_rows))
-    total = count(table.n_rows, "row")
-    heading = f"First {len(shown)} of {total} (-o FILE writes the whole table):"
-    return "\n".join([heading, "", *_rows(table, added, shown)])
-
-
-def least_probable(table: Table, added: pa.Table, number: int) -> str:
-    """Show the rows of the lowest density, the lowest first.
-
-    Parameters
-    ----------
-    table : Table
-        The table.
-    added : pyarrow.Table
-        The added columns.
-    number : int
-        How many rows to show at most.
-
-    Returns
-    -------
-    str
-        A heading and the rows, with their numbers from 1.
-    """
-    density = added["log_density"].to_numpy(zero_copy_only=False).astype(np.float64)
-    order = np.argsort(density, kind="stable")  # rows that were not scored are NaN, at the end
-    shown = order[: min(number, int(np.isfinite(density).sum()))]
-    heading = f"The least probable of {count(table.n_rows, 'row')}:"
-    labels = [f"{row + 1:,}" for row in shown]
-    width = max(len(text) for text in ["row", *labels])
-    numbers = [f"{text:>{width}}" for text in ["row", *labels]]
-    return "\n".join([heading, "", *_rows(table, added, shown, [numbers])])
-
-
-def _rows(
-    table: Table, added: pa.Table, rows: np.ndarray, first: Sequence[list[str]] = ()
-) -> list[str]:
-    """Write some rows, as many columns as fit; those in `first` and the added ones always."""
-    last = [_lines(added[name], name, rows, ".") for name in added.column_names]
-    room = _columns() - sum(len(lines[0]) + 2 for lines in [*first, *last]) - len("  ...")
-    shown = list(first)
-    for name, column in zip(table.names, table.columns.columns, strict=True):
-        lines = _lines(column, name, rows, table.dialect.decimal)
-        room -= len(lines[0]) + 2
-        if room < 0:
-            shown.append(["..."] * len(lines))
-            break
-        shown.append(lines)
-    return ["  " + "  ".join(row) for row in zip(*shown, *last, strict=True)]
-
-
-def _lines(column: pa.ChunkedArray, name: str, rows: np.ndarray, decimal: str) -> list[str]:
-    """Write some cells of a column, its name first, as lines of equal width."""
-    cells = column.take(pa.array(rows))
-    if pa.types.is_floating(column.type):
-        texts = ["" if value is None else f"{value:.6g}" for value in cells.to_pylist()]
-    else:
-        texts = as_text(cells, decimal)
-    texts = [shorten(text, WIDEST) for text in [name, *texts]]
-    width = max(len(text) for text in texts)
-    return [f"{text:>{width}}" for text in texts]
-
-
-def _columns() -> int:
-    return shutil.get_terminal_size((100, 24)).columns

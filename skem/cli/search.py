@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skem import GaussianMixtureIC
 from skem.cli.messages import CommandError, Progress, one_line
 from skem.cli.model import Model
+from skem.engine import sum_seen
 from skem.mixture._grid import COLUMNS, Cell, make_cells
 
 __all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "search"]
@@ -102,7 +103,7 @@ def search(
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_columns)
-        Rows in the table's units.
+        Rows in the table's units; missing cells are NaN.
     columns : sequence of str
         Names of the columns.
     ks : sequence of int
@@ -128,11 +129,11 @@ def search(
     start = perf_counter()
     scaler = _fitted_scaler(X, columns, weights) if scale else None
     Z = X if scaler is None else scaler.transform(X)
-    jacobian = 0.0 if scaler is None else float(np.log(scaler.scale_).sum())
     choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, columns)
     # The change of variables: a criterion counts all rows, twice; a held-out score is their mean.
-    total = len(X) if weights is None else float(weights.sum())
-    shift = -jacobian if choice.criterion == "cv" else 2.0 * jacobian * total
+    w = np.ones(len(X)) if weights is None else weights
+    jacobian = 0.0 if scaler is None else float(w @ sum_seen(X, np.log(scaler.scale_)))
+    shift = -jacobian / float(w.sum()) if choice.criterion == "cv" else 2.0 * jacobian
     fits = _list(choice.results_, COLUMNS[choice.criterion], shift)
     steps = [("mixture", choice.best_estimator_)]
     model = Model(

@@ -13,7 +13,7 @@ import numpy as np
 from skem.families.algebra import GaussianAlgebra
 from skem.families.filling import fill_gaps
 from skem.families.parameters import Array, GaussianParameters, GaussianStatistics
-from skem.scoring import DenseGaps, DiagonalGaps, GapModel, GapScorer, Scorer
+from skem.scoring import DenseGaps, DiagonalGaps, GapScorer, Scorer
 
 __all__ = ["LOG_2PI", "GaussianRows"]
 
@@ -55,24 +55,28 @@ class GaussianRows(GaussianAlgebra):
 
     def scorer(self, parameters: GaussianParameters, log_weights: Array) -> Scorer:
         """Make the packed form, or the centred one where the packed one would lose digits."""
-        return self._scorer(parameters, log_weights + self.log_height(parameters))
+        return self._scorer(parameters, log_weights + self.log_height(parameters), log_weights)
 
     def distance_scorer(self, parameters: GaussianParameters) -> Scorer:
         """Make the scorer of minus half the squared Mahalanobis distances."""
-        return self._scorer(parameters, np.zeros(len(parameters.means)))
+        nothing = np.zeros(len(parameters.means))
+        return self._scorer(parameters, nothing, nothing)
 
     def log_height(self, parameters: GaussianParameters) -> Array:
         """Log density at the mean, in nats: (K,), or () for a shared covariance."""
         n_features = parameters.means.shape[1]
         return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
 
-    def _scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def _scorer(
+        self, parameters: GaussianParameters, constants: Array, nothing_seen: Array
+    ) -> Scorer:
+        """Make a scorer by what rows at the means score, and rows with nothing seen, (K,)."""
         narrow = self.cancellation(parameters) > MOST_CANCELLATION
         make = self.centred_scorer if narrow else self.packed_scorer
         complete = make(parameters, constants)
         if self.gap_start is None:
             return complete
-        return GapScorer(complete, self.gap_model(parameters), constants)
+        return GapScorer(complete, self.gap_model(parameters), constants, nothing_seen)
 
     def with_gaps(self, start: GaussianParameters) -> Self:
         """Return the family for tables with missing cells.
@@ -84,14 +88,13 @@ class GaussianRows(GaussianAlgebra):
         """
         return replace(self, gap_start=start)
 
-    def gap_model(self, parameters: GaussianParameters) -> GapModel:
+    def gap_model(self, parameters: GaussianParameters) -> DenseGaps | DiagonalGaps:
         """Make what meets rows with missing cells."""
         centres = np.ascontiguousarray(parameters.means)
         precisions = self.precisions(parameters.factors)
         if self.has_matrices:
-            shape = (*centres.shape, centres.shape[1])
-            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
-            return DenseGaps(centres, matrices)
+            matrices = precisions if precisions.ndim == 3 else precisions[None]
+            return DenseGaps(centres, np.ascontiguousarray(matrices))
         if precisions.ndim == 1:
             precisions = precisions[:, None]
         return DiagonalGaps(
@@ -112,7 +115,7 @@ class GaussianRows(GaussianAlgebra):
         if self.gap_start is None:
             return complete
         copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
-        return GapScorer(complete, self.gap_model(copies), constants)
+        return GapScorer(complete, self.gap_model(copies), constants, constants)
 
     def better_summer(
         self,

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import CallbackSupportMixin
-from skem._parameters import check_sample_weight, float_dtypes
+from skem._parameters import check_rows, check_sample_weight
 from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
@@ -62,10 +62,7 @@ class BaseMixture(Summarised, Explained, ClusteringMixin, CallbackSupportMixin, 
 
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(
-            self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-        )
-        return rows
+        return check_rows(X, self, reset=False)
 
     def _evaluate(
         self, X: Floats, make: Callable[..., Scores], ask: Callable[[Scores], Task[Any, Any]]

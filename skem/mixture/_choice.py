@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, root_task, with_callbacks
 from skem._docstrings import fill_docstring
@@ -19,8 +18,8 @@ from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
-    float_dtypes,
     integer,
     none,
     one_of,
@@ -342,7 +341,7 @@ default='hierarchical'
                 f"groups are for the folds of criterion='cv', but got criterion="
                 f"{self.criterion!r}: set criterion='cv', or leave groups out"
             )
-        rows = validate_data(self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
+        rows = check_rows(X, self)
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):

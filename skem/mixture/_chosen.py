@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import CallbackSupportMixin
-from skem._parameters import float_dtypes
+from skem._parameters import check_rows
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import Columns
@@ -41,9 +41,7 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
                 "refit=True and fit again"
             )
         if X is not None:
-            validate_data(
-                self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-            )
+            check_rows(X, self, reset=False)
         return self.best_estimator_
 
     def summary(self) -> MixtureSummary:

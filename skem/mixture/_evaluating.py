@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.engine import (
-    GappyTable,
-    Table,
     Task,
     Threads,
     count_threads,
     has_gaps,
+    make_table,
     plan_tiles,
     sum_seen,
 )
@@ -67,7 +66,7 @@ def evaluate(
     n_products = family.n_products(n_features)
     plan = plan_tiles(len(X), n_features, len(weights), n_products, estimator.block_size)
     with Threads(count_threads(estimator.n_jobs)) as threads:
-        table = (GappyTable if gappy else Table)(X, None, origin, scale)
+        table = make_table(X, None, origin, scale, gappy=gappy)
         answer = threads.fold(ask(scorer), table, plan)
     log_scale = np.log(scale)
     return answer, -(sum_seen(X, log_scale) if gappy else log_scale.sum())

@@ -12,21 +12,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
 from skem._parameters import (
     check_parameters,
+    check_rows,
     check_sample_weight,
     check_shape,
-    float_dtypes,
 )
 from skem.engine import (
-    GappyTable,
     Table,
     Threads,
     TilePlan,
     count_threads,
+    has_gaps,
     make_table,
     plan_tiles,
 )
@@ -78,9 +77,7 @@ def check(
             f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
-    rows = validate_data(
-        estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-    )
+    rows = check_rows(X, estimator, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
 
@@ -104,9 +101,10 @@ def make_problem(
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
     family = make_family(estimator)
     names = getattr(estimator, "feature_names_in_", None)
-    units = state.units if state else measure(X, weights, family, names)
-    table = make_table(X, weights, units.origin, units.scale)
-    if isinstance(table, GappyTable):
+    gappy = has_gaps(X)
+    units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
+    table = make_table(X, weights, units.origin, units.scale, gappy=gappy)
+    if gappy:
         family = family.with_gaps(single_gaussian(family, table))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:

@@ -65,8 +65,8 @@ def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -
     if not has_gaps(X):
         return tree_of(X, weights)
     family = GAUSSIAN_FAMILIES["full"](0.0)
-    units = measure(X, weights, family)
-    table = make_table(X, weights, units.origin, units.scale)
+    units = measure(X, weights, family, gappy=True)
+    table = make_table(X, weights, units.origin, units.scale, gappy=True)
     filling = family.with_gaps(single_gaussian(family, table))
 
     def fill(rows: NDArray[np.floating]) -> NDArray[np.floating]:

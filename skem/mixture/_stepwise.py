@@ -58,10 +58,11 @@ def _step(
     fitted: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     state = kind.resume_point(estimator)
-    if state is not None:
-        check_reach(X, weights, state.units)
     rng = check_random_state(estimator.random_state)
     problem = make_problem(kind, estimator, X, weights, state)
+    if state is not None:
+        names = getattr(estimator, "feature_names_in_", None)
+        check_reach(problem.table, state.units, names)
     family, rule = problem.family, problem.rule
     with Threads(count_threads(estimator.n_jobs)) as threads:
         passes = Passes(problem.table, problem.plan, threads)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Table, column_moments, has_gaps, seen_moments
+from skem.engine import GappyTable, Table, column_moments, seen_moments
 from skem.families import GaussianFamily, GaussianParameters
 from skem.kernels.rows import FARTHEST
 
@@ -58,16 +58,28 @@ def measure(
     X: NDArray[np.floating],
     weights: Array | None,
     family: GaussianFamily,
+    *,
+    gappy: bool,
     names: NDArray[Any] | None = None,
 ) -> Units:
-    """Measure the columns, which errors call by their ``names`` if given.
+    """Measure the columns.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, D)
+    weights : ndarray of shape (n_rows,) or None
+    family : GaussianFamily
+    gappy : bool
+        Whether any cell is missing.
+    names : ndarray of shape (D,), default=None
+        What errors call the columns.
 
     Raises
     ------
     ValueError
         If a column has no value, or squares of its deviations leave the range of X's dtype.
     """
-    if has_gaps(X):
+    if gappy:
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
             empty = np.flatnonzero(seen == 0)
@@ -80,12 +92,12 @@ def measure(
         mean, deviation = column_moments(X, weights)
     least, most = _SPREADS[X.dtype.name]
     bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
-    _refuse(bad, deviation, X.dtype)
+    _refuse(bad, deviation, X.dtype, names)
     origin, scale = family.units(mean, deviation)
     return Units(origin, scale, np.where(deviation > 0, deviation, 1.0), deviation == 0)
 
 
-def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) -> None:
+def check_reach(table: Table, units: Units, names: NDArray[Any] | None) -> None:
     """Check that rows can be read in units that were measured on others.
 
     Raises
@@ -94,8 +106,10 @@ def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) ->
         If squares of a column's deviations leave the range of X's dtype, or a value is so far out
         in these units that reading would move it.
     """
-    deviation = (seen_moments if has_gaps(X) else column_moments)(X, weights)[1]
-    _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype)
+    X, weights = table.X, table.weights
+    moments = seen_moments if isinstance(table, GappyTable) else column_moments
+    deviation = moments(X, weights)[1]
+    _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype, names)
     rows = X if weights is None else X[weights > 0]
     ends = np.stack([np.fmin.reduce(rows), np.fmax.reduce(rows)]).astype(np.float64)
     with np.errstate(over="ignore"):
@@ -104,22 +118,31 @@ def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) ->
     if (far > farthest).any():
         column = int(np.argmax(far > farthest))
         raise ValueError(
-            f"Column {column} of X has a value {far[column]:.3g} standard deviations away from "
-            f"the mean of the rows that were fitted first, and at most {farthest:.3g} are "
-            "possible: check the value, or rescale the column and fit anew."
+            f"Column {_name(column, names)} of X has a value {far[column]:.3g} standard "
+            "deviations away from the mean of the rows that were fitted first, and at most "
+            f"{farthest:.3g} are possible: check the value, or rescale the column and fit anew."
         )
 
 
-def _refuse(bad: NDArray[np.bool_], deviation: Array, dtype: np.dtype[np.floating]) -> None:
+def _refuse(
+    bad: NDArray[np.bool_],
+    deviation: Array,
+    dtype: np.dtype[np.floating],
+    names: NDArray[Any] | None,
+) -> None:
     """Raise ValueError for the first bad column."""
     if bad.any():
         column = int(np.argmax(bad))
         least, most = _SPREADS[dtype.name]
         raise ValueError(
-            f"Column {column} of X has a standard deviation of {deviation[column]:.3g}. Its "
-            f"variance is out of the range of {dtype.name}, where standard deviations from "
-            f"{least:g} to {most:g} are possible: rescale the column."
+            f"Column {_name(column, names)} of X has a standard deviation of "
+            f"{deviation[column]:.3g}. Its variance is out of the range of {dtype.name}, where "
+            f"standard deviations from {least:g} to {most:g} are possible: rescale the column."
         )
+
+
+def _name(column: int, names: NDArray[Any] | None) -> str:
+    return str(column) if names is None else repr(names.tolist()[column])
 
 
 def check_enough_rows(table: Table, n_components: int) -> None:

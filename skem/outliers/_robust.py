@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
+from skem.engine import has_gaps
 from skem.families import GAUSSIAN_FAMILIES
 from skem.mixture import EMGaussianMixture
 from skem.mixture._explain import completed_log_density
@@ -97,9 +98,10 @@ def fit_robust(
     rows = X[kept].astype(np.float64)
     w = np.ones(len(kept)) if weights is None else weights[kept]
     family = GAUSSIAN_FAMILIES["full"](_REG_COVAR)
-    constant = measure(rows, w, family, names).constant
+    gappy = has_gaps(rows)
+    constant = measure(rows, w, family, gappy=gappy, names=names).constant
     clipped = _cut_off(rows, w)
-    units = measure(clipped, w, family, names)
+    units = measure(clipped, w, family, gappy=gappy, names=names)
     mixture = _choose((clipped - units.origin) / units.scale, w, rng)
     mixture = _concentrate(mixture, (rows - units.origin) / units.scale, w)
     return RobustFit(_in_table_units(mixture, units), constant, len(kept))

@@ -1,7 +1,7 @@
 """How components meet the rows of a tile."""
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
-from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
+from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer
 from skem.scoring.linear import LinearScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
@@ -22,7 +22,6 @@ __all__ = [
     "DiagonalGaps",
     "FeatureStudentScorer",
     "GapFeatureStudentScorer",
-    "GapModel",
     "GapScorer",
     "GapStudentScorer",
     "LinearScorer",

@@ -19,7 +19,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem import kernels
 from skem._callbacks import FRAMES, CallbackSupportMixin, with_callbacks
@@ -27,6 +27,7 @@ from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
     float_dtypes,
     integer,
@@ -301,13 +302,13 @@ class BaseAutoencoder(
         self, X: ArrayLike, y: object, sample_weight: ArrayLike | None, *, reset: bool
     ) -> Data:
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        rows = validate_data(self, X, reset=reset, dtype=float_dtypes(X))
+        rows = check_rows(X, self, reset=reset, allow_nan=False)
         columns = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
         return Data(rows, y, check_sample_weight(sample_weight, len(rows)), columns)
 
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        rows = check_rows(X, self, reset=False, allow_nan=False)
         self._trained.model.likelihood.check(rows, None, self.likelihood)
         return rows
 

@@ -32,6 +32,7 @@ from skem import (
     bootstrap_standard_errors,
 )
 from skem.families import GaussianPrior
+from skem.inference import grow_tree
 from skem.mixture._grid import MODELS
 
 SHAPES = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
@@ -301,6 +302,60 @@ def test_pandas_na_and_arrow_nulls_are_missing_cells():
         nullable = frame.convert_dtypes().astype(kind)
         assert nullable.isna().to_numpy().sum() == np.isnan(X).sum()
         assert_same_bits(fit(nullable, 2, init_params=soft_start(60, 2)), expected)
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@every_estimator
+def test_pandas_na_among_python_objects_is_a_missing_cell(estimator):
+    pd = pytest.importorskip("pandas")
+    X = table()
+    resp = soft_start(60, 2)
+    expected = fit(X, 2, estimator=estimator, init_params=resp)
+    nullable = pd.DataFrame(X, columns=["a", "b", "c"]).astype("Float64")
+    objects = nullable.astype(object)
+    for other in (
+        objects,
+        nullable.assign(b=objects["b"]),  # one column of objects
+        objects.to_numpy(),
+        objects.to_numpy().tolist(),
+    ):
+        mixture = fit(other, 2, estimator=estimator, init_params=resp)
+        assert_same_bits(mixture, expected)
+        np.testing.assert_array_equal(mixture.predict(other), expected.predict(X))
+    assert list(fit(objects, 2, init_params=resp).feature_names_in_) == ["a", "b", "c"]
+    whole = nullable.round().astype("Int64").astype(object)
+    for method in ("score_samples", "impute"):
+        got = getattr(expected, method)(whole.to_numpy())
+        np.testing.assert_array_equal(got, getattr(expected, method)(np.round(X)))
+    choice = GaussianMixtureIC((1,), covariance_type="EEE").fit(objects)
+    np.testing.assert_array_equal(choice.predict_proba(objects), 1.0)
+    bootstrap_standard_errors(objects, fit(X), n_bootstrap=2, random_state=0)
+    with pytest.raises(ValueError, match="Input contains NaN"):
+        grow_tree(objects)
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@pytest.mark.parametrize("missing", [None, "NA"])
+def test_text_is_named(missing):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(table(), columns=["a", "b", "c"]).astype("Float64").astype(object)
+    frame.loc[4, "b"] = missing if missing is None else pd.NA
+    frame.loc[7, "c"] = "n/a"
+    says = "Column 'c' of X holds text: 'n/a' in row 7. Drop the column, or code it by numbers"
+    with pytest.raises(ValueError, match=says):
+        EMGaussianMixture().fit(frame)
+    with pytest.raises(ValueError, match="Column 2 of X holds text: 'n/a' in row 7"):
+        EMGaussianMixture().fit(frame.to_numpy())
+    with pytest.raises(ValueError, match=says):
+        fit(table()).predict(frame)
+    frame["c"] = pd.Categorical(["u", "v", "w"] * 20)
+    with pytest.raises(ValueError, match="Column 'c' of X holds text: 'u' in row 0"):
+        EMGaussianMixture().fit(frame)
+    # Numbers in text are numbers, as scikit-learn reads them.
+    frame["c"] = [f"{i % 7}.5" for i in range(60)]
+    assert EMGaussianMixture().fit(frame).means_[0, 2] == pytest.approx(
+        np.mean(np.arange(60) % 7) + 0.5
+    )
 
 
 # --- starts, steps, choices -----------------------------------------------------------------
