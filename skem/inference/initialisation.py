@@ -31,6 +31,8 @@ _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
 # Up to as many rows, rows are chosen by a permutation, as scikit-learn does with the same seed.
 _PERMUTED_ROWS = 1_000_000
+# A tree of rows that are told apart by features is grown on so many.
+_ROWS_OF_FEATURES = 2000
 
 # Rows whose random numbers are skipped at a time.
 _SKIPPED_ROWS = 4096
@@ -60,6 +62,8 @@ class Start:
     fill : callable
         Puts something likely into the missing cells of rows in the table's units; returns rows
         without missing cells as they are.
+    by_features : bool, default=False
+        Whether features tell rows apart, which are in the table's units; see `Table.features`.
     """
 
     method: str | Tree | Array
@@ -69,20 +73,22 @@ class Start:
     column_mean: Array
     column_scale: Array
     fill: Callable[[Array], Array] = _as_they_are
+    by_features: bool = False
 
     def complete(self, table: Table) -> NDArray[np.floating]:
         """Return the rows of a table with their missing cells filled, in the user's units.
 
         Or the features that tell them apart, which are in the table's units.
         """
-        if table.features is not None:
-            return self.fill(table.features.astype(np.float64, copy=False))
+        features = table.features
+        if features is not None:
+            return self.fill(features.astype(np.float64, copy=False))
         return self.complete_rows(table.X) if isinstance(table, GappyTable) else table.X
 
     def standardised(self, table: Table) -> Array:
         """Return the same in the table's units."""
         rows = self.complete(table).astype(np.float64)
-        if table.features is not None:
+        if self.by_features:
             return rows
         standardised: Array = (rows - table.origin) / table.scale
         return standardised
@@ -265,8 +271,7 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     shares : ndarray of shape (n_rows,) or None
         Its weights, divided by their mean.
     """
-    n_features = table.n_features
-    most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
+    most = max(_SAMPLE_VALUES // table.width, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
     sample = draw_rows(table, most, start.rng)
     # k-means compares weights with absolute numbers.
     shares = None if sample.weights is None else sample.weights / sample.weights.mean()
@@ -322,7 +327,8 @@ def _random(table: Table, start: Start) -> _Rows:
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:
-    if table.features is not None:
+    if start.by_features:
+        table = draw_rows(table, _ROWS_OF_FEATURES, np.random.RandomState(0))
         tree = tree_of(start.complete(table), table.weights)
     else:
         fill = start.complete_rows if isinstance(table, GappyTable) else None
