@@ -217,6 +217,12 @@ class Tile:
         self.n_rows, self.gaps = n_rows, None
         return n_rows, ceil(n_rows / self._block_rows) * self._block_rows
 
+    def share(self, tile: Tile) -> None:
+        """Use the rows' weights and responsibilities of another tile, of the same rows."""
+        if self.resp is not tile.resp:
+            self.weights, self.resp = tile.weights, tile.resp
+            self.lines = self.lines._replace(weights=self.weights, resp=self.resp)
+
 
 class Workplace:
     """The arrays that one thread works in: a tile, and scratch for each kind of scorer.

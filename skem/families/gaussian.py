@@ -32,6 +32,11 @@ from skem.scoring import Scorer
 
 __all__ = ["GaussianFamily"]
 
+# Where `reg_covar` is 0: so narrow a covariance is singular all the same.
+_NO_VARIANCE = 1e-14
+# What keeps a covariance from being singular that need not be exact.
+_SOME_VARIANCE = 1e-6
+
 
 @dataclass(frozen=True)
 class GaussianFamily(GaussianRows):
@@ -56,6 +61,14 @@ class GaussianFamily(GaussianRows):
     def with_floor(self, floor: Array | None) -> Self:
         """Return the family with another floor under its covariances, or without one."""
         return replace(self, floor=floor)
+
+    def find_floor(self, variances: Array, one: GaussianParameters) -> Array | None:
+        return self.floor_below(
+            np.maximum(variances, max(self.reg_covar, _NO_VARIANCE)), one.covariances
+        )
+
+    def regularised(self) -> Self:
+        return replace(self, reg_covar=max(self.reg_covar, _SOME_VARIANCE), floor=None)
 
     # --- searching, extrapolating -----------------------------------------------------------
 

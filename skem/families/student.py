@@ -125,11 +125,27 @@ class StudentFamily:
     def units(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
         return self.gaussian.units(mean, deviation)
 
+    def typical_units(self, weights: Array, parameters: StudentParameters) -> tuple[Array, Array]:
+        return self.gaussian.typical_units(weights, parameters.gaussian)
+
     def typical_scale(self, weights: Array, parameters: StudentParameters) -> Array:
         return self.gaussian.typical_scale(weights, parameters.gaussian)
 
-    def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
-        return replace(self, gaussian=self.gaussian.with_gaps(start))
+    @property
+    def has_gaps(self) -> bool:
+        """Whether cells may be missing."""
+        return self.gaussian.has_gaps
+
+    @property
+    def maker(self) -> None:
+        """Rows are the lines that tiles are loaded with."""
+        return
+
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
+        return replace(self, gaussian=self.gaussian.for_rows(X, gappy=gappy, more=more))
+
+    def with_gaps(self, start: Callable[[], StudentParameters]) -> Self:
+        return replace(self, gaussian=self.gaussian.with_gaps(lambda: start().gaussian))
 
     def fill(self, rows: Array) -> Array:
         return self.gaussian.fill(rows)
@@ -302,21 +318,33 @@ class StudentFamily:
         gaussian = self.gaussian.n_parameters(n_components, n_features)
         return gaussian + self.degrees.n_parameters(n_components)
 
-    def rescale(self, parameters: StudentParameters, scale: Array) -> StudentParameters:
-        gaussian = self.gaussian.rescale(parameters.gaussian, scale)
+    def standardise(
+        self, parameters: StudentParameters, origin: Array, scale: Array
+    ) -> StudentParameters:
+        gaussian = self.gaussian.standardise(parameters.gaussian, origin, scale)
         return StudentParameters(*gaussian, parameters.freedom)
+
+    def restore(
+        self, parameters: StudentParameters, origin: Array, scale: Array
+    ) -> StudentParameters:
+        gaussian = self.gaussian.restore(parameters.gaussian, origin, scale)
+        return StudentParameters(*gaussian, parameters.freedom)
+
+    def regularised(self) -> GaussianFamily:
+        """Return a family that completes rows: Gaussian components are good enough for that."""
+        return self.gaussian.regularised()
+
+    def find_floor(self, variances: Array, one: StudentParameters) -> Array | None:
+        return self.gaussian.find_floor(variances, one.gaussian)
 
     def precisions(self, factors: Array) -> Array:
         return self.gaussian.precisions(factors)
 
-    def relates_columns(self) -> bool:
-        return self.gaussian.relates_columns()
+    def related_columns(self, n_features: int) -> NDArray[np.bool_]:
+        return self.gaussian.related_columns(n_features)
 
     def values_by_decree(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return self.gaussian.values_by_decree(constant)
-
-    def floor_below(self, variances: Array, one: Array) -> Array | None:
-        return self.gaussian.floor_below(variances, one)
 
     def log_prior_jacobian(
         self, prior: GaussianPrior, log_scale: Array, n_components: int

@@ -71,8 +71,21 @@ class Start:
     fill: Callable[[Array], Array] = _as_they_are
 
     def complete(self, table: Table) -> NDArray[np.floating]:
-        """Return the rows of a table with their missing cells filled, in the user's units."""
+        """Return the rows of a table with their missing cells filled, in the user's units.
+
+        Or the features that tell them apart, which are in the table's units.
+        """
+        if table.features is not None:
+            return self.fill(table.features.astype(np.float64, copy=False))
         return self.complete_rows(table.X) if isinstance(table, GappyTable) else table.X
+
+    def standardised(self, table: Table) -> Array:
+        """Return the same in the table's units."""
+        rows = self.complete(table).astype(np.float64)
+        if table.features is not None:
+            return rows
+        standardised: Array = (rows - table.origin) / table.scale
+        return standardised
 
     def complete_rows(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         """Fill the missing cells of rows in the user's units."""
@@ -258,7 +271,7 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     shares : ndarray of shape (n_rows,) or None
         Its weights, divided by their mean.
     """
-    n_features = table.X.shape[1]
+    n_features = table.n_features
     most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
     sample = draw_rows(table, most, start.rng)
     # k-means compares weights with absolute numbers.
@@ -319,8 +332,12 @@ def _random(table: Table, start: Start) -> _Rows:
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:
-    fill = start.complete_rows if isinstance(table, GappyTable) else None
-    return _cut(tree_of(table.X, table.weights, fill), table, start.n_components)
+    if table.features is not None:
+        tree = tree_of(start.complete(table), table.weights)
+    else:
+        fill = start.complete_rows if isinstance(table, GappyTable) else None
+        tree = tree_of(table.X, table.weights, fill)
+    return _cut(tree, table, start.n_components)
 
 
 def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:

@@ -45,6 +45,7 @@ _COMPARED = 2
 # and the others go on with extrapolation, which costs as much again as an iteration.
 _FIRST = (30, 1e-2)
 _LONG = (50, 1e-4)
+_FROM_EQUALS = (100, 1e-7)
 _SHORT = (20, 1e-4)
 _BRIEF = (8, 1e-6)
 _LAST = (60, 1e-6)
@@ -53,6 +54,8 @@ _HOPE = 0.02
 _GAIN = 5e-4
 _GUESSES, _TRIES = 8, 3
 _MOVES = 30
+# Runs from nearly equal components, where those are made.
+_RANDOM = 4
 _TURNS, _FAR = 3, 2e-3
 # A component is no spike if it has so many times the rows that determine a covariance.
 _TIMES_DETERMINED = 3.0
@@ -147,7 +150,7 @@ def _outdone(scene: Scene[Theta], run: Run[Theta], others: list[Run[Theta]]) -> 
 def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
     table, k = start.table, start.n_components
     passes = passes.over(table)
-    rows = (start.complete(table).astype(np.float64) - table.origin) / table.scale
+    rows = start.standardised(table)
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     family = searchable(rule.family, f"init_params={SEARCH!r}")
@@ -164,14 +167,17 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
 
     One of them from a tree, which finds long and narrow clusters: of many rows a tree of some. Of
     two components there is none to split while they are merged, so other starts take the place of
-    moves.
+    moves. Where rows are told apart by features, of categories mostly, few of them differ and
+    distances say little: there some runs start with components that are nearly equal.
     """
     methods: list[str | Array] = ["kmeans"]
     if start.n_components == 1:
         methods = [np.ones((len(scene.rows), 1))]
     elif len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
-    if start.n_components == 2:
+    if start.table.features is not None and start.n_components > 1:
+        methods += ["random"] * _RANDOM
+    elif start.n_components == 2:
         methods += ["k-means++", "random_from_data", "random_from_data"]
     runs = []
     for method in methods:
@@ -181,7 +187,12 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)
-            runs.append(_run(scene, theta, _FIRST))
+            if isinstance(method, str) and method == "random":
+                # The way from equal components is long.
+                quick = None if scene.rule.hard else "anderson"
+                runs.append(_run(scene, theta, _FROM_EQUALS, quick))
+            else:
+                runs.append(_run(scene, theta, _FIRST))
         except SingularCovarianceError as error:
             singular = error
     if not runs:

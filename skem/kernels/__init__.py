@@ -16,6 +16,7 @@ __all__ = [
     "discrepancy",
     "elementary",
     "gaps",
+    "gather",
     "gaussian_latent",
     "latent_scales",
     "likelihoods",

@@ -19,8 +19,8 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
-from skem.mixture._base import BaseMixture
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
 from skem.mixture._given import FromParameters
 from skem.mixture._point import POINT
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
@@ -30,7 +30,7 @@ __all__ = ["EMGaussianMixture"]
 
 
 @fill_docstring(ENTRIES)
-class EMGaussianMixture(FromParameters, BaseMixture):
+class EMGaussianMixture(FromParameters, GaussianMixtureMethods):
     """Gaussian mixture fitted by expectation-maximisation.
 
     Clusters rows and estimates their density. Takes the parameters of

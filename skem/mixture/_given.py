@@ -16,7 +16,7 @@ from skem.mixture._point import check_weights
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._reading import gaussian_family
 from skem.mixture._record import FitRecord
-from skem.mixture._units import Units, components_to_table
+from skem.mixture._units import Units
 
 __all__ = ["FromParameters", "given_attributes"]
 
@@ -105,7 +105,7 @@ def given_attributes(
     centres = check_shape("means", centres, (k, centres.shape[1]))
     components = _check_components(family, centres, covariances)
     units = _units(family, shares, components)
-    table = components_to_table(family, components, units.origin, units.scale)
+    table = family.standardise(components, units.origin, units.scale)
     if not _has_structure(family, shares, table):
         raise ValueError(
             "The parameter 'covariances' does not have the structure of covariance_type="

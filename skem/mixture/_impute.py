@@ -20,9 +20,8 @@ from skem.mixture._evaluating import evaluate
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
 from skem.mixture._reading import make_family
-from skem.mixture._units import components_to_table
 
-__all__ = ["impute"]
+__all__ = ["METHODS", "fill_gaussian", "impute"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -91,7 +90,7 @@ def impute(
         "impute",
         given | {"random_state": random_state},
         {
-            "method": (one_of(_METHODS),),
+            "method": (one_of(METHODS),),
             "n_draws": (integer(1),),
             "parameters": (one_of(ways),),
             "random_state": (seeds, none),
@@ -109,7 +108,7 @@ def impute(
     for _ in range(n_draws):
         if belonging is None or parameters != "fixed":
             belonging = ways[parameters](estimator, X, rng)
-        tables.append(_fill(family, belonging, X, _METHODS[method], rng))
+        tables.append(_fill(family, belonging, X, METHODS[method], rng))
     return tables[0] if n_draws == 1 else np.stack(tables)
 
 
@@ -186,7 +185,7 @@ def _draw(piece: _Piece, resp: Floats, rng: Rng) -> Array:
     return result
 
 
-_METHODS: dict[str, Callable[[_Piece, Floats, Rng], Array]] = {
+METHODS: dict[str, Callable[[_Piece, Floats, Rng], Array]] = {
     "draw": _draw,
     "mean": _mean,
     "mode": _mode,
@@ -202,9 +201,21 @@ def _fill(
 ) -> Floats:
     """Return the table with its gaps filled; seen cells keep their bits."""
     theta, resp = belonging
+    return fill_gaussian(family, theta, resp, X, choose, rng)
+
+
+def fill_gaussian(
+    family: GaussianFamily,
+    theta: MixtureParameters,
+    resp: Floats,
+    X: Floats,
+    choose: Callable[[_Piece, Floats, Rng], Array],
+    rng: Rng,
+) -> Floats:
+    """Return rows of Gaussian columns with their gaps filled; parameters in the user's units."""
     origin = theta.weights @ theta.components.means
     scale = family.typical_scale(theta.weights, theta.components)
-    components = components_to_table(family, theta.components, origin, scale)
+    components = family.standardise(theta.components, origin, scale)
     precisions = family.precisions(components.factors)
     precisions = family.gaussian.dense(precisions, *components.means.shape)
     freedom = getattr(components, "freedom", None)

@@ -29,15 +29,15 @@ from skem.inference import (
     joint_scorer,
 )
 from skem.mixture._held import describe_held
-from skem.mixture._problem import FitProblem, Outcome, column_names
+from skem.mixture._problem import FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
-from skem.mixture._reading import fitted_components, gaussian_family, make_family
+from skem.mixture._reading import GaussianReader, fitted_components, make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._rows import statistics_of_all_rows
-from skem.mixture._units import Units, components_to_table, components_to_user
+from skem.mixture._units import Units
 from skem.scoring import Scorer
 
-__all__ = ["POINT", "check_weights"]
+__all__ = ["POINT", "PointEstimates", "check_weights", "number_by_weight", "warn_of_emptied"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -45,17 +45,66 @@ Array: TypeAlias = NDArray[np.float64]
 _EMPTIED = 1e-12
 
 
-class PointKind:
-    """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
+class PointEstimates:
+    """What point estimates of all families have in common."""
 
     algorithm = "EM"
     # A point has no posterior.
     parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
-    loop = staticmethod(batch_em)
 
-    def family(self, estimator: FittedMixture) -> Any:
-        """Make the Gaussian family."""
-        return gaussian_family(estimator)
+    @property
+    def loop(self) -> Callable[..., Run[Any]]:
+        """Expectation-maximisation."""
+        return batch_em
+
+    def weights(self, estimator: Any) -> CategoricalWeights:
+        """Make the weights' family, without a prior if the user gave none."""
+        concentration = estimator.weight_concentration_prior
+        return CategoricalWeights(1.0 if concentration is None else float(concentration))
+
+    def to_table(
+        self, family: Any, theta: MixtureParameters, origin: Array, scale: Array
+    ) -> MixtureParameters:
+        """Bring parameters in the user's units to a table's."""
+        components = family.standardise(theta.components, origin, scale)
+        return theta._replace(components=components)
+
+    def assigner(self, estimator: Any, family: Any, theta: MixtureParameters) -> Scorer:
+        """Score by log joint densities."""
+        return joint_scorer(family, theta)
+
+    density = assigner
+
+    def draw(
+        self,
+        family: Any,
+        theta: MixtureParameters,
+        labels: NDArray[np.int64],
+        rng: np.random.RandomState,
+    ) -> Array:
+        """Draw rows."""
+        return family.sample(theta.components, labels, rng)
+
+    def bound(self, problem: FitProblem, bound: float) -> float:
+        """Bring a bound in the table's units to the user's; per unit of weight in both."""
+        log_scale = np.log(problem.units.scale)
+        k, prior = problem.plan.n_components, problem.rule.prior
+        jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
+        seen = float((problem.table.seen_share * log_scale).sum())
+        return bound - seen - jacobian / problem.table.total_weight
+
+    def outcome_of_batch(
+        self, problem: FitProblem, passes: Passes, theta: MixtureParameters, population: float
+    ) -> tuple[float, Outcome]:
+        """Return the bound of this batch."""
+        rule = problem.rule
+        log_normaliser = passes.log_normaliser(rule.scorer(theta))
+        bound = (log_normaliser + rule.regulariser(theta)) / problem.table.total_weight
+        return self.bound(problem, bound), Outcome({}, {})
+
+
+class PointKind(GaussianReader, PointEstimates):
+    """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
 
     def rule(
         self,
@@ -69,11 +118,6 @@ class PointKind:
         prior = prior or _make_prior(estimator, family.gaussian, passes, units)
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
-
-    def weights(self, estimator: PointSettings) -> CategoricalWeights:
-        """Make the weights' family, without a prior if the user gave none."""
-        concentration = estimator.weight_concentration_prior
-        return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
     def start_method(self, estimator: PointSettings) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
@@ -94,51 +138,17 @@ class PointKind:
         components = fitted_components(estimator, family)
         return MixtureParameters(np.asarray(estimator.weights_, dtype=np.float64), components)
 
-    def to_table(
-        self, family: GaussianFamily, theta: MixtureParameters, origin: Array, scale: Array
-    ) -> MixtureParameters:
-        """Bring parameters in the user's units to a table's."""
-        components = components_to_table(family, theta.components, origin, scale)
-        return theta._replace(components=components)
-
-    def assigner(
-        self, estimator: FittedMixture, family: GaussianFamily, theta: MixtureParameters
-    ) -> Scorer:
-        """Score by log joint densities."""
-        return joint_scorer(family, theta)
-
-    density = assigner
-
-    def draw(
-        self,
-        family: GaussianFamily,
-        theta: MixtureParameters,
-        labels: NDArray[np.int64],
-        rng: np.random.RandomState,
-    ) -> Array:
-        """Draw Gaussian rows."""
-        return family.sample(theta.components, labels, rng)
-
     def numbered(
         self, estimator: PointSettings, problem: FitProblem, run: Run[MixtureParameters]
     ) -> Run[MixtureParameters]:
         """Order components by decreasing weight, unless a start was given that has an order."""
         has_order = any(_is_given(estimator)) or not isinstance(estimator.init_params, str | Tree)
-        order = np.argsort(-run.theta.weights, kind="stable")
-        if has_order or (order[1:] > order[:-1]).all():
-            return run
-        family, stats = problem.family, run.statistics
-        theta = MixtureParameters(
-            run.theta.weights[order], family.take(run.theta.components, order)
-        )
-        return run._replace(
-            theta=theta, statistics=None if stats is None else family.take(stats, order)
-        )
+        return run if has_order else number_by_weight(problem.family, run)
 
     def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, covariances and precisions in the user's units."""
         family, units = problem.family, problem.units
-        user = components_to_user(family, theta.components, units.origin, units.scale)
+        user = family.restore(theta.components, units.origin, units.scale)
         return {
             "weights_": theta.weights,
             "means_": user.means,
@@ -147,26 +157,9 @@ class PointKind:
             "precisions_cholesky_": user.factors,
         }
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
-        """Bring a bound in the table's units to the user's; per unit of weight in both."""
-        log_scale = np.log(problem.units.scale)
-        k, prior = problem.plan.n_components, problem.rule.prior
-        jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
-        seen = float((problem.table.seen_share * log_scale).sum())
-        return bound - seen - jacobian / problem.table.total_weight
-
     def outcome(self, problem: FitProblem, run: Run[MixtureParameters]) -> Outcome:
         """Return nothing: parameters say it all."""
         return Outcome({}, {})
-
-    def outcome_of_batch(
-        self, problem: FitProblem, passes: Passes, theta: MixtureParameters, population: float
-    ) -> tuple[float, Outcome]:
-        """Return the bound of this batch."""
-        rule = problem.rule
-        log_normaliser = passes.log_normaliser(rule.scorer(theta))
-        bound = (log_normaliser + rule.regulariser(theta)) / problem.table.total_weight
-        return self.bound(problem, bound), Outcome({}, {})
 
     def resume_point(self, estimator: PointSettings) -> FitRecord | None:
         """Say where stepwise EM stands; after a fit, with the statistics its rows should have."""
@@ -186,26 +179,42 @@ class PointKind:
         n_rows: float,
     ) -> list[str]:
         """Name components that emptied or collapsed."""
-        messages = []
-        emptied = np.flatnonzero(theta.weights <= _EMPTIED)
-        if len(emptied):
-            messages.append(
-                f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
-                "zero and their means and covariances are the last they had. Decrease n_components "
-                "or try other init_params."
-            )
-        return messages + describe_held(
+        return warn_of_emptied(theta.weights) + describe_held(
             problem.family,
             problem.rule.prior,
             theta.weights,
             theta.components,
             n_rows,
             problem.units,
-            column_names(estimator, problem),
+            self.column_names(estimator, problem.table.X.shape[1]),
         )
 
 
 POINT = PointKind()
+
+
+def number_by_weight(family: Any, run: Run[MixtureParameters]) -> Run[MixtureParameters]:
+    """Order components by decreasing weight."""
+    order = np.argsort(-run.theta.weights, kind="stable")
+    if (order[1:] > order[:-1]).all():
+        return run
+    stats = run.statistics
+    theta = MixtureParameters(run.theta.weights[order], family.take(run.theta.components, order))
+    return run._replace(
+        theta=theta, statistics=None if stats is None else family.take(stats, order)
+    )
+
+
+def warn_of_emptied(weights: Array) -> list[str]:
+    """Name components without rows."""
+    emptied = np.flatnonzero(weights <= _EMPTIED)
+    if not len(emptied):
+        return []
+    return [
+        f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
+        "zero and their means and covariances are the last they had. Decrease n_components "
+        "or try other init_params."
+    ]
 
 
 def check_weights(name: str, weights: ArrayLike, n_components: int) -> Array:
@@ -281,9 +290,8 @@ def _complete(
         positive, words = family.are_positive(precisions)
         if not positive:
             raise ValueError(f"The parameter 'precisions_init' should be {words}")
-        components = family.rescale(
-            family.from_precisions(precisions)._replace(means=np.zeros((k, d))), 1.0 / table.scale
-        )
+        given = family.from_precisions(precisions)._replace(means=np.zeros((k, d)))
+        components = family.standardise(given, np.zeros(d), table.scale)
     else:
         assert theta is not None
         components = theta.components

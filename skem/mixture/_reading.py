@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
+from skem._parameters import check_rows
 from skem.families import (
     GAUSSIAN_FAMILIES,
     CategoricalWeights,
@@ -21,6 +22,7 @@ from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
 
 __all__ = [
+    "GaussianReader",
     "Reader",
     "check_complete",
     "check_shapes",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating]
 Mixture = TypeVar("Mixture", bound=FittedMixture, contravariant=True)
 Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 
@@ -44,13 +47,23 @@ class Reader(Protocol[Mixture, Theta]):
         The names are those that `impute` knows.
         """
 
-    def family(self, estimator: Mixture) -> Any:
-        """Make the components' family."""
-
     def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""
 
-    def read(self, estimator: Mixture, family: GaussianFamily) -> Theta:
+    def family(self, estimator: Mixture) -> Any:
+        """Make the components' family."""
+
+    def read_rows(self, estimator: Mixture, X: Any, *, reset: bool) -> Floats:
+        """Check rows, and return them as the engine takes them.
+
+        ``reset`` says whether the estimator is to be fitted to them: what is known of columns by
+        their names is then set.
+        """
+
+    def shape(self, estimator: Mixture) -> tuple[int, int]:
+        """Return the numbers of components and of columns of a fitted estimator."""
+
+    def read(self, estimator: Mixture, family: Any) -> Theta:
         """Read the fitted attributes back, in the user's units.
 
         Raises
@@ -59,23 +72,57 @@ class Reader(Protocol[Mixture, Theta]):
             If they are not of the kind that the estimator's parameters ask for.
         """
 
-    def to_table(self, family: GaussianFamily, theta: Theta, origin: Array, scale: Array) -> Theta:
+    def to_table(self, family: Any, theta: Theta, origin: Array, scale: Array) -> Theta:
         """Bring parameters in the user's units to a table's."""
 
-    def assigner(self, estimator: Mixture, family: GaussianFamily, theta: Theta) -> Scores:
+    def assigner(self, estimator: Mixture, family: Any, theta: Theta) -> Scores:
         """Make what rows are assigned to components by."""
 
-    def density(self, estimator: Mixture, family: GaussianFamily, theta: Theta) -> Scores:
+    def density(self, estimator: Mixture, family: Any, theta: Theta) -> Scores:
         """Make what rows' log densities are sums of."""
 
     def draw(
         self,
-        family: GaussianFamily,
+        family: Any,
         theta: Theta,
         labels: NDArray[np.int64],
         rng: np.random.RandomState,
     ) -> Array:
         """Draw a row from each labelled component."""
+
+
+class GaussianReader:
+    """How estimators are read whose components are Gaussian."""
+
+    def family(self, estimator: Any) -> Any:
+        """Make the family that `covariance_type` names."""
+        return gaussian_family(estimator)
+
+    def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
+        """Check that rows are numbers, NaN among them, and keep float32 and float64."""
+        return check_rows(X, estimator, reset=reset)
+
+    def layout(self, estimator: FittedMixture) -> None:
+        """Return None: columns are all of one kind."""
+        return
+
+    def structure(self, estimator: FittedMixture) -> str:
+        """Return the covariance type."""
+        return estimator.covariance_type
+
+    def shape(self, estimator: FittedMixture) -> tuple[int, int]:
+        """Return the shape of the fitted means."""
+        n_components, n_features = np.shape(estimator.means_)
+        return n_components, n_features
+
+    def column_names(self, estimator: Any, n_features: int) -> Sequence[Any]:
+        """Return the names of the columns, or their numbers."""
+        given = getattr(estimator, "feature_names_in_", None)
+        return list(range(n_features)) if given is None else list(given)
+
+    def stepped_columns(self, estimator: Any, n_features: int) -> NDArray[np.bool_]:
+        """Say which columns may have been recorded in steps: all."""
+        return np.ones(n_features, dtype=bool)
 
 
 def make_family(estimator: FittedMixture) -> Any:

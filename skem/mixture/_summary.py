@@ -19,7 +19,19 @@ from skem.mixture._record import FitRecord
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MixtureSummary", "Summarised", "as_frames", "column_names", "count", "plus_minus"]
+__all__ = [
+    "MixtureSummary",
+    "PrintedTable",
+    "Summarised",
+    "as_frames",
+    "column_names",
+    "count",
+    "expected_sizes",
+    "lines_of_shares",
+    "origin_of",
+    "plus_minus",
+    "short_name",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -27,37 +39,10 @@ Floats: TypeAlias = NDArray[np.floating]
 _LONGEST_NAME = 24
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class MixtureSummary:
-    """The clusters of a fitted mixture: how large they are, and where.
-
-    ``summary()`` of a mixture returns it. Printed, it is a table with a line for each column of
-    the rows; a notebook shows it as an HTML table. Its parameters are attributes of the same names.
-
-    Parameters
-    ----------
-    title : str
-        What was fitted, in one line.
-    columns : tuple of str
-        Names of the columns, ``x0``, ``x1``, ... where they have none.
-    weights : ndarray of shape (n_components,)
-        Shares of the clusters.
-    sizes : ndarray of shape (n_components,) or None
-        Expected numbers of rows (their summed weight, if rows are weighted). None where there
-        were no rows: the parameters were given.
-    means : ndarray of shape (n_components, n_features)
-        In the units of the columns.
-    deviations : ndarray of shape (n_components, n_features)
-        Standard deviations within the clusters, in the same units; infinite for Student's t with
-        up to two degrees of freedom.
-    """
+class PrintedTable:
+    """A table that prints as text, and shows as HTML in a notebook."""
 
     title: str
-    columns: tuple[str, ...]
-    weights: Array
-    sizes: Array | None
-    means: Array
-    deviations: Array
 
     def __repr__(self) -> str:
         return f"{self.title}\n\n{self.table()}\n  ({self._note()})"
@@ -97,6 +82,46 @@ class MixtureSummary:
             bands.append("\n".join(band))
         return "\n\n".join(bands)
 
+    def _lines(self) -> list[list[str]]:
+        """Return the cells as texts; the first line is the head."""
+        raise NotImplementedError
+
+    def _note(self) -> str:
+        """Say what the numbers are."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class MixtureSummary(PrintedTable):
+    """The clusters of a fitted mixture: how large they are, and where.
+
+    ``summary()`` of a mixture returns it. Printed, it is a table with a line for each column of
+    the rows; a notebook shows it as an HTML table. Its parameters are attributes of the same names.
+
+    Parameters
+    ----------
+    title : str
+        What was fitted, in one line.
+    columns : tuple of str
+        Names of the columns, ``x0``, ``x1``, ... where they have none.
+    weights : ndarray of shape (n_components,)
+        Shares of the clusters.
+    sizes : ndarray of shape (n_components,) or None
+        Expected numbers of rows (their summed weight, if rows are weighted). None where there
+        were no rows: the parameters were given.
+    means : ndarray of shape (n_components, n_features)
+        In the units of the columns.
+    deviations : ndarray of shape (n_components, n_features)
+        Standard deviations within the clusters, in the same units.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    weights: Array
+    sizes: Array | None
+    means: Array
+    deviations: Array
+
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers as a pandas frame.
 
@@ -120,18 +145,33 @@ class MixtureSummary:
 
     def _lines(self) -> list[list[str]]:
         """Return the cells as texts: the head, shares, and a line for each column."""
-        lines = [["cluster", *map(str, range(len(self.weights)))]]
-        lines.append(["weight", *(f"{weight:.3f}" for weight in self.weights)])
-        if self.sizes is not None:
-            lines.append(["size", *map(_write_size, self.sizes)])
+        lines = lines_of_shares(self.weights, self.sizes)
         values = zip(self.columns, self.means.T, self.deviations.T, strict=True)
         for name, means, deviations in values:
-            lines.append([_short(name), *map(plus_minus, means, deviations)])
+            lines.append([short_name(name), *map(plus_minus, means, deviations)])
         return lines
 
     def _note(self) -> str:
         size = "" if self.sizes is None else "size: expected number of rows; "
         return f"{size}columns: mean ± standard deviation"
+
+
+def lines_of_shares(weights: Array, sizes: Array | None) -> list[list[str]]:
+    """Return the first lines of a table of clusters: numbers, shares and sizes."""
+    lines = [["cluster", *map(str, range(len(weights)))]]
+    lines.append(["weight", *(f"{weight:.3f}" for weight in weights)])
+    if sizes is not None:
+        lines.append(["size", *map(_write_size, sizes)])
+    return lines
+
+
+def expected_sizes(estimator: Any) -> Array | None:
+    """Return the components' expected numbers of rows; None where there were no rows."""
+    counts = getattr(estimator, "expected_counts_", None)
+    record: FitRecord | None = getattr(estimator, "_record", None)
+    if counts is None and record is not None and record.weight:
+        counts = record.weight * np.asarray(estimator.weights_, dtype=np.float64)
+    return None if counts is None else np.asarray(counts, dtype=np.float64)
 
 
 class Summarised:
@@ -148,13 +188,6 @@ class Summarised:
     lower_bounds_: list[float]
     _record: FitRecord
 
-    def _sizes(self) -> Array | None:
-        """Return the components' expected numbers of rows; None where there were no rows."""
-        counts = getattr(self, "expected_counts_", None)
-        if counts is None and hasattr(self, "_record") and self._record.weight:
-            counts = self._record.weight * np.asarray(self.weights_, dtype=np.float64)
-        return None if counts is None else np.asarray(counts, dtype=np.float64)
-
     def summary(self) -> MixtureSummary:
         """Describe the components: shares, expected numbers of rows, means and deviations.
 
@@ -166,12 +199,13 @@ class Summarised:
         """
         check_is_fitted(self)
         mixture: Any = self
-        family, sizes = make_family(mixture), self._sizes()
+        family, sizes = make_family(mixture), expected_sizes(self)
         components = mixture._kind.read(mixture, family).components
         means = components.means
         k, name = len(means), type(self).__name__
         return MixtureSummary(
-            f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, {_origin(self)}",
+            f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, "
+            f"{origin_of(self)}",
             tuple(column_names(self, means.shape[1])),
             np.asarray(self.weights_, dtype=np.float64),
             sizes,
@@ -180,7 +214,7 @@ class Summarised:
         )
 
 
-def _origin(estimator: Any) -> str:
+def origin_of(estimator: Any) -> str:
     """Say where a mixture's parameters come from."""
     record: FitRecord | None = getattr(estimator, "_record", None)
     if record is None or not record.weight:
@@ -230,7 +264,7 @@ def _write_size(size: float) -> str:
     return f"{size:,.1f}" if size >= 0.05 else f"{size:.1g}"
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """Shorten a name, so that it breaks neither line nor terminal."""
     name = "".join(letter if letter.isprintable() else "?" for letter in " ".join(name.split()))
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."

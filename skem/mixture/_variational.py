@@ -19,9 +19,10 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
-from skem.mixture._base import BaseMixture
-from skem.mixture._bayes import VARIATIONAL, WEIGHT_PRIORS
+from skem.mixture._bayes import VARIATIONAL
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
+from skem.mixture._posteriors import WEIGHT_PRIORS
 from skem.mixture._record import ElboTerms
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 from skem.mixture._stepwise import step
@@ -30,7 +31,7 @@ __all__ = ["VariationalGaussianMixture"]
 
 
 @fill_docstring(ENTRIES)
-class VariationalGaussianMixture(BaseMixture):
+class VariationalGaussianMixture(GaussianMixtureMethods):
     """Gaussian mixture with full posteriors, fitted by mean-field variational inference.
 
     Clusters rows and estimates their density without choosing the number of components by hand:

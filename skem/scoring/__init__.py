@@ -2,6 +2,7 @@
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
 from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer
+from skem.scoring.gather import GatherScorer
 from skem.scoring.latent_scales import (
     GapLatentScaleScorer,
     LatentScaleScorer,
@@ -9,8 +10,10 @@ from skem.scoring.latent_scales import (
     gamma_entropy,
 )
 from skem.scoring.linear import LinearScorer
+from skem.scoring.product import Part, ProductScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
+    MomentScorer,
     Scorer,
     Scores,
     Sums,
@@ -31,8 +34,12 @@ __all__ = [
     "GapLatentScaleScorer",
     "GapScorer",
     "GapStudentScorer",
+    "GatherScorer",
     "LatentScaleScorer",
     "LinearScorer",
+    "MomentScorer",
+    "Part",
+    "ProductScorer",
     "ProjectedScorer",
     "Scorer",
     "Scores",

@@ -13,7 +13,7 @@ from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.kernels.arguments import GapModel, GapSpace
 from skem.kernels.steps import LEVEL, SCORE, SUM
-from skem.scoring.scorer import Array, Assigning, Scorer, Sums
+from skem.scoring.scorer import Array, Assigning, MomentScorer, Sums
 
 __all__ = ["DenseGaps", "DiagonalGaps", "GapScorer", "MakeRoom", "Room"]
 
@@ -182,7 +182,7 @@ class GapScorer(Assigning):
 
     Parameters
     ----------
-    complete : Scorer
+    complete : MomentScorer
     model : DenseGaps or DiagonalGaps
         The same components.
     constants : ndarray of shape (n_components,)
@@ -192,7 +192,7 @@ class GapScorer(Assigning):
         is left of them.
     """
 
-    complete: Scorer
+    complete: MomentScorer
     model: DenseGaps | DiagonalGaps
     constants: Array
     nothing_seen: Array
@@ -207,10 +207,10 @@ class GapScorer(Assigning):
         """Where complete rows are summed about."""
         return self.complete.summed_about
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return (*self.complete.parts(sums[:-3]), (self.model.centres, sums[-3:]))
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return (*self.complete.by_points(sums[:-3]), (self.model.centres, sums[-3:]))
 
-    def with_summer(self, summer: Scorer) -> GapScorer:
+    def with_summer(self, summer: MomentScorer) -> GapScorer:
         """Return the same scorer with other sums of complete rows.
 
         Gaps are filled as before: by the components that rows were scored by.

@@ -23,7 +23,14 @@ from scipy.special import digamma, gammaln
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.scoring.gaps import GapScorer
-from skem.scoring.scorer import Array, Assigning, Scorer, Sums, normalise, responsibilities
+from skem.scoring.scorer import (
+    Array,
+    Assigning,
+    MomentScorer,
+    Sums,
+    normalise,
+    responsibilities,
+)
 
 __all__ = ["GapLatentScaleScorer", "LatentScaleScorer", "UnknownScaleScorer", "gamma_entropy"]
 
@@ -88,8 +95,8 @@ class LatentScaleScorer(Assigning):
         Degrees of freedom.
     """
 
-    distances: Scorer
-    moments: Scorer
+    distances: MomentScorer
+    moments: MomentScorer
     constants: Array
     freedom: Array
 
@@ -103,10 +110,10 @@ class LatentScaleScorer(Assigning):
         """Where moments are summed about."""
         return self.moments.summed_about
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return self.moments.parts(sums[1:])
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return self.moments.by_points(sums[1:])
 
-    def with_summer(self, summer: Scorer) -> LatentScaleScorer:
+    def with_summer(self, summer: MomentScorer) -> LatentScaleScorer:
         return replace(self, moments=self.moments.with_summer(summer))
 
     def add_constants(self, log_weights: Array) -> LatentScaleScorer:
@@ -201,7 +208,7 @@ class GapLatentScaleScorer(LatentScaleScorer):
     distances: GapScorer
     moments: GapScorer
 
-    def with_summer(self, summer: Scorer) -> GapLatentScaleScorer:
+    def with_summer(self, summer: MomentScorer) -> GapLatentScaleScorer:
         return replace(self, moments=self.moments.with_summer(summer))
 
     def _write_distances(self, tile: Tile, space: ScaleRoom) -> None:
@@ -240,7 +247,7 @@ class UnknownScaleScorer:
         Of that prior; its mean is 1.
     """
 
-    moments: Scorer
+    moments: MomentScorer
     n_components: int
     expected_log: float
     entropy: float
@@ -255,10 +262,10 @@ class UnknownScaleScorer:
         """Where moments are summed about."""
         return self.moments.summed_about
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return self.moments.parts(sums[1:])
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return self.moments.by_points(sums[1:])
 
-    def with_summer(self, summer: Scorer) -> UnknownScaleScorer:
+    def with_summer(self, summer: MomentScorer) -> UnknownScaleScorer:
         return replace(self, moments=self.moments.with_summer(summer))
 
     def with_hard_assignments(self) -> UnknownScaleScorer:
