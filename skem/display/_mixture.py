@@ -50,8 +50,8 @@ class MixtureDisplay:
     X : array-like of shape (n_samples, 2), default=None
         Points to draw.
     labels : array-like of shape (n_samples,), default=None
-        The component of each point, from 0 to n_components - 1. If None, the points
-        are grey.
+        The component of each point, from 0 to n_components - 1; -1, noise, is grey. If
+        None, all points are grey.
     xlabel, ylabel : str, default=None
         Labels of the axes.
     shown : array-like of shape (n_components,), default=None
@@ -316,7 +316,7 @@ class MixtureDisplay:
         X = np.asarray(self.X)
         rows = sample_rows(len(X), max_points)
         style: dict[str, Any] = {"s": point_size(len(rows), 16.0), "alpha": 0.6, "linewidths": 0}
-        style["c"] = "0.5" if self.labels is None else palette[np.asarray(self.labels)[rows]]
+        style["c"] = "0.5" if self.labels is None else _colours(palette, self.labels, rows)
         seen = f"{len(rows):,} of {len(X):,} rows" if len(rows) < len(X) else "_all rows"
         style |= {"zorder": 1, "label": seen}
         return self.ax_.scatter(X[rows, 0], X[rows, 1], **(style | kwargs))
@@ -377,6 +377,17 @@ class MixtureDisplay:
                 self.ax_.add_patch(polygon)
                 ellipses.append(polygon)
         return ellipses
+
+
+def _colours(
+    palette: NDArray[Any], labels: ArrayLike, rows: NDArray[np.intp] | slice
+) -> NDArray[Any]:
+    """Return the colors of labelled rows; noise, labelled -1, is grey."""
+    chosen = np.asarray(labels)[rows]
+    colours: NDArray[Any] = np.where(
+        chosen[:, np.newaxis] < 0, [0.5, 0.5, 0.5, 1.0], palette[chosen]
+    )
+    return colours
 
 
 def _palette(plt: Any, n_components: int, colors: Sequence[Any] | None) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from skem.families.diag import DiagGaussian
 from skem.families.freedom import DegreesOfFreedom
 from skem.families.full import FullGaussian
 from skem.families.gaussian import GaussianFamily
+from skem.families.noise import NoisyFamily, NoisyStatistics
 from skem.families.parameters import (
     GaussianParameters,
     GaussianPosterior,
@@ -46,6 +47,8 @@ __all__ = [
     "GaussianPosterior",
     "GaussianPrior",
     "GaussianStatistics",
+    "NoisyFamily",
+    "NoisyStatistics",
     "SingularCovarianceError",
     "SphericalGaussian",
     "StickBreakingWeights",

@@ -383,11 +383,15 @@ class ProductFamily:
 
     def with_gaps(self, start: Callable[[], Parts]) -> Self:
         """Return the family with another start, where `for_rows` found missing cells."""
+
+        def part(place: int) -> Any:
+            return start()[place]
+
         families = [block.family for block in self.blocks]
         return self._replaced(
             [
-                family.with_gaps(partial(_part, start, i)) if family.has_gaps else family
-                for i, family in enumerate(families)
+                family.with_gaps(partial(part, place)) if family.has_gaps else family
+                for place, family in enumerate(families)
             ]
         )
 
@@ -484,10 +488,6 @@ def make_product(pairs: Sequence[tuple[Any, NDArray[np.intp]]], *, base: bool) -
         Whether log densities have parts that all components share (`Kind.log_base`).
     """
     return ProductFamily(*_place(pairs, base=base))
-
-
-def _part(parts: Callable[[], Parts], i: int) -> Any:
-    return parts()[i]
 
 
 def _place(

@@ -144,8 +144,8 @@ class StudentFamily:
     def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         return replace(self, gaussian=self.gaussian.for_rows(X, gappy=gappy, more=more))
 
-    def with_gaps(self, start: Callable[[], StudentParameters]) -> Self:
-        return replace(self, gaussian=self.gaussian.with_gaps(lambda: start().gaussian))
+    def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
+        return replace(self, gaussian=self.gaussian.with_gaps(start))
 
     def fill(self, rows: Array) -> Array:
         return self.gaussian.fill(rows)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import GappyTable, Table
 from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, tree_of
+from skem.inference.cleaning import noise_probabilities
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta, update_summing, with_floor
+from skem.inference.rules import Rule, Theta, has_noise, update_summing, with_floor
 from skem.inference.tasks import RowShares
 from skem.scoring import Scorer
 
@@ -31,6 +33,11 @@ _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
 # Up to as many rows, rows are chosen by a permutation, as scikit-learn does with the same seed.
 _PERMUTED_ROWS = 1_000_000
+
+# Noise is looked for among no more rows (of no more a tree is grown), and has of every row at least
+# this share.
+_CLEANED = 2000
+_LEAST_NOISE = 0.01
 
 # Rows whose random numbers are skipped at a time.
 _SKIPPED_ROWS = 4096
@@ -217,7 +224,10 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     ValueError
         If a tree was grown on another number of rows.
     """
-    if isinstance(start.method, str):
+    n_components = start.n_components
+    if has_noise(rule):
+        rows, n_components = _rows_and_noise(start), n_components + 1
+    elif isinstance(start.method, str):
         rows = ROW_METHODS[start.method](start.table, start)
     elif isinstance(start.method, Tree):
         rows = _cut(start.method, start.table, start.n_components)
@@ -225,7 +235,40 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
         rows = _Rows(start.table, GivenShares(start.method))
     if rows.single:
         rule = with_floor(rule, None)
-    return _estimate(passes.over(rows.table), rule, rows.shares, start.n_components)
+    return _estimate(passes.over(rows.table), rule, rows.shares, n_components)
+
+
+def _rows_and_noise(start: Start) -> _Rows:
+    """Give each row to a component, or to the noise, which is the last.
+
+    Components are started by the rows that are no noise. Of these the noise has a little, so that
+    a start without noise can find some.
+    """
+    method, k = start.method, start.n_components
+    if not isinstance(method, str | Tree):
+        return _Rows(start.table, GivenShares(method))
+    if isinstance(method, Tree):
+        cut = _cut(method, start.table, k)
+        table, shares = cut.table, cut.shares.rows(slice(0, len(cut.table.X)))
+    else:
+        table = draw_rows(start.table, min(_CLEANED, _most_rows(start)), start.rng)
+    rows = (start.complete(table).astype(np.float64) - start.column_mean) / start.column_scale
+    noise = noise_probabilities(rows)
+    # At least half of the rows are somebody's, and one for each component.
+    kept = noise <= max(0.5, float(np.sort(noise)[max(len(noise) // 2, min(k, len(noise)) - 1)]))
+    if isinstance(method, str):
+        clean = replace(start, table=table.take(np.flatnonzero(kept)))
+        found = ROW_METHODS[method](clean.table, clean)
+        shares = np.zeros((len(kept), k))
+        shares[kept] = found.shares.rows(slice(0, len(clean.table.X)))
+        if found.single:
+            # From single rows, without width, the noise would take all others.
+            nearest = cdist(rows, rows[shares.argmax(axis=0)]).argmin(axis=1)
+            shares = np.eye(k)[nearest]
+    resp = np.zeros((len(kept), k + 1))
+    resp[:, :k] = shares * kept[:, None] * (1.0 - _LEAST_NOISE)
+    resp[:, k] = np.where(kept, _LEAST_NOISE, 1.0)
+    return _Rows(table, GivenShares(resp))
 
 
 def _estimate(passes: Passes, rule: Rule[Theta], shares: RowShares, n_components: int) -> Theta:
@@ -260,6 +303,12 @@ def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
     return table.take(np.arange(len(table.X)) if index is None else index)
 
 
+def _most_rows(start: Start) -> int:
+    """Return how many rows a distance-based start looks at."""
+    n_features = start.table.n_features
+    return max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
+
+
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     """Draw the rows for a distance-based start.
 
@@ -271,9 +320,7 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     shares : ndarray of shape (n_rows,) or None
         Its weights, divided by their mean.
     """
-    n_features = table.n_features
-    most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
-    sample = draw_rows(table, most, start.rng)
+    sample = draw_rows(table, _most_rows(start), start.rng)
     # k-means compares weights with absolute numbers.
     shares = None if sample.weights is None else sample.weights / sample.weights.mean()
     rows = start.complete(sample).astype(np.float64)

@@ -180,6 +180,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -211,6 +213,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         its most probable component, which is less than its log density.
 
     {lower_bounds_}
+
+    {noise_weight_}
 
     {resolution_}
 
@@ -304,6 +308,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -331,6 +336,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.assignment = assignment
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

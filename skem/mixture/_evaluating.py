@@ -18,6 +18,7 @@ from skem.engine import (
     plan_tiles,
     sum_seen,
 )
+from skem.mixture._noise import n_noise
 from skem.mixture._reading import Reader
 from skem.scoring import Scores
 
@@ -57,11 +58,14 @@ def evaluate(
     family = family.for_rows(X, gappy=gappy)
     weights = np.asarray(estimator.weights_, dtype=np.float64)
     origin, scale = family.typical_units(weights, theta.components)
+    n_components = len(weights) + n_noise(estimator)
+    if n_noise(estimator):
+        family = family.in_units(scale)
     scorer = make(estimator, family, kind.to_table(family, theta, origin, scale))
     with Threads(count_threads(estimator.n_jobs)) as threads:
         table = make_block_table(X, None, origin, scale, family.maker, gappy=gappy)
         d = table.n_features
-        plan = plan_tiles(len(X), d, len(weights), family.n_products(d), estimator.block_size)
+        plan = plan_tiles(len(X), d, n_components, family.n_products(d), estimator.block_size)
         answer = threads.fold(ask(scorer), table, plan)
     log_scale = np.log(scale)
     return answer, -(sum_seen(X, log_scale) if isinstance(table, GappyTable) else log_scale.sum())

@@ -41,9 +41,10 @@ from skem.inference import (
     Tree,
     find_start,
 )
-from skem.inference.rules import with_floor
+from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import never_together, single_component
+from skem.mixture._noise import NoiseBox, measure_box
 from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
@@ -81,6 +82,11 @@ def check(
             f"acceleration={estimator.acceleration!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
+    if estimator.noise and estimator.weight_concentration_prior == np.inf:
+        raise ValueError(
+            f"noise={estimator.noise!r} has a weight of its own, but "
+            "weight_concentration_prior=inf holds all weights equal: leave one of them out"
+        )
     rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
@@ -89,6 +95,8 @@ def publish(
     estimator: MixtureSettings, attributes: dict[str, Any], messages: list[str], depth: int
 ) -> None:
     """Set fitted attributes, and warn where the caller stands, ``depth`` calls above this one's."""
+    if "noise_weight_" not in attributes:  # that of an earlier fit
+        vars(estimator).pop("noise_weight_", None)
     for name, value in attributes.items():
         setattr(estimator, name, value)
     for message in messages:
@@ -126,20 +134,21 @@ def make_problem(
             steps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
-    return FitProblem(
-        family.with_floor(units.floor),
-        with_floor(rule, units.floor),
-        units,
-        table,
-        plan,
-        kind.layout(estimator),
-    )
+            if estimator.noise:
+                box = measure_box(estimator.noise, X, weights, units, names)
+                units = units._replace(box=tuple(box))
+    family, rule = family.with_floor(units.floor), with_floor(rule, units.floor)
+    if units.box is not None:
+        rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
+        family = rule.family
+    return FitProblem(family, rule, units, table, plan, kind.layout(estimator))
 
 
 def _plan(estimator: MixtureSettings, family: Any, table: Table) -> TilePlan:
     n_products = family.n_products(table.n_features)
+    n_components = estimator.n_components + bool(estimator.noise)
     return plan_tiles(
-        table.n_rows, table.n_features, estimator.n_components, n_products, estimator.block_size
+        table.n_rows, table.n_features, n_components, n_products, estimator.block_size
     )
 
 
@@ -325,7 +334,8 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, len(table.X), k)
+            columns = k + bool(estimator.noise)
+            method = _check_responsibilities(method, len(table.X), columns)
         mean, spread = units.origin, units.column_scale
         if table.features is not None:
             mean, spread, _ = seen_moments(table.features, table.weights)

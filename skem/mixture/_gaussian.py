@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike
 
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._clustering import Floats
+from skem.mixture._explain import Explained
 from skem.mixture._impute import impute
 from skem.mixture._summary import Summarised, as_frames
 
 __all__ = ["GaussianMixtureMethods"]
 
 
-class GaussianMixtureMethods(Summarised, BaseMixture):
+class GaussianMixtureMethods(Summarised, Explained, BaseMixture):
     """Samples, missing cells and summaries of a fitted Gaussian mixture."""
 
     def sample(
@@ -43,7 +44,7 @@ class GaussianMixtureMethods(Summarised, BaseMixture):
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In random order.
         y : ndarray or Series of shape (n_samples,), int64
-            The component of each row.
+            The component of each row; -1 for noise, whose rows are drawn from its box.
         """
         drawn, labels = self._draw(n_samples, random_state)
         dtype = np.asarray(self.means_).dtype

@@ -100,6 +100,11 @@ def given_attributes(
 ) -> dict[str, Any]:
     """Return fitted attributes; sets the names of columns."""
     k = estimator.n_components
+    if estimator.noise:
+        raise ValueError(
+            f"noise={estimator.noise!r} is as dense as a box around rows, which given parameters "
+            "don't have: set noise=False, or fit"
+        )
     shares = check_weights("weights", weights, k)
     centres: Array = validate_data(estimator, means, dtype=np.float64)
     centres = check_shape("means", centres, (k, centres.shape[1]))

@@ -42,6 +42,11 @@ class FitProblem(NamedTuple):
     plan: TilePlan
     layout: Any = None
 
+    @property
+    def n_components(self) -> int:
+        """Number of components, without noise."""
+        return self.plan.n_components - (self.units.box is not None)
+
 
 class Outcome(NamedTuple):
     """What a fit publishes besides parameters, and what its record has besides.

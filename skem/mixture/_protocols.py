@@ -60,6 +60,7 @@ class MixtureSettings(FittedMixture, Protocol):
     assignment: Any
     acceleration: str | None
     resolution: str | ArrayLike | None
+    noise: bool | float
 
     mean_prior: ArrayLike | None
     mean_precision_prior: float | None

@@ -18,6 +18,7 @@ from skem.families import (
     VariationalWeights,
 )
 from skem.inference import MixtureParameters, MixturePosterior
+from skem.mixture._noise import n_noise, with_noise_of
 from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
 
@@ -27,6 +28,7 @@ __all__ = [
     "check_complete",
     "check_shapes",
     "fitted_components",
+    "fitted_weights",
     "gaussian_family",
     "make_family",
 ]
@@ -127,7 +129,25 @@ class GaussianReader:
 
 def make_family(estimator: FittedMixture) -> Any:
     """Make the components' family, which an estimator's parameters name."""
-    return estimator._kind.family(estimator)
+    return with_noise_of(estimator, estimator._kind.family(estimator))
+
+
+def fitted_weights(estimator: FittedMixture) -> Array:
+    """Read the weights back, the noise's last.
+
+    Raises
+    ------
+    ValueError
+        If the estimator was fitted with noise and asks for none, or the other way round.
+    """
+    mixture: Any = estimator
+    weights = np.asarray(mixture.weights_, dtype=np.float64)
+    if bool(n_noise(mixture)) != bool(mixture.noise):
+        raise ValueError(
+            f"noise={mixture.noise!r}, but the estimator was fitted with"
+            f"{'' if n_noise(mixture) else 'out'} noise: fit a new one, or change it back"
+        )
+    return np.append(weights, mixture.noise_weight_) if n_noise(mixture) else weights
 
 
 def gaussian_family(estimator: FittedMixture) -> GaussianFamily:

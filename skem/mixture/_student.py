@@ -22,8 +22,8 @@ from skem._parameters import (
 from skem.families import GAUSSIAN_FAMILIES, covariance_ratio
 from skem.inference import Tree
 from skem.inference.tasks import ExpectedScale
-from skem.mixture._base import BaseMixture
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
 from skem.mixture._given import given_attributes
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 from skem.mixture._stepwise import step
@@ -40,7 +40,7 @@ _bounds = Allowed(
 
 
 @fill_docstring(ENTRIES)
-class EMStudentMixture(BaseMixture):
+class EMStudentMixture(GaussianMixtureMethods):
     """Mixture of multivariate Student's t distributions, fitted by expectation-maximisation.
 
     A robust mixture: a component with few degrees of freedom has heavy tails, so rows far from all
@@ -116,6 +116,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -144,6 +146,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         Mean weighted log-likelihood in nats per unit of weight; see `EMGaussianMixture`.
 
     {lower_bounds_}
+
+    {noise_weight_}
 
     {resolution_}
 
@@ -232,6 +236,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         block_size: int | None = None,
         acceleration: str | None = "anderson",
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -260,6 +265,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.block_size = block_size
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @classmethod
     def from_parameters(

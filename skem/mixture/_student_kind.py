@@ -18,7 +18,7 @@ from skem.inference import MixtureParameters
 from skem.mixture._point import PointKind
 from skem.mixture._problem import FitProblem
 from skem.mixture._protocols import FittedMixture, PointSettings
-from skem.mixture._reading import check_complete, check_shapes, gaussian_family
+from skem.mixture._reading import check_complete, check_shapes, fitted_weights, gaussian_family
 
 __all__ = ["STUDENT", "StudentSettings", "check_bounds", "make_degrees"]
 
@@ -93,7 +93,7 @@ class StudentKind(PointKind):
                 f"but has {freedom.shape}"
             )
         components = StudentParameters(means, scales, factors, freedom)
-        return MixtureParameters(np.asarray(estimator.weights_, dtype=np.float64), components)
+        return MixtureParameters(fitted_weights(estimator), components)
 
     def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, scale matrices and degrees of freedom in the user's units."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem.mixture._noise import n_noise
 from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
 
@@ -112,7 +113,8 @@ class MixtureSummary(PrintedTable):
     means : ndarray of shape (n_components, n_features)
         In the units of the columns.
     deviations : ndarray of shape (n_components, n_features)
-        Standard deviations within the clusters, in the same units.
+        Standard deviations within the clusters, in the same units; infinite for Student's t with
+        up to two degrees of freedom.
     """
 
     title: str
@@ -203,8 +205,9 @@ class Summarised:
         components = mixture._kind.read(mixture, family).components
         means = components.means
         k, name = len(means), type(self).__name__
+        noise = f" and {100 * mixture.noise_weight_:.3g} % noise" if n_noise(mixture) else ""
         return MixtureSummary(
-            f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, "
+            f"{name}: {count(k, 'cluster')}{noise}, covariance {self.covariance_type!r}, "
             f"{origin_of(self)}",
             tuple(column_names(self, means.shape[1])),
             np.asarray(self.weights_, dtype=np.float64),

@@ -43,6 +43,8 @@ class Units(NamedTuple):
         Those that columns were recorded in, in their units; 0 for none.
     floor : ndarray or None
         What no covariance is narrower than, in the units of the table.
+    box : tuple of ndarray, or None
+        The fields of the `NoiseBox`, in the user's units; None where there is no noise.
     """
 
     origin: Array
@@ -51,6 +53,7 @@ class Units(NamedTuple):
     constant: NDArray[np.bool_]
     steps: Array | None = None
     floor: Any = None
+    box: tuple[Array, ...] | None = None
 
     def of_columns(self, columns: NDArray[np.intp]) -> Units:
         """Return the units of some of the columns, without the floor."""

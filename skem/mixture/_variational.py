@@ -140,6 +140,8 @@ default='dirichlet_process'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -190,6 +192,8 @@ default='dirichlet_process'
     effective_n_components_ : int
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
+
+    {noise_weight_}
 
     {resolution_}
 
@@ -279,6 +283,7 @@ default='dirichlet_process'
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -304,6 +309,7 @@ default='dirichlet_process'
         self.assignment = assignment
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -10,6 +10,7 @@ from skem.scoring.latent_scales import (
     gamma_entropy,
 )
 from skem.scoring.linear import LinearScorer
+from skem.scoring.noise import NoiseScorer
 from skem.scoring.product import Part, ProductScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
@@ -38,6 +39,7 @@ __all__ = [
     "LatentScaleScorer",
     "LinearScorer",
     "MomentScorer",
+    "NoiseScorer",
     "Part",
     "ProductScorer",
     "ProjectedScorer",
