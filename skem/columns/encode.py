@@ -127,17 +127,16 @@ def make_encoding(X: Any, raw: Sequence[RawColumn], blocks: Sequence[BlockPlan])
 
 def _find_categories(column: RawColumn, kind: str) -> tuple[Any, ...]:
     """Return the categories of a column, declared or found, in the order of their codes."""
-    cells = column.cells()
     if column.categories is not None:
         found = column.categories
     else:
+        distinct = column.distinct()
         if column.numbers is not None:
             _refuse_fractions(column)
-        distinct = dict.fromkeys(value for value in cells if value is not None)
-        if all(isinstance(value, bool | np.bool_) for value in distinct) and distinct:
-            distinct = dict.fromkeys([False, True])
+        elif distinct and all(isinstance(value, bool | np.bool_) for value in distinct):
+            distinct = [False, True]
         found = tuple(sorted(distinct, key=lambda value: (_rank(value), value)))
-    if not any(value is not None for value in cells):
+    if not column.distinct():
         raise ValueError(
             f"Column {column.name!r} of X has no value at all: all its cells are missing. Drop it"
         )
@@ -203,20 +202,31 @@ def _numbers(column: RawColumn, info: ColumnInfo) -> Array:
 def _codes(column: RawColumn, info: ColumnInfo, handle_unknown: str) -> Array:
     """Return the codes of a column of categories."""
     assert info.categories is not None
-    known = {value: float(code) for code, value in enumerate(info.categories)}
-    cells = column.cells()
-    codes = np.array([np.nan if v is None else known.get(v, -1.0) for v in cells.tolist()])
+    codes = _look_up(column, info.categories)
     unknown = np.flatnonzero(codes == -1.0)
     if len(unknown):
         if handle_unknown == "error":
             row = int(unknown[0])
             raise ValueError(
-                f"Column {column.name!r} has {cells[row]!r} in row {row}, which is none of the "
-                f"categories that were fitted: {_list(info.categories)}. "
+                f"Column {column.name!r} has {column.cell(row)!r} in row {row}, which is none of "
+                f"the categories that were fitted: {_list(info.categories)}. "
                 "handle_unknown='missing' takes such cells for missing ones"
             )
         codes[unknown] = np.nan
     return codes
+
+
+def _look_up(column: RawColumn, categories: Sequence[Any]) -> Array:
+    """Return the cells' places among categories, (n_rows,): -1 for others, NaN where missing."""
+    if column.numbers is not None and all(isinstance(v, int | float) for v in categories):
+        order = np.argsort(categories)
+        values = np.array(categories, dtype=np.float64)[order]
+        places = np.minimum(np.searchsorted(values, column.numbers), len(values) - 1)
+        codes = np.where(values[places] == column.numbers, order[places], -1.0)
+        return np.where(np.isnan(column.numbers), np.nan, codes)
+    known = {value: float(code) for code, value in enumerate(categories)}
+    cells = column.cells().tolist()
+    return np.array([np.nan if v is None else known.get(v, -1.0) for v in cells])
 
 
 # --- and back -----------------------------------------------------------------------------------

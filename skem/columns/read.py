@@ -51,6 +51,20 @@ class RawColumn(NamedTuple):
         """Number of rows."""
         return len(self.numbers if self.values is None else self.values)  # type: ignore[arg-type]
 
+    def cell(self, row: int) -> Any:
+        """Return one cell as an object."""
+        if self.values is not None:
+            return self.values[row]
+        assert self.numbers is not None
+        return _whole(float(self.numbers[row]))
+
+    def distinct(self) -> list[Any]:
+        """Return the distinct values, without missing cells; whole numbers as integers."""
+        if self.values is not None:
+            return [value for value in dict.fromkeys(self.values) if value is not None]
+        assert self.numbers is not None
+        return [_whole(x) for x in np.unique(self.numbers).tolist() if not math.isnan(x)]
+
     def cells(self) -> NDArray[np.object_]:
         """Return the cells as objects, None where missing; whole numbers as integers."""
         if self.values is not None:

@@ -13,6 +13,7 @@ chose them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -232,16 +233,18 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def maker(self) -> LinesOfBlocks | None:
         """What makes the lines of tiles from rows; None: rows are the lines."""
 
-    def for_rows(self, X: NDArray[np.floating], *, more: bool = False) -> Self:
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         """Return the family for the missing cells of rows.
 
-        ``more`` says that other rows may follow, in which other cells are missing.
+        ``gappy`` says whether any cell is missing, ``more`` that other rows may follow, in which
+        other cells are missing.
         """
 
-    def with_gaps(self, start: Params) -> Self:
+    def with_gaps(self, start: Callable[[], Any]) -> Self:
         """Return the family for tables with missing cells.
 
-        ``start``, of one component, completes rows where parameters are not known yet.
+        ``start()`` returns one component that completes rows where parameters are not known yet:
+        parameters of the family that `regularised` returns.
         """
 
     def related_columns(self, n_features: int) -> NDArray[np.bool_]:

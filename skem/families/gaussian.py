@@ -267,8 +267,9 @@ class GaussianFamily(GaussianRows):
             Its `expected_parameters`.
         log_weights : ndarray of shape (K,)
         """
-        constants = log_weights + self.expected_log_height(posterior, parameters)
-        return self._scorer(parameters, constants)
+        height = self.expected_log_height(posterior, parameters)
+        nothing_seen = log_weights + (height - self.log_height(parameters))
+        return self._scorer(parameters, log_weights + height, nothing_seen)
 
     def expected_log_likelihood(
         self,

@@ -6,8 +6,9 @@ log likelihoods, log priors and divergences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
@@ -380,11 +381,18 @@ class ProductFamily:
         pairs = zip(families, (block.columns for block in self.blocks), strict=True)
         return type(self)(*_place(list(pairs), base=self.base is not None))
 
-    def with_gaps(self, start: Parts) -> Self:
+    def with_gaps(self, start: Callable[[], Parts]) -> Self:
         """Return the family with another start, where `for_rows` found missing cells."""
-        pairs = self._each(start)
+
+        def part(place: int) -> Any:
+            return start()[place]
+
+        families = [block.family for block in self.blocks]
         return self._replaced(
-            [family.with_gaps(own) if family.has_gaps else family for family, own in pairs]
+            [
+                family.with_gaps(partial(part, place)) if family.has_gaps else family
+                for place, family in enumerate(families)
+            ]
         )
 
     def regularised(self) -> Self:

@@ -5,7 +5,9 @@ Shapes: K components, D features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Self, cast
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from skem.families.algebra import GaussianAlgebra
 from skem.families.filling import fill_gaps
 from skem.families.parameters import Array, GaussianParameters, GaussianStatistics
-from skem.scoring import DenseGaps, DiagonalGaps, GapModel, GapScorer, MomentScorer, Scorer
+from skem.scoring import DenseGaps, DiagonalGaps, GapScorer, MomentScorer, Scorer
 
 __all__ = ["LOG_2PI", "GaussianRows"]
 
@@ -29,8 +31,11 @@ MOST_CANCELLATION = 1e6
 class GaussianRows(GaussianAlgebra):
     """Gaussian components with any structure of their covariances, as rows meet them."""
 
-    # What completes rows with missing cells before there are parameters; None: none are missing.
-    gap_start: GaussianParameters | None = field(default=None, kw_only=True, compare=False)
+    # Returns what completes rows with missing cells before there are parameters; None: none are
+    # missing.
+    gap_start: Callable[[], GaussianParameters] | None = field(
+        default=None, kw_only=True, compare=False
+    )
 
     def n_products(self, n_features: int) -> int:
         return len(self.pairs(n_features)[0])
@@ -62,32 +67,37 @@ class GaussianRows(GaussianAlgebra):
 
     def scorer(self, parameters: GaussianParameters, log_weights: Array) -> Scorer:
         """Make the packed form, or the centred one where the packed one would lose digits."""
-        return self._scorer(parameters, log_weights + self.log_height(parameters))
+        return self._scorer(parameters, log_weights + self.log_height(parameters), log_weights)
 
     def distance_scorer(self, parameters: GaussianParameters) -> MomentScorer:
         """Make the scorer of minus half the squared Mahalanobis distances."""
-        return self._scorer(parameters, np.zeros(len(parameters.means)))
+        nothing = np.zeros(len(parameters.means))
+        return self._scorer(parameters, nothing, nothing)
 
     def log_height(self, parameters: GaussianParameters) -> Array:
         """Log density at the mean, in nats: (K,), or () for a shared covariance."""
         n_features = parameters.means.shape[1]
         return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
 
-    def _scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
+    def _scorer(
+        self, parameters: GaussianParameters, constants: Array, nothing_seen: Array
+    ) -> MomentScorer:
+        """Make a scorer by what rows at the means score, and rows with nothing seen, (K,)."""
         narrow = self.cancellation(parameters) > MOST_CANCELLATION
         make = self.centred_scorer if narrow else self.packed_scorer
         complete = make(parameters, constants)
         if self.gap_start is None:
             return complete
-        return GapScorer(complete, self.gap_model(parameters), constants)
+        return GapScorer(complete, self.gap_model(parameters), constants, nothing_seen)
 
-    def with_gaps(self, start: GaussianParameters) -> Self:
+    def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
         """Return the family for tables with missing cells.
 
         Parameters
         ----------
-        start : GaussianParameters
-            Of one component: what rows are completed by where parameters are not known yet.
+        start : callable
+            Returns the parameters of one component, by which rows are completed where parameters
+            are not known yet. It is called where that is so.
         """
         return replace(self, gap_start=start)
 
@@ -102,7 +112,7 @@ class GaussianRows(GaussianAlgebra):
         return
 
     def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
-        return self.with_gaps(self.without_rows(1, X.shape[1])) if gappy else self
+        return self.with_gaps(partial(self.without_rows, 1, X.shape[1])) if gappy else self
 
     def standardise(
         self, parameters: GaussianParameters, origin: Array, scale: Array
@@ -116,14 +126,13 @@ class GaussianRows(GaussianAlgebra):
         scaled = self.rescale(parameters, scale)
         return scaled._replace(means=scaled.means + origin)
 
-    def gap_model(self, parameters: GaussianParameters) -> GapModel:
+    def gap_model(self, parameters: GaussianParameters) -> DenseGaps | DiagonalGaps:
         """Make what meets rows with missing cells."""
         centres = np.ascontiguousarray(parameters.means)
         precisions = self.precisions(parameters.factors)
         if self.has_matrices:
-            shape = (*centres.shape, centres.shape[1])
-            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
-            return DenseGaps(centres, matrices)
+            matrices = precisions if precisions.ndim == 3 else precisions[None]
+            return DenseGaps(centres, np.ascontiguousarray(matrices))
         if precisions.ndim == 1:
             precisions = precisions[:, None]
         return DiagonalGaps(
@@ -134,7 +143,7 @@ class GaussianRows(GaussianAlgebra):
         """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""
         if self.gap_start is None:
             return rows
-        means, covariances, _ = self.gap_start
+        means, covariances, _ = self.gap_start()
         return fill_gaps(rows, means[0], self.dense(covariances, *means.shape)[0])
 
     def summer(self, n_components: int, n_features: int) -> MomentScorer:
@@ -143,8 +152,8 @@ class GaussianRows(GaussianAlgebra):
         complete = self.packed_scorer(unit, constants)
         if self.gap_start is None:
             return complete
-        copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
-        return GapScorer(complete, self.gap_model(copies), constants)
+        copies = self.take(self.gap_start(), np.zeros(n_components, np.intp))
+        return GapScorer(complete, self.gap_model(copies), constants, constants)
 
     def better_summer(
         self,

@@ -10,6 +10,7 @@ Shapes: K components, D features; "cov" is that of the Gaussian family's covaria
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self, TypeVar
 
@@ -143,8 +144,8 @@ class StudentFamily:
     def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         return replace(self, gaussian=self.gaussian.for_rows(X, gappy=gappy, more=more))
 
-    def with_gaps(self, start: GaussianParameters) -> Self:
-        return replace(self, gaussian=self.gaussian.with_gaps(GaussianParameters(*start[:3])))
+    def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
+        return replace(self, gaussian=self.gaussian.with_gaps(start))
 
     def fill(self, rows: Array) -> Array:
         return self.gaussian.fill(rows)
@@ -155,9 +156,9 @@ class StudentFamily:
         n_features = parameters.means.shape[1]
         distances = family.distance_scorer(parameters.gaussian)
         level = log_weights + family.log_det_factors(parameters.factors, n_features)
-        constants = np.repeat(level[:, None], n_features + 1, axis=1)
         seen = np.arange(1, n_features + 1)
-        constants[:, 1:] += log_t_height(freedom[:, None], seen)
+        heights = level[:, None] + log_t_height(freedom[:, None], seen)
+        constants = np.column_stack([log_weights, heights])
         make: Any = LatentScaleScorer if family.gap_start is None else GapLatentScaleScorer
         result: Scorer = make(distances, distances, constants, freedom)
         return result

@@ -163,10 +163,14 @@ class RandomShares:
     rng : numpy.random.RandomState
         Its state when the first row is drawn; asking for rows goes on with it.
     n_components : int
+    places : ndarray of shape (n_rows,), intp, default=None
+        Where each row stands in a table that has an order of its own. Rows are then drawn in that
+        order, and asked for as they stand there, side by side.
     """
 
     rng: np.random.RandomState
     n_components: int
+    places: NDArray[np.intp] | None = None
     _state: dict[str, Any] = field(init=False, repr=False)
     _next: int = field(init=False, default=0, repr=False)
 
@@ -175,10 +179,12 @@ class RandomShares:
 
     def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return some of them."""
-        if not isinstance(index, slice):
-            result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
-            return result
-        start, stop = index.start, index.stop
+        if isinstance(index, slice):
+            start, stop = index.start, index.stop
+        else:
+            assert self.places is not None
+            start = int(self.places[index[0]])
+            stop = start + len(index)
         if start < self._next:
             self.rng.set_state(self._state)
             self._next = 0
@@ -365,7 +371,11 @@ def _random_from_data(table: Table, start: Start) -> _Rows:
 
 
 def _random(table: Table, start: Start) -> _Rows:
-    return _Rows(table, RandomShares(start.rng, start.n_components))
+    places = None
+    if isinstance(table, GappyTable):
+        places = np.empty(len(table.X), np.intp)
+        places[table.index.order] = np.arange(table.n_rows)
+    return _Rows(table, RandomShares(start.rng, start.n_components, places))
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:

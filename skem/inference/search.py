@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from skem import kernels
 from skem.families import SingularCovarianceError
@@ -45,7 +46,7 @@ _COMPARED = 2
 # and the others go on with extrapolation, which costs as much again as an iteration.
 _FIRST = (30, 1e-2)
 _LONG = (50, 1e-4)
-_FROM_EQUALS = (100, 1e-7)
+_FROM_AFAR = (100, 1e-7)
 _SHORT = (20, 1e-4)
 _BRIEF = (8, 1e-6)
 _LAST = (60, 1e-6)
@@ -54,8 +55,8 @@ _HOPE = 0.02
 _GAIN = 5e-4
 _GUESSES, _TRIES = 8, 3
 _MOVES = 30
-# Runs from nearly equal components, where those are made.
-_RANDOM = 4
+# Where rows are told apart by features: runs from nearly equal components, and by random axes.
+_RANDOM, _BY_AXES = 2, 4
 _TURNS, _FAR = 3, 2e-3
 # A component is no spike if it has so many times the rows that determine a covariance.
 _TIMES_DETERMINED = 3.0
@@ -168,7 +169,8 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
     One of them from a tree, which finds long and narrow clusters: of many rows a tree of some. Of
     two components there is none to split while they are merged, so other starts take the place of
     moves. Where rows are told apart by features, of categories mostly, few of them differ and
-    distances say little: there some runs start with components that are nearly equal.
+    distances say little: there some runs start from components that have nearly equal shares of
+    all rows, or shares drawn at random for each kind of row.
     """
     methods: list[str | Array] = ["kmeans"]
     if start.n_components == 1:
@@ -176,29 +178,42 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
         methods = ["kmeans" if has_noise(scene.rule) else np.ones((len(scene.rows), 1))]
     elif len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
-    if start.table.features is not None and start.n_components > 1:
-        methods += ["random"] * _RANDOM
+    from_afar: list[str | Array] = []
+    if start.n_components > 1 and start.table.features is not None:
+        from_afar += ["random"] * _RANDOM
+        from_afar += [_by_random_axes(scene.rows, start) for _ in range(_BY_AXES)]
     elif start.n_components == 2:
         methods += ["k-means++", "random_from_data", "random_from_data"]
+    quick = None if scene.rule.hard else "anderson"
+    tries: list[tuple[str | Array, tuple[int, float], str | None]]
+    tries = [(method, _FIRST, None) for method in methods]
+    tries += [(method, _FROM_AFAR, quick) for method in from_afar]
     runs = []
-    for method in methods:
+    for method, limits, acceleration in tries:
         given = replace(start, method=method)
         if isinstance(method, str) and method == "hierarchical":
             some = draw_rows(start.table, _ROWS_OF_A_TREE, np.random.RandomState(0))
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)
-            if isinstance(method, str) and method == "random":
-                # The way from equal components is long.
-                quick = None if scene.rule.hard else "anderson"
-                runs.append(_run(scene, theta, _FROM_EQUALS, quick))
-            else:
-                runs.append(_run(scene, theta, _FIRST))
+            runs.append(_run(scene, theta, limits, acceleration))
         except SingularCovarianceError as error:
             singular = error
     if not runs:
         raise singular
     return runs
+
+
+def _by_random_axes(rows: Array, start: Start) -> Array:
+    """Draw responsibilities that are the same for equal rows, (n, K).
+
+    Log odds are linear in the rows' features, with slopes drawn from a normal distribution.
+    """
+    n_features = rows.shape[1]
+    slopes = start.rng.standard_normal((n_features, start.n_components))
+    odds = (rows - start.column_mean) / start.column_scale @ slopes / np.sqrt(n_features)
+    shares: Array = softmax(odds, axis=1)
+    return shares
 
 
 def _best_of(scene: Scene[Theta], runs: list[Run[Theta]]) -> Run[Theta]:

@@ -12,6 +12,7 @@ __all__ = [
     "agglomeration",
     "centred",
     "dense",
+    "diagonal_gaps",
     "discrepancy",
     "elementary",
     "gaps",

@@ -4,8 +4,8 @@ from skem.kernels.jit import kernel
 
 
 @kernel
-def gathered_scores(codes, n_rows, first, table, constants, total, scores):
-    """Write ``constants + sum_j table[first[j] + codes[j]]`` of each row to ``scores``.
+def gathered_scores(codes, n_rows, first, table, constants, entries, scores):
+    """Write ``constants + sum_j table[:, first[j] + codes[j]]`` of each row to ``scores``.
 
     Parameters
     ----------
@@ -14,22 +14,29 @@ def gathered_scores(codes, n_rows, first, table, constants, total, scores):
     n_rows : int
     first : ndarray of shape (n_columns,), int64
         The entry of each column's code 0.
-    table : ndarray of shape (> n_entries, n_components)
+    table : ndarray of shape (n_components, n_entries)
     constants : ndarray of shape (n_components,)
-    total : ndarray of shape (n_components,)
+    entries : ndarray of shape (n_columns, block_rows), int64
         Scratch.
     scores : ndarray of shape (n_components, >= n_rows)
     """
-    n_components = len(constants)
-    for i in range(n_rows):
-        for k in range(n_components):
-            total[k] = constants[k]
-        for j in range(len(first)):
-            entry = table[first[j] + int(codes[j, i])]
-            for k in range(n_components):
-                total[k] += entry[k]
-        for k in range(n_components):
-            scores[k, i] = total[k]
+    n_columns, rows = entries.shape
+    for start in range(0, n_rows, rows):
+        n = min(rows, n_rows - start)
+        for j in range(n_columns):
+            line, found = codes[j, start : start + n], entries[j]
+            for i in range(n):
+                found[i] = first[j] + int(line[i])
+        # One component after the other: loops over them inside, which are short, took up to
+        # twice the time.
+        for k in range(len(constants)):
+            added, line, found = table[k], scores[k, start : start + n], entries[0]
+            for i in range(n):
+                line[i] = constants[k] + added[found[i]]
+            for j in range(1, n_columns):
+                found = entries[j]
+                for i in range(n):
+                    line[i] += added[found[i]]
 
 
 @kernel

@@ -9,7 +9,7 @@ Rows come segment by segment, those of a segment with the same gap.
 
 import math
 
-from skem.kernels.gaps import factor_gap, invert_factor, part_columns
+from skem.kernels.gaps import add_covariances, invert_gap, list_gap
 from skem.kernels.jit import kernel
 
 
@@ -92,21 +92,17 @@ def add_gap_covariances(missing, precisions, spread, space, second):
     ----------
     missing : ndarray of shape (n_segments, n_features), bool
     precisions : ndarray of shape (n_components, n_features, n_features)
+        Or one for all components, (1, n_features, n_features).
     spread : ndarray of shape (n_segments, n_components)
     space : GapSpace
     second : ndarray of shape (n_components, n_features, n_features)
     """
-    columns, gap, factor, across = space[:4]
-    n_components, n_features = precisions.shape[:2]
+    gap, inverses = space.gap, space.inverses
     for s in range(len(missing)):
-        p = part_columns(missing[s], columns, gap)
-        q = n_features - p
-        for k in range(n_components):
-            factor_gap(precisions[k], columns, p, gap, factor, across)
-            invert_factor(factor, q, across)
-            for i in range(q):
-                for j in range(q):
-                    second[k, gap[i], gap[j]] += spread[s, k] * across[i, j]
+        q = list_gap(missing[s], gap)
+        for k in range(len(precisions)):
+            invert_gap(precisions, k, gap, q, inverses, k)
+        add_covariances(gap, q, inverses, len(precisions) == 1, s, s + 1, spread, second)
 
 
 @kernel

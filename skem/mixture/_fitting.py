@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import joblib
@@ -122,7 +123,7 @@ def make_problem(
     family = family.for_rows(X, gappy=gappy, more=stepwise)
     table = make_block_table(X, weights, units.origin, units.scale, family.maker, gappy=gappy)
     if isinstance(table, GappyTable):
-        family = family.with_gaps(single_component(family, table))
+        family = family.with_gaps(cache(partial(single_component, family, table)))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None

@@ -31,6 +31,9 @@ from skem.mixture._reading import check_complete
 
 __all__ = ["BlockReader", "Layout", "PlacedKind"]
 
+# Kinds besides Gaussian ones that are held above the steps of their columns.
+_WITH_FLOOR = ("gamma", "lognormal")
+
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
@@ -208,10 +211,10 @@ class BlockReader:
         return layout.names
 
     def stepped_columns(self, estimator: Any, n_features: int) -> NDArray[np.bool_]:
-        """Say which columns may have been recorded in steps: those of Gaussian blocks."""
+        """Say which columns may have been recorded in steps: those with densities."""
         stepped = np.zeros(n_features, dtype=bool)
         for block in estimator._layout.blocks:
-            stepped[block.columns] = block.kind is None
+            stepped[block.columns] = block.kind is None or block.name in _WITH_FLOOR
         return stepped
 
     def publish_parameters(

@@ -1,7 +1,7 @@
 """How components meet the rows of a tile."""
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
-from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
+from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer
 from skem.scoring.gather import GatherScorer
 from skem.scoring.latent_scales import (
     GapLatentScaleScorer,
@@ -33,7 +33,6 @@ __all__ = [
     "FeatureStudentScorer",
     "GapFeatureStudentScorer",
     "GapLatentScaleScorer",
-    "GapModel",
     "GapScorer",
     "GapStudentScorer",
     "GatherScorer",

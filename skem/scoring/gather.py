@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
-from skem.engine import Tile, TilePlan, aligned
+from skem.engine import Tile, TilePlan
 from skem.scoring.scorer import Array, Assigning, Sums, normalise, responsibilities
 
 __all__ = ["GatherScorer"]
@@ -17,8 +17,12 @@ __all__ = ["GatherScorer"]
 Index: TypeAlias = NDArray[np.int64]
 
 
-def _total(plan: TilePlan) -> Array:
-    return aligned(plan.n_components)
+# Rows whose entries are found at a time: they stay in the innermost cache.
+_ROWS = 256
+
+
+def _entries(plan: TilePlan) -> Index:
+    return np.empty((plan.n_features, _ROWS), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class GatherScorer(Assigning):
     ----------
     first : ndarray of shape (n_columns,), int64
         The entry of each column's code 0.
-    table : ndarray of shape (n_entries, n_components)
+    table : ndarray of shape (n_components, n_entries)
         What is added to the score of a row, for each code of each column.
     constants : ndarray of shape (n_components,)
     """
@@ -43,7 +47,7 @@ class GatherScorer(Assigning):
     table: Array
     constants: Array
 
-    space = staticmethod(_total)
+    space = staticmethod(_entries)
 
     @property
     def summed_about(self) -> Array:
@@ -53,22 +57,22 @@ class GatherScorer(Assigning):
     def add_constants(self, log_weights: Array) -> GatherScorer:
         return replace(self, constants=self.constants + log_weights)
 
-    def score(self, tile: Tile, space: Array) -> None:
+    def score(self, tile: Tile, space: Index) -> None:
         kernels.gather.gathered_scores(
             tile.values, tile.n_rows, self.first, self.table, self.constants, space, tile.scores
         )
 
-    def normalise(self, tile: Tile, space: Array) -> float:
+    def normalise(self, tile: Tile, space: Index) -> float:
         return normalise(self, tile, space, hard=self.hard)
 
     def zeros(self) -> Sums:
-        n_entries, n_components = self.table.shape
+        n_components, n_entries = self.table.shape
         return (np.zeros((n_entries + 1, n_components)),)
 
-    def accumulate(self, tile: Tile, space: Array, sums: Sums) -> None:
+    def accumulate(self, tile: Tile, space: Index, sums: Sums) -> None:
         kernels.gather.gathered_sums(tile.values, tile.n_rows, self.first, tile.resp, *sums)
 
-    def expect(self, tile: Tile, space: Array, sums: Sums) -> float:
+    def expect(self, tile: Tile, space: Index, sums: Sums) -> float:
         total = self.normalise(tile, space)
         responsibilities(tile)
         self.accumulate(tile, space, sums)

@@ -225,7 +225,7 @@ class GapLatentScaleScorer(LatentScaleScorer):
         seen = missing.shape[1] - lost
         # Without the 2 pi of a Gaussian's missing cells.
         heights = space.distances.heights[:, : len(seen)] - 0.5 * lost * np.log(2.0 * np.pi)
-        levels = np.ascontiguousarray(self.constants[:, seen] + heights)
+        levels = np.ascontiguousarray(self.constants[:, seen] + heights * (seen > 0))
         return Segments(first, seen.astype(np.int64), levels)
 
     def _add_moments(self, tile: Tile, space: ScaleRoom, spread: Array, sums: Sums) -> None:

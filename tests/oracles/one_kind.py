@@ -7,6 +7,7 @@ import numpy as np
 
 from skem.engine import Table, Threads, plan_tiles
 from skem.families import CategoricalWeights
+from skem.families.kinds import LineStatistics
 from skem.families.kinds.coded import CodedKind
 from skem.inference import Passes, PointRule, VariationalRule, batch_em
 
@@ -105,11 +106,10 @@ def statistics(kind, values, resp):
     weight = resp.sum(axis=0)
     if not isinstance(kind, CodedKind):
         return kind.statistics(kind.lines(values).T @ resp, weight)
-    parts = []
-    for codes, n in zip(kind.lines(values).T.astype(int), kind.n_codes, strict=True):
-        parts.append(np.zeros((n + 1, resp.shape[1])))  # the last is of missing cells
-        np.add.at(parts[-1], codes, resp)
-    return kind.statistics(np.vstack(parts), weight)
+    columns = []
+    for column, n in zip(kind.codes(values).T, kind.n_codes, strict=True):
+        columns += [resp[column == code].sum(axis=0) for code in range(n)]
+    return LineStatistics(weight, np.stack(columns, axis=1))
 
 
 def all_rows(kind, values, weights=None):

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families.kinds.coded import CodedKind
 from skem.families.kinds.conjugate import BetaLaw, beta_divergence
 from skem.families.kinds.contract import Linear, LineStatistics
 from skem.families.kinds.counts import digamma_rise
-from skem.families.kinds.linear import ConjugateLinearKind, at_least
-from skem.families.parameters import Array
+from skem.families.kinds.linear import LEAST, ConjugateLinearKind, at_least
+from skem.families.parameters import EMPTY, Array
 
 __all__ = ["Bernoulli", "BernoulliParameters"]
 
@@ -30,48 +31,49 @@ class BernoulliParameters(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Bernoulli(ConjugateLinearKind[BernoulliParameters, BetaLaw]):
+class Bernoulli(
+    CodedKind[BernoulliParameters],
+    ConjugateLinearKind[BernoulliParameters, BetaLaw],
+):
     """Zeros and ones: ``p(x) = p^x (1 - p)^(1 - x)``.
 
     Half of a prior's pseudo-rows are ones. The conjugate prior is Jeffreys': a beta distribution
     whose parameters are 1/2.
     """
 
+    @property
+    def n_codes(self) -> tuple[int, ...]:
+        return (2,) * self.n_columns
+
+    def codes(self, values: Array) -> Array:
+        return values
+
+    def features(self, values: Array) -> Array:
+        return values
+
     def fault(self, values: Array) -> tuple[NDArray[np.bool_], str]:
         return ~np.isnan(values) & (values != 0) & (values != 1), "0 and 1"
 
     def natural(self, parameters: BernoulliParameters) -> tuple[Array, Array]:
         (p,) = parameters
-        zero = np.where(p < 1.0, np.log1p(-np.where(p < 1.0, p, 0.0)), np.log(at_least(1.0 - p)))
-        return np.log(at_least(p)) - zero, zero
+        sure = p >= 1.0
+        zero = np.where(sure, np.log(LEAST), np.log1p(-np.where(sure, 0.5, p)))
+        return _interleave(zero, np.log(at_least(p))), np.zeros(p.shape)
 
     def maximise(self, stats: LineStatistics, previous: BernoulliParameters) -> BernoulliParameters:
-        known, means = self.means(stats)
-        # By rounding a mean of ones may be more than 1.
-        return BernoulliParameters(np.where(known, np.minimum(means, 1.0), previous.probabilities))
+        seen = self.seen(stats)
+        known = seen > EMPTY * seen.sum(axis=0)
+        shares = stats.sums[:, 1::2] / np.where(known, seen, 1.0)
+        return BernoulliParameters(np.where(known, shares, previous.probabilities))
 
     def typical(self, stats: LineStatistics) -> Array:
-        return np.full((1, self.n_columns), 0.5)
+        return np.full((1, self.n_sums), 0.5)
 
     def without_rows(self, n_components: int) -> BernoulliParameters:
         return BernoulliParameters(np.full((n_components, self.n_columns), 0.5))
 
     def n_parameters(self, n_components: int) -> int:
         return n_components * self.n_columns
-
-    def encode(self, stats: LineStatistics) -> Array:
-        """Return twice the roots of the numbers of ones and of zeros."""
-        ones = self.own_sums(stats)
-        return 2.0 * np.sqrt(np.maximum(np.hstack([ones, self.seen(stats) - ones]), 0.0))
-
-    def decode(self, coordinates: Array, weight: Array) -> LineStatistics | None:
-        ones, zeros = np.split(np.square(0.5 * coordinates), 2, axis=1)
-        seen = ones + zeros
-        if not np.isfinite(seen).all():
-            return None
-        if self.has_seen_lines:
-            return LineStatistics(weight, np.hstack([ones, seen]))
-        return LineStatistics(weight, weight[:, None] * ones / at_least(seen))
 
     def sample(
         self,
@@ -92,16 +94,14 @@ class Bernoulli(ConjugateLinearKind[BernoulliParameters, BetaLaw]):
         return BetaLaw(half, half)
 
     def posterior(self, prior: BetaLaw, stats: LineStatistics) -> BetaLaw:
-        ones = self.own_sums(stats)
-        zeros = np.maximum(self.seen(stats) - ones, 0.0)
-        return BetaLaw(prior.a + ones, prior.b + zeros)
+        return BetaLaw(prior.a + stats.sums[:, 1::2], prior.b + stats.sums[:, 0::2])
 
     def expected_parameters(self, posterior: BetaLaw) -> BernoulliParameters:
         return BernoulliParameters(posterior.a / (posterior.a + posterior.b))
 
     def expected_coefficients(self, posterior: BetaLaw) -> Linear:
         one, zero = -digamma_rise(posterior.a, posterior.b), -digamma_rise(posterior.b, posterior.a)
-        return self.linear(one - zero, zero)
+        return self.linear(_interleave(zero, one), np.zeros(one.shape))
 
     def divergence(self, posterior: BetaLaw, prior: BetaLaw) -> float:
         return beta_divergence(posterior, prior)
@@ -114,3 +114,9 @@ class Bernoulli(ConjugateLinearKind[BernoulliParameters, BetaLaw]):
 
     def draw(self, posterior: BetaLaw, rng: np.random.RandomState) -> BernoulliParameters:
         return BernoulliParameters(rng.beta(posterior.a, posterior.b))
+
+
+def _interleave(zero: Array, one: Array) -> Array:
+    """Put what zeros and ones of each column have, (K, d), side by side: (K, 2 d)."""
+    result: Array = np.stack([zero, one], axis=2).reshape(len(one), -1)
+    return result

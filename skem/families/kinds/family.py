@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.families.kinds.contract import Linear, LineStatistics
+from skem.families.kinds.contract import LineStatistics
 from skem.families.parameters import Array
-from skem.scoring import LinearScorer, Scorer, Sums
+from skem.scoring import Scorer, Sums
 
 __all__ = ["KindCoordinates", "KindFamily"]
 
@@ -50,7 +50,12 @@ class KindFamily:
     """
 
     kind: Any
-    floor: None = None
+
+    @property
+    def floor(self) -> Array | None:
+        """What no component is narrower than; None where nothing is held."""
+        floor: Array | None = getattr(self.kind, "floor", None)
+        return floor
 
     # --- rows -------------------------------------------------------------------------------
 
@@ -61,14 +66,9 @@ class KindFamily:
         """Read values as they are."""
         return np.zeros_like(mean), np.ones_like(deviation)
 
-    def _scorer(self, linear: Linear, log_weights: Array) -> Scorer:
-        lines = np.arange(self.kind.n_lines + 1)
-        coefficients = np.pad(linear.coefficients, [(0, 0), (0, 1)])
-        ones = np.full_like(lines, lines[-1])
-        return LinearScorer(lines, ones, coefficients, linear.constants + log_weights)
-
     def scorer(self, parameters: Any, log_weights: Array) -> Scorer:
-        return self._scorer(self.kind.coefficients(parameters), log_weights)
+        result: Scorer = self.kind.scorer(self.kind.coefficients(parameters), log_weights)
+        return result
 
     def summer(self, n_components: int, n_features: int) -> Scorer:
         return self.scorer(self.kind.without_rows(n_components), np.zeros(n_components))
@@ -110,7 +110,7 @@ class KindFamily:
 
     def with_seen_lines(self, stats: LineStatistics) -> LineStatistics:
         """Return statistics as they are where any cell may be missing."""
-        if self.kind.with_gaps(True).n_lines == self.kind.n_lines:
+        if not self.kind.counts_seen or self.kind.has_seen_lines:
             return stats
         return LineStatistics(stats.weight, np.hstack([stats.sums, self.kind.seen(stats)]))
 
@@ -150,7 +150,9 @@ class KindFamily:
         return self.kind.expected_parameters(posterior)
 
     def expected_scorer(self, posterior: Any, parameters: Any, log_weights: Array) -> Scorer:
-        return self._scorer(self.kind.expected_coefficients(posterior), log_weights)
+        linear = self.kind.expected_coefficients(posterior)
+        result: Scorer = self.kind.scorer(linear, log_weights)
+        return result
 
     def expected_log_likelihood(
         self, stats: LineStatistics, posterior: Any, parameters: Any
@@ -178,7 +180,7 @@ class KindFamily:
 
     def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         """Return the family whose kind has lines for missing cells, if there may be any."""
-        return replace(self, kind=self.kind.with_gaps(more or gappy))
+        return replace(self, kind=self.kind.for_values(X, more=more))
 
     def with_gaps(self, start: Any) -> Self:
         """Return the family: there is no start to change."""
@@ -196,11 +198,12 @@ class KindFamily:
     def regularised(self) -> Self:
         return self
 
-    def with_floor(self, floor: Any) -> Self:
-        return self
+    def with_floor(self, floor: Array | None) -> Self:
+        return replace(self, kind=self.kind.with_floor(floor))
 
-    def find_floor(self, variances: Array, one: Any) -> None:
-        return
+    def find_floor(self, variances: Array, one: Any) -> Array | None:
+        floor: Array | None = self.kind.floor_below(variances, one)
+        return floor
 
     def related_columns(self, n_features: int) -> NDArray[np.bool_]:
         return np.zeros((n_features, n_features), dtype=bool)

@@ -11,6 +11,7 @@ from skem.families.kinds.gamma import Gamma
 from skem.families.kinds.geometric import Geometric
 from skem.families.kinds.linear import LinearKind
 from skem.families.kinds.lognormal import Lognormal
+from skem.families.kinds.negative_binomial import NegativeBinomial
 from skem.families.kinds.poisson import Poisson
 
 __all__ = ["KINDS"]
@@ -22,5 +23,6 @@ KINDS: dict[str, type[LinearKind[Any]]] = {
     "gamma": Gamma,
     "geometric": Geometric,
     "lognormal": Lognormal,
+    "negative_binomial": NegativeBinomial,
     "poisson": Poisson,
 }

@@ -220,9 +220,9 @@ def test_integer_weights_are_repeated_rows(name):
 
 @every_kind
 def test_samples_are_fitted_by_what_they_were_drawn_from(name):
-    values = rows(name, 4000, seed=3)
+    values = rows(name, 1000, seed=3)
     truth = MILD[name]
-    fitted = best_fit(CASES[name].kind, values, 3, n_init=4, acceleration="squarem", max_iter=500)
+    fitted = best_fit(CASES[name].kind, values, 3, n_init=2, acceleration="squarem", max_iter=300)
     kind = fitted.kind
     joint = log_density(kind, values, truth) - np.log(3)
     assert fitted.log_likelihood > np.logaddexp.reduce(joint, axis=1).sum()
@@ -292,10 +292,10 @@ def test_ten_thousand_rows_of_one_value(name, missing):
         with pytest.raises(ValueError, match=f"All values of {name} column 'a' are the same"):
             kind.pseudo_rows(all_rows(kind, values), 1e-6)
         return
-    fitted = fit(kind, values, 2, pseudo_count=1e-6, max_iter=50)
+    fitted = fit(kind, values, 2, pseudo_count=1e-6, max_iter=20)
     parameters = fitted.run.theta.components
     assert not any(np.isnan(part).any() for part in parameters)
-    alone = fit(kind, values, 1, pseudo_count=1e-6, max_iter=50)
+    alone = fit(kind, values, 1, pseudo_count=1e-6, max_iter=5)
     assert fitted.run.bound == pytest.approx(alone.run.bound, abs=1e-6)
     others = some_rows(name, 0.2)
     score = log_density(fitted.kind.for_values(others), others, parameters)
@@ -449,7 +449,7 @@ def test_no_component_is_narrower_than_the_recording(name):
     floor = kind.floor_below(np.array([0.25]), one)
     held = kind.with_floor(floor)
     for seed in range(3):
-        fitted = fit(held, values, 4, seed=seed, pseudo_count=1e-6, acceleration="squarem")
+        fitted = fit(held, values, 4, seed=seed, pseudo_count=1e-6, max_iter=100)
         assert (np.diff(fitted.run.bounds) >= 0).all()
         least = variance_held(name, fitted.run.theta.components)
         assert (least >= floor * (1 - 1e-6)).all()
