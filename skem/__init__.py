@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem import datasets, display, impute, inference, mixture, vae  # noqa: F401
+    from skem import datasets, display, impute, inference, mixture, outliers, vae  # noqa: F401
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         bootstrap_likelihood_ratio,
         bootstrap_standard_errors,
     )
+    from skem.outliers import MixtureOutlierDetector
     from skem.vae import VAE, VQVAE, CategoricalVAE, InfoVAE
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "GaussianMixtureIC",
     "InfoVAE",
     "MixtureImputer",
+    "MixtureOutlierDetector",
     "VariationalGaussianMixture",
     "VariationalMixture",
     "__version__",
@@ -45,6 +47,7 @@ _HOMES = {
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
     "MixtureImputer": "skem.impute",
+    "MixtureOutlierDetector": "skem.outliers",
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
@@ -53,7 +56,7 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "vae")
+_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae")
 
 
 def __getattr__(name: str) -> Any:

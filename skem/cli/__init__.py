@@ -1,4 +1,4 @@
-"""The ``skem`` command: ``skem cluster``, ``skem score`` and ``skem impute``.
+"""The ``skem`` command: ``skem cluster``, ``skem score``, ``skem impute`` and ``skem outliers``.
 
 It parses, calls estimators and prints. Only the parser is imported at once: pyarrow and
 scikit-learn wait until a command runs, so that ``skem --help`` is quick.
@@ -110,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_cluster(commands)
     _add_score(commands)
     _add_impute(commands)
+    _add_outliers(commands)
     return parser
 
 
@@ -182,6 +183,24 @@ def _add_impute(commands: "argparse._SubParsersAction[_Parser]") -> None:
         "component expects (default: mean)",
     )
     _add_seed(group, "seed of the draws, and of the choice of the mixture (default: 0)")
+
+
+def _add_outliers(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    text = "Find the odd rows of a table, and say which of their cells are odd."
+    parser = commands.add_parser("outliers", help=text, description=text)
+    _add_table(parser, "the table with columns that say which rows are outliers, and why,")
+    _add_scored(parser)
+    _add_columns(parser)
+    group = parser.add_argument_group("what is an outlier")
+    group.add_argument(
+        "--contamination",
+        type=_contamination,
+        default="auto",
+        metavar="auto|SHARE",
+        help="auto: rows where the fitted mixture would draw less than 1 %% of its own; or the "
+        "share of the rows, at most 0.5 (default: auto)",
+    )
+    _add_seed(group, "seed of the fit and of the threshold (default: 0)")
 
 
 def _add_columns(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
@@ -259,6 +278,15 @@ def _share(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0 <= share < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not at least 0 and finite")
+    return share
+
+
+def _contamination(text: str) -> str | float:
+    if text == "auto":
+        return text
+    share = _share(text)
+    if not 0 < share <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto or more than 0 and at most 0.5")
     return share
 
 

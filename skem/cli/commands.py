@@ -1,4 +1,4 @@
-"""The three commands, from parsed arguments to printed summary."""
+"""The commands, from parsed arguments to printed summary."""
 
 import os
 import sys
@@ -15,11 +15,11 @@ from skem.cli.filling import describe, fill_table, note_left
 from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
 from skem.cli.report import score_summary, summary
-from skem.cli.rows import filled_rows, first_rows, least_probable
+from skem.cli.rows import filled_rows, first_rows, least_probable, odd_rows
 from skem.cli.search import MATRIX_TYPES, Compilation, search
 from skem.cli.text import Dialect
 
-__all__ = ["cluster", "impute", "score"]
+__all__ = ["cluster", "impute", "outliers", "score"]
 
 
 def cluster(arguments: Namespace) -> None:
@@ -136,6 +136,50 @@ def impute(arguments: Namespace) -> None:
     elif arguments.output is None and filled.mixture is not None:
         rows = np.flatnonzero(features.missing.any(axis=1))
         _print(arguments, f"\n{filled_rows(filled.table, rows)}")
+
+
+def outliers(arguments: Namespace) -> None:
+    """Say which rows of a table are outliers, and which of their cells are odd.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        The parsed command line.
+
+    Raises
+    ------
+    CommandError
+        If the input is bad, no mixture can be fitted or a file cannot be written.
+    """
+    require("pandas")
+    from skem.cli.outlying import OUTLIER_COLUMNS, describe_outliers, find_outliers
+
+    _check_output(arguments)
+    table = _read(arguments, OUTLIER_COLUMNS)
+    request = Request(arguments.columns, arguments.exclude, drop_missing=arguments.drop_missing)
+    reader = Reader(table)
+    features = reader.read(request)
+    reader.check_seen(features)
+    reader.remark(request, features)
+    found = find_outliers(
+        table,
+        features,
+        contamination=arguments.contamination,
+        seed=arguments.seed,
+        n_jobs=arguments.jobs,
+    )
+    added = found.as_columns(features.used)
+    if arguments.output is not None:
+        write_table(table, added, arguments.output)
+    _print(arguments, describe_outliers(table, features, found, arguments.contamination))
+    number = arguments.top
+    if number is None and arguments.output is None:
+        number = int(found.outlier.sum())
+    if number:
+        rows = np.flatnonzero(features.used)[found.order][:number]
+        _print(arguments, f"\n{odd_rows(table, added, rows, shorten=arguments.top is None)}")
+    if arguments.output not in (None, STREAM):
+        _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}")
 
 
 def _check_output(arguments: Namespace) -> None:

@@ -9,7 +9,7 @@ from skem.cli.cells import as_text
 from skem.cli.files import Table
 from skem.cli.messages import count, shorten, terminal_width
 
-__all__ = ["WIDEST", "filled_rows", "first_rows", "least_probable"]
+__all__ = ["WIDEST", "filled_rows", "first_rows", "least_probable", "odd_rows"]
 
 ROWS_SHOWN = 10
 WIDEST = 24  # characters of a name or a cell in a table
@@ -79,6 +79,33 @@ def filled_rows(table: Table, rows: np.ndarray) -> str:
     total = count(len(rows), "filled row")
     heading = f"First {len(shown)} of {total} (-o FILE writes the whole table):"
     return "\n".join([heading, "", *_rows(table, pa.table({}), shown, [_numbers(shown)])])
+
+
+def odd_rows(table: Table, added: pa.Table, rows: np.ndarray, *, shorten: bool) -> str:
+    """Show rows from the oddest on.
+
+    Parameters
+    ----------
+    table : Table
+        The table.
+    added : pyarrow.Table
+        The added columns; those of the rank and the flag are left out.
+    rows : ndarray of shape (n_shown,), int
+        Which ones, from 0, in their order.
+    shorten : bool
+        Whether to show ten at most.
+
+    Returns
+    -------
+    str
+        A heading and the rows, with their numbers from 1.
+    """
+    shown = rows[:ROWS_SHOWN] if shorten else rows
+    heading = f"The oddest {count(len(shown), 'row')} of {count(table.n_rows, 'row')}:"
+    if len(shown) < len(rows):
+        heading = f"{heading[:-1]} (-o FILE writes the whole table):"
+    added = added.drop_columns(["outlier", "outlier_rank"])
+    return "\n".join([heading, "", *_rows(table, added, shown, [_numbers(shown)])])
 
 
 def _numbers(rows: np.ndarray) -> list[str]:

@@ -99,7 +99,10 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
-        rows = self._check_rows(X)
+        return self._log_density(self._check_rows(X))
+
+    def _log_density(self, rows: Floats) -> Floats:
+        """Return the log density of checked rows."""
         log_density, offset = self._evaluate(rows, self._kind.density, LogDensity)
         log_density += offset
         return narrow_to(log_density, rows.dtype)

@@ -165,3 +165,16 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         return self._best(X).impute(
             X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
         )
+
+    def explain_density(self, X: ArrayLike) -> Any:
+        """Say which cells make a row odd under the best fit; `EMGaussianMixture.explain_density`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
+        """
+        return self._best(X).explain_density(X)

@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike
 
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._clustering import Floats
+from skem.mixture._explain import Explained
 from skem.mixture._impute import impute
 from skem.mixture._summary import Summarised, as_frames
 
 __all__ = ["GaussianMixtureMethods"]
 
 
-class GaussianMixtureMethods(Summarised, BaseMixture):
+class GaussianMixtureMethods(Summarised, Explained, BaseMixture):
     """Samples, missing cells and summaries of a fitted Gaussian mixture."""
 
     def sample(

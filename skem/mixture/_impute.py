@@ -119,7 +119,15 @@ def _fixed(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
     """Take the fitted parameters."""
     components = estimator._kind.read(estimator, make_family(estimator)).components
     weights = np.asarray(estimator.weights_, dtype=np.float64)
-    return _without_noise(MixtureParameters(weights, components), estimator.predict_proba(X))
+    resp = _responsibilities(estimator, X)
+    return _without_noise(MixtureParameters(weights, components), resp)
+
+
+def _responsibilities(estimator: Any, X: Floats) -> Floats:
+    # Not by `predict_proba`, which would look for the names of columns that checked rows have lost.
+    ask = partial(ComputeResponsibilities, dtype=X.dtype)
+    result: Floats = estimator._evaluate(X, estimator._kind.assigner, ask)[0]
+    return result
 
 
 def _without_noise(theta: MixtureParameters, resp: Floats) -> _Belonging:
@@ -144,7 +152,7 @@ def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
         for name in ("weights_init", "means_init", "precisions_init")
         if hasattr(estimator, name)
     }
-    resp = estimator.predict_proba(X).astype(np.float64)
+    resp = _responsibilities(estimator, X).astype(np.float64)
     again = clone(estimator).set_params(
         **start,
         init_params=resp / resp.sum(axis=1, keepdims=True),

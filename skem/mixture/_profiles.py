@@ -69,7 +69,7 @@ class BlockSummary(PrintedTable):
     sizes : ndarray of shape (n_components,) or None
         Expected numbers of rows.
     profiles : tuple of Profile
-    notes : tuple of str
+    notes : tuple of str, default=()
         What a user may want to declare otherwise.
     """
 
