@@ -16,7 +16,7 @@ from skem.mixture._summary import Summarised, as_frames
 __all__ = ["GaussianMixtureMethods"]
 
 
-class GaussianMixtureMethods(Summarised, Explained, BaseMixture):
+class GaussianMixtureMethods(Summarised, BaseMixture, Explained):
     """Samples, missing cells and summaries of a fitted Gaussian mixture."""
 
     def sample(
