@@ -38,7 +38,7 @@ from skem.inference import (
     batch_em_merging,
 )
 from skem.mixture._held import warn_of_held
-from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
+from skem.mixture._problem import FitProblem, Outcome, narrow
 from skem.mixture._protocols import VariationalSettings
 from skem.mixture._reading import check_complete, fitted_components, make_family
 from skem.mixture._record import ElboTerms, FitRecord
@@ -294,7 +294,7 @@ class VariationalKind:
             theta.components,
             n_rows,
             problem.units,
-            column_names(estimator, problem),
+            problem.shown,
         )
 
 

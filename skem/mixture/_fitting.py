@@ -50,7 +50,7 @@ from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
-from skem.mixture._units import check_enough_rows, measure
+from skem.mixture._units import Shown, check_enough_rows, measure
 
 __all__ = [
     "check",
@@ -100,11 +100,12 @@ def make_problem(
     X: NDArray[np.floating],
     weights: Array | None,
     state: FitRecord | None = None,
+    shown: Shown | None = None,
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
     family = make_family(estimator)
-    names = getattr(estimator, "feature_names_in_", None)
-    units = state.units if state else measure(X, weights, family, names)
+    shown = shown or Shown(getattr(estimator, "feature_names_in_", np.arange(X.shape[1])).tolist())
+    units = state.units if state else measure(X, weights, family, shown.names)
     table = make_table(X, weights, units.origin, units.scale)
     if isinstance(table, GappyTable):
         family = family.with_gaps(single_gaussian(family, table))
@@ -118,7 +119,7 @@ def make_problem(
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
     family = replace(family, floor=units.floor)
-    return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
+    return FitProblem(family, with_floor(rule, units.floor), units, table, plan, shown)
 
 
 def _plan(estimator: MixtureSettings, family: GaussianFamily, table: Table) -> TilePlan:
@@ -146,13 +147,18 @@ def fit(
 
 @with_callbacks
 def fit_quietly(
-    estimator: MixtureSettings, kind: Kind, X: NDArray[np.floating], weights: Array | None
+    estimator: MixtureSettings,
+    kind: Kind,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    shown: Shown | None = None,
 ) -> list[str]:
     """Fit to rows and weights that have been checked; return what `fit` would warn of.
 
     Filters of warnings belong to the process, so fits side by side can't catch their own.
+    ``shown`` is how messages show columns of rows without names.
     """
-    attributes, messages = _fit(kind, estimator, X, None, weights)
+    attributes, messages = _fit(kind, estimator, X, None, weights, shown)
     publish(estimator, attributes | {"n_features_in_": X.shape[1]}, [], depth=0)
     return messages
 
@@ -163,9 +169,10 @@ def _fit(
     X: NDArray[np.floating],
     y: object,
     weights: Array | None,
+    shown: Shown | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
-    problem = make_problem(kind, estimator, X, weights)
+    problem = make_problem(kind, estimator, X, weights, shown=shown)
     metadata = None if weights is None else {"sample_weight": weights}
     single = n_init == 1
     root = root_task(
@@ -205,7 +212,7 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = getattr(estimator, "feature_names_in_", None)
+    names = np.asarray(problem.shown.names, dtype=object)
     messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
@@ -369,9 +376,9 @@ def diagnose(
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
-        names = getattr(estimator, "feature_names_in_", np.arange(problem.table.n_features))
+        names = [problem.shown.names[j] for j in constant.tolist()]
         messages.append(
-            f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
+            f"Column(s) {names} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
     return messages + kind.diagnose(estimator, problem, theta, n_rows)

@@ -29,7 +29,7 @@ from skem.inference import (
     joint_scorer,
 )
 from skem.mixture._held import describe_held
-from skem.mixture._problem import FitProblem, Outcome, column_names
+from skem.mixture._problem import FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
 from skem.mixture._reading import fitted_components, make_family
 from skem.mixture._record import FitRecord
@@ -197,7 +197,7 @@ class PointKind:
             theta.components,
             n_rows,
             problem.units,
-            column_names(estimator, problem),
+            problem.shown,
         )
 
 

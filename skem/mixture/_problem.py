@@ -21,9 +21,9 @@ from skem.inference import (
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
-from skem.mixture._units import Units
+from skem.mixture._units import Shown, Units
 
-__all__ = ["EstimatorKind", "FitProblem", "Outcome", "column_names", "narrow"]
+__all__ = ["EstimatorKind", "FitProblem", "Outcome", "narrow"]
 
 Array: TypeAlias = NDArray[np.float64]
 Settings = TypeVar("Settings", bound=MixtureSettings, contravariant=True)
@@ -31,13 +31,14 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 
 
 class FitProblem(NamedTuple):
-    """One table, and the rule by which an estimator is fitted to it."""
+    """One table, the rule by which an estimator is fitted to it, and what messages call columns."""
 
     family: GaussianFamily
     rule: Any
     units: Units
     table: Table
     plan: TilePlan
+    shown: Shown
 
 
 class Outcome(NamedTuple):
@@ -104,12 +105,6 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
         self, estimator: Settings, problem: FitProblem, theta: Theta, n_rows: float
     ) -> list[str]:
         """Return what the user should be warned of, after so many rows were seen."""
-
-
-def column_names(estimator: MixtureSettings, problem: FitProblem) -> list[object]:
-    """Return the names of the columns, or their numbers."""
-    given = getattr(estimator, "feature_names_in_", None)
-    return list(range(problem.table.n_features)) if given is None else list(given)
 
 
 def narrow(values: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:

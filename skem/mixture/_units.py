@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from skem.families import GaussianFamily, GaussianParameters
 from skem.kernels.rows import FARTHEST
 
 __all__ = [
+    "Shown",
     "Units",
     "check_enough_rows",
     "check_reach",
@@ -24,6 +26,21 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Squares of these, times reg_covar or its inverse, are still numbers of that dtype.
 _SPREADS = {"float64": (1e-153, 1e153), "float32": (1e-15, 1e15)}
+
+
+class Shown(NamedTuple):
+    """How messages show columns: by their names, and in the units that people know.
+
+    Attributes
+    ----------
+    names : sequence
+    origin, scale : ndarray of shape (D,) or float
+        Of a column in which the fit was given ``(x - origin) / scale``.
+    """
+
+    names: Sequence[object]
+    origin: Array | float = 0.0
+    scale: Array | float = 1.0
 
 
 class Units(NamedTuple):
@@ -58,7 +75,7 @@ def measure(
     X: NDArray[np.floating],
     weights: Array | None,
     family: GaussianFamily,
-    names: NDArray[Any] | None = None,
+    names: Sequence[object] | None = None,
 ) -> Units:
     """Measure the columns, which errors call by their ``names`` if given.
 
@@ -71,7 +88,7 @@ def measure(
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
             empty = np.flatnonzero(seen == 0)
-            listed = (empty if names is None else names[empty]).tolist()
+            listed = empty.tolist() if names is None else [names[j] for j in empty.tolist()]
             raise ValueError(
                 f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
                 "zero. Drop them"
