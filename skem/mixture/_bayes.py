@@ -239,7 +239,7 @@ class VariationalKind(GaussianReader, VariationalEstimates):
             theta.components,
             n_rows,
             problem.units,
-            self.column_names(estimator, problem.table.X.shape[1]),
+            problem.shown,
         )
 
 

@@ -49,6 +49,7 @@ from skem.mixture._grid import (
 )
 from skem.mixture._progress import GridProgress
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
+from skem.mixture._units import Shown
 
 __all__ = ["GaussianMixtureIC"]
 
@@ -321,13 +322,10 @@ default='hierarchical'
         X: ArrayLike,
         sample_weight: ArrayLike | None,
         watch: Watch,
-        names: Sequence[str] | None = None,
+        shown: Shown,
     ) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing.
-
-        ``names`` are those of the columns, where X has none.
-        """
-        self._search(X, None, sample_weight, None, watch, names)
+        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing."""
+        self._search(X, None, sample_weight, None, watch, shown)
         return self
 
     def _search(
@@ -337,7 +335,7 @@ default='hierarchical'
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         watch: Watch,
-        names: Sequence[str] | None = None,
+        shown: Shown | None = None,
     ) -> list[Warned]:
         """Fit, choose and publish; return what to warn of."""
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
@@ -358,9 +356,10 @@ default='hierarchical'
         n_fits = len(cells) * (1 + len(folds))
         metadata = None if weights is None else {"sample_weight": weights}
         task = root_task(self, n_fits, sequential=False, X=rows, y=y, metadata=metadata)
-        names = getattr(self, "feature_names_in_", names)
+        if shown is None and hasattr(self, "feature_names_in_"):
+            shown = Shown(self.feature_names_in_.tolist())
         progress = GridProgress(self.verbose, n_fits, task)
-        grid = Grid(cells, parameters, self.n_jobs, progress, names)
+        grid = Grid(cells, parameters, self.n_jobs, progress, shown)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)

@@ -81,10 +81,12 @@ class EMGaussianMixture(FromParameters, GaussianMixtureMethods):
 Tree or array-like of shape (n_samples, n_components), default='auto'
         Where the fit starts. scikit-learn's default is 'kmeans'.
 
-        - 'auto': where a search over some of the rows ends: a short run from 'kmeans' (up to 600
+        - 'auto': where a search over some of the rows ends: a short run from 'kmeans' (up to 2000
           rows also from 'hierarchical', of two components from others, too), then moves that
           merge two components and split a third one for as long as they raise the bound (Ueda et
-          al. 2000), then a run to convergence. It looks at no more than 4096 rows, or
+          al. 2000), then a run to convergence. With fewer than ten rows for each parameter it is
+          'kmeans' unless the search's end describes rows left out better, see :ref:`few_rows`.
+          It looks at no more than 4096 rows, or
           ``10 n_components (n_features + 1)`` if that is more, or ``400 000 / n_components`` if
           that is less. No move may add a component on fewer than three times the rows that
           determine its covariance ('full': 3 (D + 1)): such spikes raise the likelihood by

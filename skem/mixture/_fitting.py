@@ -50,7 +50,7 @@ from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
-from skem.mixture._units import check_enough_rows, measure
+from skem.mixture._units import Shown, check_enough_rows, measure
 
 __all__ = [
     "check",
@@ -115,14 +115,15 @@ def make_problem(
     state: FitRecord | None = None,
     *,
     stepwise: bool = False,
+    shown: Shown | None = None,
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given.
 
-    ``stepwise`` says that other rows may follow.
+    ``stepwise`` says that other rows may follow, ``shown`` how messages show columns.
     """
     family = kind.family(estimator)
-    names = kind.column_names(estimator, X.shape[1])
-    gappy = has_gaps(X)
+    shown = shown or Shown(kind.column_names(estimator, X.shape[1]))
+    names, gappy = shown.names, has_gaps(X)
     units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
     family = family.for_rows(X, gappy=gappy, more=stepwise)
     table = make_block_table(X, weights, units.origin, units.scale, family.maker, gappy=gappy)
@@ -145,7 +146,7 @@ def make_problem(
     if units.box is not None:
         rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
         family = rule.family
-    return FitProblem(family, rule, units, table, plan, kind.layout(estimator))
+    return FitProblem(family, rule, units, table, plan, shown, kind.layout(estimator))
 
 
 def _plan(estimator: MixtureSettings, family: Any, table: Table) -> TilePlan:
@@ -174,13 +175,18 @@ def fit(
 
 @with_callbacks
 def fit_quietly(
-    estimator: MixtureSettings, kind: Kind, X: NDArray[np.floating], weights: Array | None
+    estimator: MixtureSettings,
+    kind: Kind,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    shown: Shown | None = None,
 ) -> list[str]:
     """Fit to rows and weights that have been checked; return what `fit` would warn of.
 
     Filters of warnings belong to the process, so fits side by side can't catch their own.
+    ``shown`` is how messages show columns of rows without names.
     """
-    attributes, messages = _fit(kind, estimator, X, None, weights)
+    attributes, messages = _fit(kind, estimator, X, None, weights, shown)
     publish(estimator, attributes | {"n_features_in_": X.shape[1]}, [], depth=0)
     return messages
 
@@ -191,9 +197,10 @@ def _fit(
     X: NDArray[np.floating],
     y: object,
     weights: Array | None,
+    shown: Shown | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
-    problem = make_problem(kind, estimator, X, weights)
+    problem = make_problem(kind, estimator, X, weights, shown=shown)
     metadata = None if weights is None else {"sample_weight": weights}
     single = n_init == 1
     root = root_task(
@@ -233,7 +240,7 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = kind.column_names(estimator, problem.table.X.shape[1])
+    names = problem.shown.names
     messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
@@ -409,9 +416,9 @@ def diagnose(
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
-        names = kind.column_names(estimator, problem.table.X.shape[1])
+        names = [problem.shown.names[j] for j in constant.tolist()]
         messages.append(
-            f"Column(s) {[names[int(j)] for j in constant]} of X are constant: their variance is "
+            f"Column(s) {names} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
     return messages + kind.diagnose(estimator, problem, theta, n_rows)

@@ -193,7 +193,7 @@ class PointKind(GaussianReader, PointEstimates):
             theta.components,
             n_rows,
             problem.units,
-            self.column_names(estimator, problem.table.X.shape[1]),
+            problem.shown,
         )
 
 

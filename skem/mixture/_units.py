@@ -13,6 +13,7 @@ from skem.families.contract import AnyFamily
 from skem.kernels.rows import FARTHEST
 
 __all__ = [
+    "Shown",
     "Units",
     "check_enough_rows",
     "check_reach",
@@ -23,6 +24,27 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Squares of these, times reg_covar or its inverse, are still numbers of that dtype.
 _SPREADS = {"float64": (1e-153, 1e153), "float32": (1e-15, 1e15)}
+
+
+class Shown(NamedTuple):
+    """How messages show columns: by their names, and in the units that people know.
+
+    Attributes
+    ----------
+    names : sequence
+    origin, scale : ndarray of shape (D,) or float
+        Of a column in which the fit was given ``(x - origin) / scale``.
+    """
+
+    names: Sequence[object]
+    origin: Array | float = 0.0
+    scale: Array | float = 1.0
+
+    def of_columns(self, columns: NDArray[np.intp]) -> Shown:
+        """Return those of some of the columns."""
+        every = (len(self.names),)
+        origin, scale = (np.broadcast_to(part, every)[columns] for part in self[1:])
+        return Shown([self.names[j] for j in columns.tolist()], origin, scale)
 
 
 class Units(NamedTuple):
@@ -73,7 +95,7 @@ def measure(
     family: AnyFamily,
     *,
     gappy: bool,
-    names: Sequence[Any] | None = None,
+    names: Sequence[object] | None = None,
 ) -> Units:
     """Measure the columns.
 
@@ -96,7 +118,7 @@ def measure(
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
             empty = np.flatnonzero(seen == 0)
-            listed = [int(j) if names is None else names[int(j)] for j in empty]
+            listed = empty.tolist() if names is None else [names[j] for j in empty.tolist()]
             raise ValueError(
                 f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
                 "zero. Drop them"

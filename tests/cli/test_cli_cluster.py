@@ -224,9 +224,9 @@ def test_largest_k_by_held_out_density(run, table):
 def test_more_starts_and_regularisation_reach_the_estimator(run, table, monkeypatch):
     seen = []
 
-    def watch(self, kind, X, weights):
+    def watch(self, kind, X, weights, shown):
         seen.append((self.n_init, self.init_params, self.reg_covar))
-        return fit_quietly(self, kind, X, weights)
+        return fit_quietly(self, kind, X, weights, shown)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", watch)
     assert run("cluster", table, "-k", 2, "--n-init", 3, "--reg-covar", 0.01)[0] == 0
@@ -238,11 +238,11 @@ def test_more_starts_and_regularisation_reach_the_estimator(run, table, monkeypa
 
 
 def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypatch):
-    def fussy(self, kind, X, weights):
+    def fussy(self, kind, X, weights, shown):
         if self.n_components in failing:
             raise ValueError("no luck\ntoday")
         self.set_params(max_iter=100 if self.n_components == 1 else 1, tol=0.0)
-        return fit_quietly(self, kind, X, weights)
+        return fit_quietly(self, kind, X, weights, shown)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", fussy)
     failing = {2}
