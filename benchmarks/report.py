@@ -11,6 +11,7 @@ from benchmarks import (
     imputation,
     iteration,
     memory,
+    outliers,
     quality,
     threads,
     vae,
@@ -33,6 +34,7 @@ SECTIONS = {
     "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
     "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),
+    "outliers": (outliers, "Outliers that are known, 1 to 10 % of the rows"),
 }
 
 
