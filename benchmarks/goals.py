@@ -1,6 +1,7 @@
 """Every figure that skem is to reach, and what a run says about them."""
 
 import operator
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -148,6 +149,20 @@ def _time_of_detection(result):
         for name in (outliers.SKEM, outliers.FOREST)
     )
     return {f"{len(result['rows'])} tables": skem / forest}
+
+
+def _vae_tables(figure):
+    """A figure of each table and length of the code, by what makes it of a row."""
+
+    def figures(result):
+        return {f"{row['table']}, {row['n_latent']}": figure(row) for row in result["rows"]}
+
+    return figures
+
+
+def _largest_fall(row):
+    """Of the loss of rows that were held out, where training had converged."""
+    return row["largest_falls"][0] if row["largest_falls"] else 0.0
 
 
 _NOT_WINE = ("iris", "diabetes", "cancer, 10 columns")
@@ -326,6 +341,48 @@ GOALS = (
         2.1,
         "",
         _search("cpu_over_wall"),
+    ),
+    Goal(
+        "vae_tables",
+        "held-out score of VAE() less PPCA's, nats per row",
+        ">=",
+        -0.05,
+        "",
+        _vae_tables(lambda row: row["vae"] - row["ppca"]),
+    ),
+    Goal(
+        "vae_tables",
+        "the same, mean of the tables",
+        ">",
+        0,
+        "",
+        lambda result: {
+            "mean": statistics.mean(row["vae"] - row["ppca"] for row in result["rows"])
+        },
+    ),
+    Goal(
+        "vae_tables",
+        "share of variance that VAE() explains, less PCA's",
+        ">=",
+        -0.02,
+        "",
+        _vae_tables(lambda row: row["explained"] - row["explained_by_pca"]),
+    ),
+    Goal(
+        "vae_tables",
+        "seconds of a fit",
+        "<=",
+        5,
+        "",
+        _vae_tables(lambda row: row["longest"]),
+    ),
+    Goal(
+        "vae_tables",
+        "fall of the loss after converged_, nats per row and epoch",
+        "<=",
+        1e-3,
+        "",
+        _vae_tables(_largest_fall),
     ),
     Goal(
         "imputation",

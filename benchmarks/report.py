@@ -15,6 +15,7 @@ from benchmarks import (
     quality,
     threads,
     vae,
+    vae_tables,
     variational,
 )
 
@@ -31,6 +32,7 @@ SECTIONS = {
     "coldstart": (coldstart, "Cold start"),
     "threads": (threads, "Two threads against one"),
     "vae": (vae, "Training of a variational autoencoder, batches of 128, float32"),
+    "vae_tables": (vae_tables, "The default VAE on small tables, beside probabilistic PCA"),
     "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
     "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),

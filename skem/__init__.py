@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
+        EMMixture,
+        EMStudentMixture,
         GaussianMixtureIC,
         VariationalGaussianMixture,
+        VariationalMixture,
         bootstrap_likelihood_ratio,
         bootstrap_standard_errors,
     )
@@ -23,11 +26,14 @@ __all__ = [
     "VQVAE",
     "CategoricalVAE",
     "EMGaussianMixture",
+    "EMMixture",
+    "EMStudentMixture",
     "GaussianMixtureIC",
     "InfoVAE",
     "MixtureImputer",
     "MixtureOutlierDetector",
     "VariationalGaussianMixture",
+    "VariationalMixture",
     "__version__",
     "bootstrap_likelihood_ratio",
     "bootstrap_standard_errors",
@@ -36,6 +42,8 @@ __all__ = [
 _HOMES = {
     "CategoricalVAE": "skem.vae",
     "EMGaussianMixture": "skem.mixture",
+    "EMMixture": "skem.mixture",
+    "EMStudentMixture": "skem.mixture",
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
     "MixtureImputer": "skem.impute",
@@ -43,6 +51,7 @@ _HOMES = {
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
+    "VariationalMixture": "skem.mixture",
     "bootstrap_likelihood_ratio": "skem.mixture",
     "bootstrap_standard_errors": "skem.mixture",
 }

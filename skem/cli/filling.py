@@ -22,10 +22,10 @@ from skem.cli.messages import (
     quoted,
     shorten,
 )
-from skem.cli.report import plus_minus
 from skem.cli.rows import WIDEST
 from skem.cli.search import Compilation
 from skem.engine import count_threads
+from skem.mixture._summary import plus_minus
 
 __all__ = ["Filled", "describe", "fill_table", "note_left"]
 

@@ -3,7 +3,7 @@
 import json
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
 from skem.engine import sum_seen
 from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
+from skem.mixture import MixtureSummary
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
 
@@ -109,19 +110,13 @@ class Model:
             return np.ones(len(self.columns))
         return self.pipeline["scale"].scale_
 
-    @property
-    def means(self) -> np.ndarray:
-        """The components' means, shape (n_components, n_columns), in the table's units."""
-        means = self.mixture.means_
-        return self.pipeline["scale"].inverse_transform(means) if self.standardised else means
-
-    @property
-    def deviations(self) -> np.ndarray:
-        """The components' standard deviations, shape and units those of the means."""
-        k, d = self.mixture.means_.shape
-        published = np.asarray(self.mixture.covariances_, dtype=np.float64)
-        covariances = _family(self.mixture).dense(published, k, d)
-        return np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)) * self.scale
+    def summary(self) -> MixtureSummary:
+        """Return the mixture's summary, in the table's units and with its columns' names."""
+        summary = self.mixture.summary()
+        means, deviations = summary.means, summary.deviations * self.scale
+        if self.standardised:
+            means = self.pipeline["scale"].inverse_transform(means)
+        return replace(summary, columns=self.columns, means=means, deviations=deviations)
 
     def score(self, X: np.ndarray) -> Scores:
         """Assign rows to clusters.

@@ -1,24 +1,21 @@
 """Reports: the summaries that a person reads."""
 
-import math
 import os
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from skem.cli.files import Table
-from skem.cli.messages import count, one_line, shorten, terminal_width
+from skem.cli.messages import count, one_line, terminal_width
 from skem.cli.model import Model, Scores
-from skem.cli.rows import WIDEST
 from skem.cli.search import Fit, Search
 
 __all__ = [
-    "cluster_table",
     "criterion_grid",
     "criterion_table",
-    "plus_minus",
     "score_summary",
     "summary",
 ]
@@ -95,6 +92,7 @@ def summary(
     choice = f" of model {best.covariance_type}" if len(types) > 1 else ""
     by = "held-out log density" if criterion.higher else criterion.title
     choice += f", chosen by {by}" if len(found.fits) > 1 else ""
+    heading = f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all"
     tabulate = criterion_table if len(types) == 1 else criterion_grid
     return "\n".join(
         [
@@ -103,10 +101,7 @@ def summary(
             tabulate(found.fits, best, criterion),
             *_wrap([remark] if remark else []),
             "",
-            f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
-            "",
-            cluster_table(model, scores),
-            "  (mean ± standard deviation of each column, in the table's units)",
+            repr(replace(model.summary(), title=heading)),
         ]
     )
 
@@ -224,44 +219,6 @@ def _state(fit: Fit) -> str:
     return ("  collapsed" if fit.collapsed else "") + ("" if fit.converged else "  not converged")
 
 
-def cluster_table(model: Model, scores: Scores) -> str:
-    """Tabulate the clusters: weight, rows, and mean ± standard deviation of each column.
-
-    Parameters
-    ----------
-    model : Model
-        The mixture.
-    scores : Scores
-        The rows' clusters.
-
-    Returns
-    -------
-    str
-        One row for each column of the table and one column for each cluster, in as many bands
-        as the terminal's width asks for.
-    """
-    k = model.mixture.n_components
-    rows = np.bincount(scores.cluster, minlength=k)
-    names = ["cluster", "weight", "rows"] + [shorten(name, WIDEST) for name in model.columns]
-    cells = []
-    for j in range(k):
-        values = zip(model.means[j], model.deviations[j], strict=True)
-        texts = [plus_minus(mean, deviation) for mean, deviation in values]
-        cells.append([str(j), f"{model.mixture.weights_[j]:.3f}", f"{rows[j]:,}", *texts])
-    first = max(len(name) for name in names)
-    width = max(len(text) for column in cells for text in column)
-    band = max(1, (terminal_width() - first - 2) // (width + 3))
-    bands = []
-    for start in range(0, k, band):
-        columns = cells[start : start + band]
-        lines = [
-            f"  {name:<{first}}" + "".join(f"   {text:>{width}}" for text in texts)
-            for name, *texts in zip(names, *columns, strict=True)
-        ]
-        bands.append("\n".join(lines))
-    return "\n\n".join(bands)
-
-
 def score_summary(table: Table, model: Model, scores: Scores) -> str:
     """Describe the scored rows: how many fell into each cluster, and how likely they are.
 
@@ -291,25 +248,3 @@ def score_summary(table: Table, model: Model, scores: Scores) -> str:
         share = members / len(scores.cluster)
         lines.append(f"  {j:7d}  {weight:15.3f}  {share:13.3f}  {members:6,d}")
     return "\n".join(lines)
-
-
-def plus_minus(mean: float, deviation: float) -> str:
-    """Write a mean and a standard deviation to the same decimal place.
-
-    Parameters
-    ----------
-    mean, deviation : float
-        The two numbers, in the same units.
-
-    Returns
-    -------
-    str
-        Such as ``54.5 ± 5.9``: the deviation has two significant digits.
-    """
-    rounded = float(f"{deviation:.1e}")
-    places = 1 - math.floor(math.log10(rounded)) if rounded > 0 else 3
-    if places > 5 or abs(mean) >= 1e7 or deviation >= 1e7:
-        return f"{mean:.4g} ± {deviation:.2g}"
-    places = max(places, 0)
-    mean = round(mean, places) + 0.0  # which is never -0.0
-    return f"{mean:.{places}f} ± {deviation:.{places}f}"

@@ -72,7 +72,7 @@ class GappyTable(Table):
     @cached_property
     def index(self) -> GapIndex:
         """The order of the rows."""
-        return index_gaps(self.X, self.weights)
+        return index_gaps(self.lines, self.weights)
 
     @property
     def n_rows(self) -> int:
@@ -99,15 +99,20 @@ class GappyTable(Table):
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows at some places, and say where their gaps are."""
         index = self.places(start, stop)
-        rows = np.take(self.X, index, axis=0)
+        rows = np.take(self.lines, index, axis=0)
         weights = tile.ones[: len(rows)] if self.weights is None else self.weights[index]
-        load_rows(rows, weights, self.origin, self._inverse_scale, tile)
+        load_rows(rows, weights, *self._line_units, tile)
         first, missing = self.index.first, self.index.missing
         begin = int(np.searchsorted(first, start, side="right")) - 1
         end = int(np.searchsorted(first, stop, side="left"))
         if missing[begin:end].any():
             edges = np.clip(first[begin : end + 1], start, stop) - start
             tile.gaps = Gaps(edges, missing[begin:end])
+
+    @property
+    def column_gaps(self) -> NDArray[np.bool_]:
+        """Distinct patterns of missing cells, (n_patterns, n_columns)."""
+        return self.index.missing
 
     def take(self, rows: NDArray[np.intp]) -> Table:
         """Return some of the rows as a table of their own."""

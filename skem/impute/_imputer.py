@@ -210,7 +210,9 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             self.estimator_ = clone(self.estimator).fit(rows, **given)
             return said
         # Errors of the whole fit name the columns; a choice among fits knows nothing of names.
-        measure(rows, weights, GAUSSIAN_FAMILIES["full"](0.0), gappy=True, names=names[seen])
+        measure(
+            rows, weights, GAUSSIAN_FAMILIES["full"](0.0), gappy=True, names=names[seen].tolist()
+        )
         mixture = choose_mixture(rows, weights, check_random_state(self.random_state))
         mixture.feature_names_in_ = names[seen]
         said += [(ConvergenceWarning, text) for text in fit_quietly(mixture, POINT, rows, weights)]

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from skem import kernels
 from skem.families import SingularCovarianceError
@@ -20,7 +21,7 @@ from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_b
 from skem.inference.loops import Run, batch_em
 from skem.inference.moves import Scene, promising_moves
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta
+from skem.inference.rules import Rule, Theta, has_noise
 
 __all__ = ["SEARCH", "START_METHODS", "find_start"]
 
@@ -45,6 +46,7 @@ _COMPARED = 2
 # and the others go on with extrapolation, which costs as much again as an iteration.
 _FIRST = (30, 1e-2)
 _LONG = (50, 1e-4)
+_FROM_AFAR = (100, 1e-7)
 _SHORT = (20, 1e-4)
 _BRIEF = (8, 1e-6)
 _LAST = (60, 1e-6)
@@ -53,6 +55,8 @@ _HOPE = 0.02
 _GAIN = 5e-4
 _GUESSES, _TRIES = 8, 3
 _MOVES = 30
+# Where rows are told apart by features: runs from nearly equal components, and by random axes.
+_RANDOM, _BY_AXES = 2, 4
 _TURNS, _FAR = 3, 2e-3
 # A component is no spike if it has so many times the rows that determine a covariance.
 _TIMES_DETERMINED = 3.0
@@ -147,7 +151,7 @@ def _outdone(scene: Scene[Theta], run: Run[Theta], others: list[Run[Theta]]) -> 
 def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
     table, k = start.table, start.n_components
     passes = passes.over(table)
-    rows = (start.complete(table).astype(np.float64) - table.origin) / table.scale
+    rows = start.standardised(table)
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     family = searchable(rule.family, f"init_params={SEARCH!r}")
@@ -164,29 +168,52 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
 
     One of them from a tree, which finds long and narrow clusters: of many rows a tree of some. Of
     two components there is none to split while they are merged, so other starts take the place of
-    moves.
+    moves. Where rows are told apart by features, of categories mostly, few of them differ and
+    distances say little: there some runs start from components that have nearly equal shares of
+    all rows, or shares drawn at random for each kind of row.
     """
     methods: list[str | Array] = ["kmeans"]
     if start.n_components == 1:
-        methods = [np.ones((len(scene.rows), 1))]
+        # The one component has all rows; but noise has to be told from them.
+        methods = ["kmeans" if has_noise(scene.rule) else np.ones((len(scene.rows), 1))]
     elif len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
-    if start.n_components == 2:
+    from_afar: list[str | Array] = []
+    if start.n_components > 1 and start.table.features is not None:
+        from_afar += ["random"] * _RANDOM
+        from_afar += [_by_random_axes(scene.rows, start) for _ in range(_BY_AXES)]
+    elif start.n_components == 2:
         methods += ["k-means++", "random_from_data", "random_from_data"]
+    quick = None if scene.rule.hard else "anderson"
+    tries: list[tuple[str | Array, tuple[int, float], str | None]]
+    tries = [(method, _FIRST, None) for method in methods]
+    tries += [(method, _FROM_AFAR, quick) for method in from_afar]
     runs = []
-    for method in methods:
+    for method, limits, acceleration in tries:
         given = replace(start, method=method)
         if isinstance(method, str) and method == "hierarchical":
             some = draw_rows(start.table, _ROWS_OF_A_TREE, np.random.RandomState(0))
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)
-            runs.append(_run(scene, theta, _FIRST))
+            runs.append(_run(scene, theta, limits, acceleration))
         except SingularCovarianceError as error:
             singular = error
     if not runs:
         raise singular
     return runs
+
+
+def _by_random_axes(rows: Array, start: Start) -> Array:
+    """Draw responsibilities that are the same for equal rows, (n, K).
+
+    Log odds are linear in the rows' features, with slopes drawn from a normal distribution.
+    """
+    n_features = rows.shape[1]
+    slopes = start.rng.standard_normal((n_features, start.n_components))
+    odds = (rows - start.column_mean) / start.column_scale @ slopes / np.sqrt(n_features)
+    shares: Array = softmax(odds, axis=1)
+    return shares
 
 
 def _best_of(scene: Scene[Theta], runs: list[Run[Theta]]) -> Run[Theta]:
@@ -245,5 +272,5 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
 def _count_spikes(scene: Scene[Theta], run: Run[Theta]) -> int:
     """Count the components that have rows, but too few for their covariance."""
     assert run.statistics is not None
-    weight = run.statistics.weight
+    weight = run.statistics.weight[: scene.n_components]
     return int(((weight > _NOTHING * scene.weights.sum()) & (weight < scene.least)).sum())

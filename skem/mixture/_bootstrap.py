@@ -329,6 +329,11 @@ def _check(
             f"{owner} needs an EMGaussianMixture, got {type(estimator).__name__}. Of a "
             "GaussianMixtureIC, pass its best_estimator_"
         )
+    if estimator.noise:
+        raise ValueError(
+            f"{owner} knows of no noise, but the estimator has noise={estimator.noise!r}: set "
+            "noise=False"
+        )
     given = {"n_bootstrap": n_bootstrap, "random_state": random_state, "n_jobs": n_jobs}
     check_parameters(owner, given, _COMMON)
     name, parameters = type(estimator).__name__, estimator.get_params(deep=False)

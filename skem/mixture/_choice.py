@@ -57,7 +57,7 @@ Warned: TypeAlias = tuple[type[Warning], str]
 
 _FOLDS = 5
 # Parameters that all fits have as they are here.
-_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution")
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution", "noise")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -148,6 +148,9 @@ default='hierarchical'
     verbose : int, default=0
         1 prints a line for each fit that has ended, 2 also its time. scikit-learn's callbacks
         (1.9 and later) see each fit as a task.
+
+    noise : bool or float, default=False
+        As in `EMGaussianMixture`: every fit has noise, or none.
 
     Attributes
     ----------
@@ -248,6 +251,7 @@ default='hierarchical'
         n_jobs: int | None = None,
         resolution: str | ArrayLike | None = "auto",
         verbose: int = 0,
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -264,6 +268,7 @@ default='hierarchical'
         self.n_jobs = n_jobs
         self.resolution = resolution
         self.verbose = verbose
+        self.noise = noise
 
     @with_callbacks
     def fit(
@@ -361,7 +366,7 @@ default='hierarchical'
             return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
-        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1])
+        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1], bool(self.noise))
         if self.criterion == "cv":
             columns, errors = cross_validate(grid, rows, weights, folds)
             results |= columns

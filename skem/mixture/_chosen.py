@@ -30,7 +30,7 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return len(self._best().weights_)
+        return self._best()._n_features_out
 
     def _best(self, X: ArrayLike | None = None) -> EMGaussianMixture:
         """Return the best fit; check that it is there, and that ``X`` has its features."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skem._callbacks import with_callbacks
 from skem._docstrings import fill_docstring
@@ -19,8 +19,8 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
-from skem.mixture._base import BaseMixture
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
 from skem.mixture._given import FromParameters
 from skem.mixture._point import POINT
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
@@ -30,7 +30,7 @@ __all__ = ["EMGaussianMixture"]
 
 
 @fill_docstring(ENTRIES)
-class EMGaussianMixture(FromParameters, BaseMixture):
+class EMGaussianMixture(FromParameters, GaussianMixtureMethods):
     """Gaussian mixture fitted by expectation-maximisation.
 
     Clusters rows and estimates their density. Takes the parameters of
@@ -180,6 +180,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -211,6 +213,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         its most probable component, which is less than its log density.
 
     {lower_bounds_}
+
+    {noise_weight_}
 
     {resolution_}
 
@@ -263,6 +267,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     array([0, 1])
     """
 
+    covariances_: NDArray[np.floating]
+
     _kind = POINT
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = SHARED_PARAMETERS | {
@@ -302,6 +308,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -329,6 +336,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.assignment = assignment
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

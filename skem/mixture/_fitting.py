@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import replace
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import joblib
@@ -16,20 +16,20 @@ from sklearn.utils import check_random_state
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
 from skem._parameters import (
     check_parameters,
-    check_rows,
     check_sample_weight,
     check_shape,
 )
 from skem.engine import (
+    GappyTable,
     Table,
     Threads,
     TilePlan,
     count_threads,
     has_gaps,
-    make_table,
+    make_block_table,
     plan_tiles,
+    seen_moments,
 )
-from skem.families import GaussianFamily
 from skem.inference import (
     SEARCH,
     Earlier,
@@ -41,13 +41,13 @@ from skem.inference import (
     Tree,
     find_start,
 )
-from skem.inference.rules import with_floor
+from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
-from skem.mixture._gaps import never_together, single_gaussian
-from skem.mixture._problem import EstimatorKind, FitProblem, narrow
+from skem.mixture._gaps import never_together, single_component
+from skem.mixture._noise import NoiseBox, measure_box
+from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
-from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._units import check_enough_rows, measure
 
@@ -68,16 +68,26 @@ Kind: TypeAlias = EstimatorKind[Any, Any]
 
 
 def check(
-    estimator: MixtureSettings, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    kind: Kind,
+    estimator: MixtureSettings,
+    X: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
 ) -> tuple[NDArray[np.floating], Array | None]:
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
-    if given["acceleration"] is not None and given["assignment"] == "hard":
+    if estimator.acceleration is not None and estimator.assignment == "hard":
         raise ValueError(
-            f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
+            f"acceleration={estimator.acceleration!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
-    rows = check_rows(X, estimator, reset=reset)
+    if estimator.noise and estimator.weight_concentration_prior == np.inf:
+        raise ValueError(
+            f"noise={estimator.noise!r} has a weight of its own, but "
+            "weight_concentration_prior=inf holds all weights equal: leave one of them out"
+        )
+    rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
 
@@ -85,6 +95,8 @@ def publish(
     estimator: MixtureSettings, attributes: dict[str, Any], messages: list[str], depth: int
 ) -> None:
     """Set fitted attributes, and warn where the caller stands, ``depth`` calls above this one's."""
+    if "noise_weight_" not in attributes:  # that of an earlier fit
+        vars(estimator).pop("noise_weight_", None)
     for name, value in attributes.items():
         setattr(estimator, name, value)
     for message in messages:
@@ -97,32 +109,46 @@ def make_problem(
     X: NDArray[np.floating],
     weights: Array | None,
     state: FitRecord | None = None,
+    *,
+    stepwise: bool = False,
 ) -> FitProblem:
-    """Measure the table, and make the rule; in a state's units and with its prior, if given."""
-    family = make_family(estimator)
-    names = getattr(estimator, "feature_names_in_", None)
+    """Measure the table, and make the rule; in a state's units and with its prior, if given.
+
+    ``stepwise`` says that other rows may follow.
+    """
+    family = kind.family(estimator)
+    names = kind.column_names(estimator, X.shape[1])
     gappy = has_gaps(X)
     units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
-    table = make_table(X, weights, units.origin, units.scale, gappy=gappy)
-    if gappy:
-        family = family.with_gaps(single_gaussian(family, table))
+    family = family.for_rows(X, gappy=gappy, more=stepwise)
+    table = make_block_table(X, weights, units.origin, units.scale, family.maker, gappy=gappy)
+    if isinstance(table, GappyTable):
+        family = family.with_gaps(cache(partial(single_component, family, table)))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
         passes = Passes(table, plan, alone)
         rule = kind.rule(estimator, family, passes, units, prior)
         if not state:
-            steps = measure_steps(estimator.resolution, X, weights, units)
+            stepped = kind.stepped_columns(estimator, X.shape[1])
+            steps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
-    family = replace(family, floor=units.floor)
-    return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
+            if estimator.noise:
+                box = measure_box(estimator.noise, X, weights, units, names)
+                units = units._replace(box=tuple(box))
+    family, rule = family.with_floor(units.floor), with_floor(rule, units.floor)
+    if units.box is not None:
+        rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
+        family = rule.family
+    return FitProblem(family, rule, units, table, plan, kind.layout(estimator))
 
 
-def _plan(estimator: MixtureSettings, family: GaussianFamily, table: Table) -> TilePlan:
+def _plan(estimator: MixtureSettings, family: Any, table: Table) -> TilePlan:
     n_products = family.n_products(table.n_features)
+    n_components = estimator.n_components + bool(estimator.noise)
     return plan_tiles(
-        table.n_rows, table.n_features, estimator.n_components, n_products, estimator.block_size
+        table.n_rows, table.n_features, n_components, n_products, estimator.block_size
     )
 
 
@@ -137,7 +163,7 @@ def fit(
 
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
-    rows, weights = check(estimator, X, sample_weight, reset=True)
+    rows, weights = check(kind, estimator, X, sample_weight, reset=True)
     attributes, messages = _fit(kind, estimator, rows, y, weights)
     publish(estimator, attributes, messages, depth=2 + FRAMES)
 
@@ -203,7 +229,7 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = getattr(estimator, "feature_names_in_", None)
+    names = kind.column_names(estimator, problem.table.X.shape[1])
     messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
@@ -231,7 +257,7 @@ def _fitted_attributes(
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
-            estimator.covariance_type,
+            kind.structure(estimator),
             sampler,
             problem.units,
             problem.table.total_weight,
@@ -308,8 +334,13 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, len(table.X), k)
-        how = Start(method, k, rng, table, units.origin, units.column_scale, problem.family.fill)
+            columns = k + bool(estimator.noise)
+            method = _check_responsibilities(method, len(table.X), columns)
+        mean, spread = units.origin, units.column_scale
+        if table.features is not None:
+            mean, spread, _ = seen_moments(table.features, table.weights)
+            spread = np.where(spread > 0, spread, 1.0)
+        how = Start(method, k, rng, table, mean, spread, problem.family.fill)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
     return result
@@ -319,8 +350,8 @@ def go_on(
     kind: Kind, estimator: MixtureSettings, problem: FitProblem
 ) -> MixtureParameters | MixturePosterior:
     """Start from what was fitted before."""
-    fitted = estimator.means_.shape
-    asked = (estimator.n_components, problem.table.n_features)
+    fitted = kind.shape(estimator)
+    asked = (estimator.n_components, problem.table.X.shape[1])
     theta = kind.read(estimator, problem.family)
     if fitted != asked:
         raise ValueError(
@@ -351,8 +382,7 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     with np.errstate(over="ignore"):
         narrowed = narrow(values, problem.table.X.dtype)
     for name, value in narrowed.items():
-        parts = value if isinstance(value, tuple) else (value,)
-        if not all(np.isfinite(part).all() for part in parts):
+        if not all(np.isfinite(part).all() for part in arrays_in(value)):
             raise ValueError(
                 f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
                 "columns of X or increase reg_covar"
@@ -367,9 +397,9 @@ def diagnose(
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
-        names = getattr(estimator, "feature_names_in_", np.arange(problem.table.n_features))
+        names = kind.column_names(estimator, problem.table.X.shape[1])
         messages.append(
-            f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
+            f"Column(s) {[names[int(j)] for j in constant]} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
     return messages + kind.diagnose(estimator, problem, theta, n_rows)

@@ -267,7 +267,11 @@ def _say_hopeless(cell: Cell, n_rows: int, n_features: int) -> str:
 
 
 def tabulate(
-    cells: Sequence[Cell], outcomes: Sequence[Outcome], n_rows: int, n_features: int
+    cells: Sequence[Cell],
+    outcomes: Sequence[Outcome],
+    n_rows: int,
+    n_features: int,
+    noise: bool,
 ) -> Columns:
     """Put outcomes judged by all criteria in columns."""
     types, numbers = zip(*cells, strict=True)
@@ -281,7 +285,8 @@ def tabulate(
             for name in ("bic", "icl", "aic", "log_likelihood")
         },
         "n_parameters": [
-            k - 1 + GAUSSIAN_FAMILIES[name](0.0).n_parameters(k, n_features) for name, k in cells
+            k - 1 + noise + GAUSSIAN_FAMILIES[name](0.0).n_parameters(k, n_features)
+            for name, k in cells
         ],
         "converged": [mixture is not None and mixture.converged_ for mixture in mixtures],
         "n_iter": [0 if mixture is None else mixture.n_iter_ for mixture in mixtures],

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import GappyTable, Table, column_moments, seen_moments
-from skem.families import GaussianFamily, GaussianParameters
+from skem.engine import Table, column_moments, has_gaps, seen_moments
+from skem.families.contract import AnyFamily
 from skem.kernels.rows import FARTHEST
 
 __all__ = [
     "Units",
     "check_enough_rows",
     "check_reach",
-    "components_to_table",
-    "components_to_user",
     "measure",
 ]
 
@@ -44,6 +43,8 @@ class Units(NamedTuple):
         Those that columns were recorded in, in their units; 0 for none.
     floor : ndarray or None
         What no covariance is narrower than, in the units of the table.
+    box : tuple of ndarray, or None
+        The fields of the `NoiseBox`, in the user's units; None where there is no noise.
     """
 
     origin: Array
@@ -51,16 +52,28 @@ class Units(NamedTuple):
     column_scale: Array
     constant: NDArray[np.bool_]
     steps: Array | None = None
-    floor: Array | None = None
+    floor: Any = None
+    box: tuple[Array, ...] | None = None
+
+    def of_columns(self, columns: NDArray[np.intp]) -> Units:
+        """Return the units of some of the columns, without the floor."""
+        steps = None if self.steps is None else self.steps[columns]
+        return Units(
+            self.origin[columns],
+            self.scale[columns],
+            self.column_scale[columns],
+            self.constant[columns],
+            steps,
+        )
 
 
 def measure(
     X: NDArray[np.floating],
     weights: Array | None,
-    family: GaussianFamily,
+    family: AnyFamily,
     *,
     gappy: bool,
-    names: NDArray[Any] | None = None,
+    names: Sequence[Any] | None = None,
 ) -> Units:
     """Measure the columns.
 
@@ -71,7 +84,7 @@ def measure(
     family : GaussianFamily
     gappy : bool
         Whether any cell is missing.
-    names : ndarray of shape (D,), default=None
+    names : sequence of D names, default=None
         What errors call the columns.
 
     Raises
@@ -83,7 +96,7 @@ def measure(
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
             empty = np.flatnonzero(seen == 0)
-            listed = (empty if names is None else names[empty]).tolist()
+            listed = [int(j) if names is None else names[int(j)] for j in empty]
             raise ValueError(
                 f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
                 "zero. Drop them"
@@ -97,7 +110,7 @@ def measure(
     return Units(origin, scale, np.where(deviation > 0, deviation, 1.0), deviation == 0)
 
 
-def check_reach(table: Table, units: Units, names: NDArray[Any] | None) -> None:
+def check_reach(table: Table, units: Units, names: Sequence[Any] | None) -> None:
     """Check that rows can be read in units that were measured on others.
 
     Raises
@@ -107,7 +120,7 @@ def check_reach(table: Table, units: Units, names: NDArray[Any] | None) -> None:
         in these units that reading would move it.
     """
     X, weights = table.X, table.weights
-    moments = seen_moments if isinstance(table, GappyTable) else column_moments
+    moments = seen_moments if has_gaps(X) else column_moments
     deviation = moments(X, weights)[1]
     _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype, names)
     rows = X if weights is None else X[weights > 0]
@@ -128,7 +141,7 @@ def _refuse(
     bad: NDArray[np.bool_],
     deviation: Array,
     dtype: np.dtype[np.floating],
-    names: NDArray[Any] | None,
+    names: Sequence[Any] | None,
 ) -> None:
     """Raise ValueError for the first bad column."""
     if bad.any():
@@ -141,8 +154,8 @@ def _refuse(
         )
 
 
-def _name(column: int, names: NDArray[Any] | None) -> str:
-    return str(column) if names is None else repr(names.tolist()[column])
+def _name(column: int, names: Sequence[Any] | None) -> str:
+    return str(column) if names is None else repr(names[column])
 
 
 def check_enough_rows(table: Table, n_components: int) -> None:
@@ -154,19 +167,3 @@ def check_enough_rows(table: Table, n_components: int) -> None:
             f"Expected {which} >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_rows}"
         )
-
-
-def components_to_table(
-    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
-) -> GaussianParameters:
-    """Bring parameters in the user's units to a table's."""
-    components = components._replace(means=components.means - origin)
-    return family.rescale(components, 1.0 / scale)
-
-
-def components_to_user(
-    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
-) -> GaussianParameters:
-    """Bring parameters in a table's units to the user's."""
-    components = family.rescale(components, scale)
-    return components._replace(means=components.means + origin)

@@ -98,10 +98,10 @@ def fit_robust(
     rows = X[kept].astype(np.float64)
     w = np.ones(len(kept)) if weights is None else weights[kept]
     family = GAUSSIAN_FAMILIES["full"](_REG_COVAR)
-    gappy = has_gaps(rows)
-    constant = measure(rows, w, family, gappy=gappy, names=names).constant
+    gappy, called = has_gaps(rows), None if names is None else names.tolist()
+    constant = measure(rows, w, family, gappy=gappy, names=called).constant
     clipped = _cut_off(rows, w)
-    units = measure(clipped, w, family, gappy=gappy, names=names)
+    units = measure(clipped, w, family, gappy=gappy, names=called)
     mixture = _choose((clipped - units.origin) / units.scale, w, rng)
     mixture = _concentrate(mixture, (rows - units.origin) / units.scale, w)
     return RobustFit(_in_table_units(mixture, units), constant, len(kept))

@@ -13,7 +13,7 @@ from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.kernels.arguments import GapModel, GapSpace
 from skem.kernels.steps import LEVEL, SCORE, SUM
-from skem.scoring.scorer import Array, Assigning, Scorer, Sums
+from skem.scoring.scorer import Array, Assigning, MomentScorer, Sums
 
 __all__ = ["DenseGaps", "DiagonalGaps", "GapScorer", "MakeRoom", "Room"]
 
@@ -40,13 +40,17 @@ class Room(NamedTuple):
 
 @dataclass(frozen=True)
 class _Precisions:
-    """Components with precisions; a subclass says which kernel reads them, and how."""
+    """Components with precisions; a subclass says which kernels read them."""
 
     centres: Array
     precisions: Array
 
     @property
     def _steps(self) -> Callable[..., float]:
+        raise NotImplementedError
+
+    @property
+    def _add_covariances(self) -> Callable[..., None]:
         raise NotImplementedError
 
     def zeros(self) -> Sums:
@@ -66,6 +70,14 @@ class _Precisions:
     def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
         """Add a tile's expected sums, given its responsibilities."""
         self.take_steps(SUM, tile, room, self._no_levels, sums)
+
+    def add_covariances(self, tile: Tile, room: Room, shares: Array, sums: Sums) -> None:
+        """Add the conditional covariances of a tile's missing cells to the second moments.
+
+        ``shares`` (n_segments, n_components) says how often.
+        """
+        assert tile.gaps is not None
+        self._add_covariances(tile.gaps.missing, self.precisions, shares, room.gaps, sums[-1])
 
     def take_steps(self, steps: int, tile: Tile, room: Room, levels: Array, sums: Sums) -> float:
         """Take steps with a tile; see `skem.kernels.gaps.gap_steps`.
@@ -116,6 +128,10 @@ class DenseGaps(_Precisions):
     def _steps(self) -> Callable[..., float]:
         return kernels.gaps.gap_steps
 
+    @property
+    def _add_covariances(self) -> Callable[..., None]:
+        return kernels.latent_scales.add_gap_covariances
+
 
 class DiagonalGaps(_Precisions):
     """Components with a precision for each feature.
@@ -128,6 +144,10 @@ class DiagonalGaps(_Precisions):
     @property
     def _steps(self) -> Callable[..., float]:
         return kernels.diagonal_gaps.gap_diagonal_steps
+
+    @property
+    def _add_covariances(self) -> Callable[..., None]:
+        return kernels.latent_scales.add_gap_variances
 
 
 @dataclass(frozen=True)
@@ -172,7 +192,7 @@ class GapScorer(Assigning):
         is left of them.
     """
 
-    complete: Scorer
+    complete: MomentScorer
     model: DenseGaps | DiagonalGaps
     constants: Array
     nothing_seen: Array
@@ -187,10 +207,10 @@ class GapScorer(Assigning):
         """Where complete rows are summed about."""
         return self.complete.summed_about
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return (*self.complete.parts(sums[:-3]), (self.model.centres, sums[-3:]))
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return (*self.complete.by_points(sums[:-3]), (self.model.centres, sums[-3:]))
 
-    def with_summer(self, summer: Scorer) -> GapScorer:
+    def with_summer(self, summer: MomentScorer) -> GapScorer:
         """Return the same scorer with other sums of complete rows.
 
         Gaps are filled as before: by the components that rows were scored by.

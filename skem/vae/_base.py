@@ -115,6 +115,32 @@ class BaseAutoencoder(
     def _make_latent(self) -> Latent:
         """Make the latent of the parameters."""
 
+    # What `set_output` was last asked for; None: scikit-learn's global setting counts.
+    _container: str | None = None
+
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
+        """Set the container of what all methods return that return rows or codes.
+
+        Parameters
+        ----------
+        transform : {'default', 'pandas', 'polars'}, default=None
+            'default' are arrays. None: as before.
+
+        Returns
+        -------
+        self : estimator
+        """
+        super().set_output(transform=transform)
+        self._container = transform or self._container
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        clone: Self = super().__sklearn_clone__()
+        clone._container = self._container
+        return clone
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -248,9 +274,7 @@ class BaseAutoencoder(
 
     def _contain(self, rows: Floats, like: object = None) -> Any:
         """Return rows in the units of X in the container that `set_output` asks for."""
-        # What `set_output` leaves in an estimator, and `clone` keeps.
-        own = getattr(self, "_sklearn_output_config", {}).get("transform")
-        container = get_config()["transform_output"] if own is None else own
+        container = self._container or get_config()["transform_output"]
         return in_container(rows, container, getattr(self, "feature_names_in_", None), like)
 
     def _means(self, codes: Floats) -> Floats:

@@ -292,24 +292,6 @@ def test_largest_k_chosen_is_remarked(run, table):
     assert "The largest k" not in run("cluster", table, "-k", "1:3")[1]
 
 
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((54.46, 5.83), "54.5 ± 5.8"),
-        ((1234.5, 101.0), "1234 ± 101"),
-        ((1.0, 0.999), "1.0 ± 1.0"),
-        ((-0.0001, 0.05), "0.000 ± 0.050"),
-        ((2e-9, 1.5e-10), "2e-09 ± 1.5e-10"),
-        ((1.23456e9, 2e3), "1.235e+09 ± 2e+03"),
-        ((3.0, 0.0), "3.000 ± 0.000"),
-    ],
-)
-def test_plus_minus(numbers, text):
-    from skem.cli.report import plus_minus
-
-    assert plus_minus(*numbers) == text
-
-
 def test_constant_column_and_many_columns(run, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "52")
     path = tmp_path / "t.csv"

@@ -31,8 +31,12 @@ from skem import (
     bootstrap_likelihood_ratio,
     bootstrap_standard_errors,
 )
+from skem.engine import gaps as engine_gaps
+from skem.engine import has_gaps
 from skem.families import GaussianPrior
 from skem.inference import grow_tree
+from skem.mixture import _fitting
+from skem.mixture import _gaps as _gaps_module
 from skem.mixture._grid import MODELS
 
 SHAPES = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
@@ -63,10 +67,10 @@ def test_densities_and_assignments_are_those_of_the_seen_cells(model):
     np.testing.assert_allclose(
         mixture.predict_proba(X), np.exp(joint - normaliser[:, None]), rtol=1e-8, atol=1e-12
     )
-    # Where nothing is seen weights may be equal but for rounding.
-    np.testing.assert_array_equal(mixture.predict(X)[2:], joint[2:].argmax(axis=1))
-    np.testing.assert_allclose(mixture.predict_proba(X)[:2], [mixture.weights_] * 2, rtol=1e-12)
-    np.testing.assert_allclose(mixture.score_samples(X)[:2], 0.0, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(mixture.predict(X), joint.argmax(axis=1))
+    # Where nothing is seen nothing is left but the weights, to the rounding of a logarithm.
+    np.testing.assert_allclose(mixture.predict_proba(X)[:2], [mixture.weights_] * 2, rtol=1e-15)
+    np.testing.assert_allclose(mixture.score_samples(X)[:2], 0.0, rtol=0, atol=1e-15)
 
 
 @every_model
@@ -356,6 +360,53 @@ def test_text_is_named(missing):
     assert EMGaussianMixture().fit(frame).means_[0, 2] == pytest.approx(
         np.mean(np.arange(60) % 7) + 0.5
     )
+
+
+def test_a_random_start_draws_each_number_once(monkeypatch):
+    """In the order in which rows are visited: not all before a tile's, for each tile."""
+    drawn = []
+
+    class Counting(np.random.RandomState):
+        def uniform(self, *args, size=None, **kwargs):
+            drawn.append(np.prod(size))
+            return super().uniform(*args, size=size, **kwargs)
+
+    X = gaps.punch(blobs(20_000, 2, 2)[0], 0.2, 0)
+    fit(X, 2, init_params="random", random_state=Counting(0), max_iter=1)
+    assert sum(drawn) == 2 * len(X)
+    assert len(drawn) > 3
+
+
+def test_rows_are_completed_by_one_gaussian_only_where_a_fit_starts_from_rows(monkeypatch):
+    calls = []
+    real = _fitting.single_gaussian
+    monkeypatch.setattr(_fitting, "single_gaussian", lambda *given: calls.append(1) or real(*given))
+    X = table()
+    common = {"resolution": None, "max_iter": 2}
+    mixture = EMGaussianMixture(2, random_state=0, warm_start=True, **common).fit(X)
+    assert len(calls) == 1
+    mixture.fit(X)
+    mixture.partial_fit(X)
+    fit(X, 2, **common, **given_start("full", 2, 3))
+    assert len(calls) == 1
+    fit(X, 2, init_params=soft_start(60, 2), **common)
+    assert len(calls) == 2
+
+
+@every_estimator
+def test_a_fit_looks_for_missing_cells_once(estimator, monkeypatch):
+    looks = []
+
+    def counted(X):
+        looks.append(len(X))
+        return has_gaps(X)
+
+    for module in (_fitting, _gaps_module, engine_gaps):
+        monkeypatch.setattr(module, "has_gaps", counted)
+    for X in (table(), blobs(60, 3, 2)[0]):
+        looks.clear()
+        fit(X, 2, estimator=estimator, init_params="kmeans", random_state=0)
+        assert looks == [60]
 
 
 # --- starts, steps, choices -----------------------------------------------------------------

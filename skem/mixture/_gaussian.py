@@ -1,0 +1,112 @@
+"""What fitted Gaussian mixtures can do besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skem.mixture._base import BaseMixture, narrow_to
+from skem.mixture._clustering import Floats
+from skem.mixture._explain import Explained
+from skem.mixture._impute import impute
+from skem.mixture._summary import Summarised, as_frames
+
+__all__ = ["GaussianMixtureMethods"]
+
+
+class GaussianMixtureMethods(Summarised, Explained, BaseMixture):
+    """Samples, missing cells and summaries of a fitted Gaussian mixture."""
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool = False,
+    ) -> tuple[Any, Any]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int or RandomState instance, default=None
+            None goes on with a generator that the fit seeded from the estimator's own
+            ``random_state``: calls differ from each other, and a program run twice draws the
+            same rows.
+        as_frame : bool, default=False
+            Whether to return a pandas DataFrame, with the names of the columns that were fitted,
+            and a Series.
+
+        Returns
+        -------
+        X : ndarray or DataFrame of shape (n_samples, n_features)
+            In random order.
+        y : ndarray or Series of shape (n_samples,), int64
+            The component of each row; -1 for noise, whose rows are drawn from its box.
+        """
+        drawn, labels = self._draw(n_samples, random_state)
+        dtype = np.asarray(self.means_).dtype
+        rows = narrow_to(drawn, dtype if dtype == np.float32 else np.dtype(np.float64))
+        return as_frames(self, rows, labels) if as_frame else (rows, labels)
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Floats:
+        """Fill missing cells (NaN) with what the mixture says of them, given the seen ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Missing cells are NaN. Rows may have any of them missing, or all.
+        method : {'mean', 'draw', 'mode'}, default='mean'
+            What is put there:
+
+            - 'mean': the conditional mean, over all components: the best guess by squared error;
+            - 'draw': a draw from the conditional mixture. It keeps spreads and correlations,
+              which means narrow, and several draws tell how uncertain a cell is;
+            - 'mode': the conditional mean of the most probable component. Where clusters lie
+              apart, it does not fall between them.
+        n_draws : int, default=1
+            Number of tables that are drawn.
+        parameters : {'fixed', 'bootstrap', 'posterior'}, default='fixed'
+            Whose draws they are:
+
+            - 'fixed': those of the fitted weights, means and covariances, which are taken for
+              certain. Intervals from such draws are too narrow;
+            - 'bootstrap': for each draw the mixture is fitted anew, to the rows of `X` with
+              random weights (Newton & Raftery 1994), from their responsibilities. `X` is then
+              the table of the fit;
+            - 'posterior': each draw has parameters of its own from the posterior. Of
+              `VariationalGaussianMixture` only.
+        random_state : int or RandomState instance, default=None
+            None goes on with the generator that `sample` draws from, too.
+
+        Returns
+        -------
+        filled : ndarray of shape (n_samples, n_features), of the dtype of X
+            Or of shape (n_draws, n_samples, n_features) if `n_draws` is more than 1. Seen cells
+            are unchanged.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, and for several draws, or parameters that are
+            not fixed, with another method than 'draw'.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skem import EMGaussianMixture
+        >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan]])
+        >>> EMGaussianMixture().fit(X).impute(X).round(1)[3]
+        array([4. , 7.9])
+        """
+        return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
