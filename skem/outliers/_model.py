@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skem.mixture._base import BaseMixture
-from skem.mixture._explain import completed_log_density
+from skem.mixture._completing import completed_log_density
 
 __all__ = ["density_of_samples", "explainer_of", "fit_clone", "log_density"]
 

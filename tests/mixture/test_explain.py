@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal, norm
 
 from mixture.tables import blobs
 from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
-from skem.mixture._explain import completed_log_density
+from skem.mixture._completing import completed_log_density
 
 pd = pytest.importorskip("pandas")
 core = pytest.mark.core
