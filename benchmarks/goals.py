@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks import imputation, outliers
+from benchmarks import imputation, missing, outliers
 
 SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
@@ -129,6 +129,19 @@ def _auc_over_best(part):
         rows = outliers.parts(result)[part]
         means = outliers.means(rows)
         return {f"{len(rows)} tables": means[outliers.SKEM] - outliers.best_other(means)}
+
+    return figures
+
+
+def _slowed(covariance_type, name):
+    """Time of an iteration with missing cells over that of the complete table."""
+
+    def figures(result):
+        return {
+            f"{row['covariance_type']}, {row['missing']}": row["ratio"]
+            for row in result["rows"]
+            if (row["covariance_type"], row["missing"]) == (covariance_type, name)
+        }
 
     return figures
 
@@ -450,6 +463,23 @@ GOALS = (
         1,
         "",
         _time_of_detection,
+    ),
+    *(
+        Goal(
+            "missing",
+            f"iteration with gaps over complete, {covariance_type}, {name}",
+            "<=",
+            wanted,
+            "",
+            _slowed(covariance_type, name),
+        )
+        for covariance_type, name, wanted in (
+            ("full", missing.TENTH, 3.5),
+            ("full", missing.BLOCKED, 1.7),
+            ("full", missing.HALF, 30),
+            ("diag", missing.TENTH, 1.6),
+            ("spherical", missing.TENTH, 2.0),
+        )
     ),
     Goal(
         "gridsearch",

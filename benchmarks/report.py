@@ -11,6 +11,7 @@ from benchmarks import (
     imputation,
     iteration,
     memory,
+    missing,
     outliers,
     quality,
     threads,
@@ -37,6 +38,7 @@ SECTIONS = {
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
     "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),
     "outliers": (outliers, "Outliers that are known, 1 to 10 % of the rows"),
+    "missing": (missing, "One EM iteration with missing cells, over the complete table"),
 }
 
 

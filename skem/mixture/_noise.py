@@ -109,8 +109,11 @@ def measure_box(
     Raises
     ------
     ValueError
-        If a column is constant, so that the box has no volume.
+        If a column is constant, so that the box has no volume, or there is but one row.
     """
+    n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
+    if n_rows < 2:
+        raise ValueError(f"noise={noise!r} needs two rows or more, but got n_samples = {n_rows}")
     if units.constant.any():
         listed = [names[j] for j in np.flatnonzero(units.constant).tolist()]
         raise ValueError(

@@ -261,11 +261,11 @@ def test_steps_keep_the_first_batch_s_volume(estimator):
 def test_acceleration_and_going_on(estimator):
     X, labels = noisy_blobs()
     common = {"estimator": estimator, "noise": True, "init_params": np.eye(3)[labels]}
-    plain = fit(X, 2, tol=1e-9, max_iter=3000, acceleration=None, **common)
-    fast = fit(X, 2, tol=1e-9, max_iter=3000, acceleration="anderson", **common)
+    plain = fit(X, 2, tol=1e-9, max_iter=300, acceleration=None, **common)
+    fast = fit(X, 2, tol=1e-9, max_iter=300, acceleration="anderson", **common)
     # Up to degrees of freedom, which plain iterations change slowly.
     assert fast.score(X) >= plain.score(X) - 1e-4
-    assert fast.noise_weight_ == pytest.approx(plain.noise_weight_, abs=5e-3)
+    assert fast.noise_weight_ == pytest.approx(plain.noise_weight_, abs=2e-2)
     before = fast.lower_bound_
     fast.set_params(warm_start=True).fit(X)
     assert fast.lower_bound_ >= before - 1e-9 * abs(before)
@@ -376,6 +376,8 @@ def test_a_box_without_volume_names_the_column():
     frame = pd.DataFrame(flat, columns=["a", "b", "flat"])
     with pytest.raises(ValueError, match=r"column\(s\) \['flat'\] of X are constant"):
         EMGaussianMixture(2, noise=5.0).fit(frame)
+    with pytest.raises(ValueError, match="needs two rows or more, but got n_samples = 1"):
+        EMGaussianMixture(noise=True).fit(X[:1])
     # Columns that depend on each other have a box along the axes.
     both = np.column_stack([X, X.sum(axis=1)])
     assert np.isfinite(fit(both, 2, noise=True, random_state=0).score(both))
