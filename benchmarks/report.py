@@ -12,6 +12,7 @@ from benchmarks import (
     iteration,
     memory,
     missing,
+    outliers,
     quality,
     threads,
     vae,
@@ -36,6 +37,7 @@ SECTIONS = {
     "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
     "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),
+    "outliers": (outliers, "Outliers that are known, 1 to 10 % of the rows"),
     "missing": (missing, "One EM iteration with missing cells, over the complete table"),
 }
 

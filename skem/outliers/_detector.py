@@ -44,8 +44,8 @@ def _explains(detector: MixtureOutlierDetector) -> bool:
     model = getattr(detector, "estimator_", detector.estimator)
     if model is not None and explainer_of(model) is None:
         raise AttributeError(
-            "explain_density needs a mixture of the table's own columns as the estimator, but got "
-            f"{model!r}"
+            "explain_density needs a Gaussian mixture of the table's own columns as the estimator, "
+            f"but got {model!r}"
         )
     return True
 
@@ -281,7 +281,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
     def explain_density(self, X: ArrayLike) -> Any:
         """Say which cells make a row odd; see `EMGaussianMixture.explain_density`.
 
-        Only if the model is a mixture of the table's own columns.
+        Only if the model is a Gaussian mixture of the table's own columns.
 
         Parameters
         ----------

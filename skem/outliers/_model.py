@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skem.mixture._base import BaseMixture
-from skem.mixture._explain import completed_log_density
+from skem.mixture._completing import completed_log_density
 
 __all__ = ["density_of_samples", "explainer_of", "fit_clone", "log_density"]
 
@@ -86,6 +86,8 @@ def density_of_samples(model: Any, n_samples: int, seed: int) -> Array:
         If it can't draw.
     """
     last = _last_step(model)
+    if isinstance(last, BaseMixture):
+        return last._log_density(last._draw(n_samples, seed)[0]).astype(np.float64)
     sample = getattr(last, "sample", None)
     if sample is None or "random_state" not in inspect.signature(sample).parameters:
         raise ValueError(
@@ -94,8 +96,6 @@ def density_of_samples(model: Any, n_samples: int, seed: int) -> Array:
         )
     drawn = sample(n_samples, random_state=seed)
     rows = drawn[0] if isinstance(drawn, tuple) else drawn
-    if isinstance(last, BaseMixture):
-        return last._log_density(rows).astype(np.float64)
     with warnings.catch_warnings():
         # Drawn rows have no names of columns, and need none.
         warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)

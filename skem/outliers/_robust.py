@@ -11,7 +11,7 @@ from scipy.stats import chi2
 from skem.engine import has_gaps
 from skem.families import GAUSSIAN_FAMILIES
 from skem.mixture import EMGaussianMixture
-from skem.mixture._explain import completed_log_density
+from skem.mixture._completing import completed_log_density
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._gaps import tree_of_seen
 from skem.mixture._point import POINT

@@ -8,8 +8,13 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal, norm
 
 from mixture.tables import blobs
-from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
-from skem.mixture._explain import completed_log_density
+from skem import (
+    EMGaussianMixture,
+    EMStudentMixture,
+    GaussianMixtureIC,
+    VariationalGaussianMixture,
+)
+from skem.mixture._completing import completed_log_density
 
 pd = pytest.importorskip("pandas")
 core = pytest.mark.core
@@ -91,6 +96,8 @@ def test_a_cell_can_be_usual_alone_and_odd_beside_the_others():
         EMGaussianMixture(2, covariance_type="VEI", random_state=0),
         VariationalGaussianMixture(2, random_state=0),
         GaussianMixtureIC((1, 2), random_state=0),
+        EMStudentMixture(2, random_state=0),
+        EMGaussianMixture(2, noise=True, random_state=0),
     ],
 )
 def test_every_mixture_explains_and_frames_keep_names_and_rows(estimator):

@@ -21,6 +21,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skem import (
     VAE,
     EMGaussianMixture,
+    EMMixture,
+    EMStudentMixture,
     GaussianMixtureIC,
     MixtureOutlierDetector,
     VariationalGaussianMixture,
@@ -58,6 +60,8 @@ MODELS = [
     VariationalGaussianMixture(2, random_state=0),
     GaussianMixtureIC((1, 2), random_state=0),
     make_pipeline(StandardScaler(), EMGaussianMixture(2, random_state=0)),
+    EMStudentMixture(2, random_state=0),
+    EMGaussianMixture(2, noise=True, random_state=0),
     VAE(1, hidden_layer_sizes=(4,), max_epochs=2, random_state=0),
 ]
 
@@ -80,6 +84,32 @@ def test_scores_are_those_of_a_clone_of_the_model(model):
     assert list(detector.feature_names_in_) == ["a", "b", "c"]
     again = pickle.loads(pickle.dumps(detector))
     np.testing.assert_array_equal(again.predict(X), detector.predict(X))
+
+
+@core
+def test_columns_of_other_kinds():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(normal_rows(150), columns=["a", "b", "c"])
+    frame["kind"] = pd.Categorical(rng.choice(["u", "v"], 150))
+    frame["count"] = rng.poisson(3, 150)
+    model = EMMixture(1, random_state=0)
+    detector = MixtureOutlierDetector(model, random_state=0).fit(frame)
+    expected = clone(model).fit(frame).score_samples(frame)
+    np.testing.assert_allclose(detector.score_samples(frame), expected, rtol=1e-9)
+    assert not hasattr(detector, "explain_density")
+    # A row without a cell scores as its completions do on average.
+    holed = frame.copy()
+    holed.loc[:99, "kind"] = np.nan
+    holed.loc[50:, "count"] = np.nan
+    scores = detector.score_samples(holed)
+    fitted = detector.estimator_
+    filled = [
+        fitted.score_samples(fitted.impute(holed, "draw", random_state=seed)) for seed in range(200)
+    ]
+    # Means over 50 and 200 draws, of scores whose deviation is below 1.5.
+    assert np.abs(scores - np.mean(filled, axis=0)).max() < 1.0
+    assert np.mean(scores - np.mean(filled, axis=0)) == pytest.approx(0.0, abs=0.05)
 
 
 @core
