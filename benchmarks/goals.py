@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks import imputation
+from benchmarks import imputation, missing
 
 SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
@@ -120,6 +120,19 @@ def _time_of_imputation(result):
 
 def _intervals_off(result):
     return {f"table {i}": abs(share - 0.9) for i, share in enumerate(result["intervals"])}
+
+
+def _slowed(covariance_type, name):
+    """Time of an iteration with missing cells over that of the complete table."""
+
+    def figures(result):
+        return {
+            f"{row['covariance_type']}, {row['missing']}": row["ratio"]
+            for row in result["rows"]
+            if (row["covariance_type"], row["missing"]) == (covariance_type, name)
+        }
+
+    return figures
 
 
 def _vae_tables(figure):
@@ -394,6 +407,23 @@ GOALS = (
         0.03,
         "",
         _intervals_off,
+    ),
+    *(
+        Goal(
+            "missing",
+            f"iteration with gaps over complete, {covariance_type}, {name}",
+            "<=",
+            wanted,
+            "",
+            _slowed(covariance_type, name),
+        )
+        for covariance_type, name, wanted in (
+            ("full", missing.TENTH, 3.5),
+            ("full", missing.BLOCKED, 1.7),
+            ("full", missing.HALF, 30),
+            ("diag", missing.TENTH, 1.6),
+            ("spherical", missing.TENTH, 2.0),
+        )
     ),
     Goal(
         "gridsearch",

@@ -11,6 +11,7 @@ from benchmarks import (
     imputation,
     iteration,
     memory,
+    missing,
     quality,
     threads,
     vae,
@@ -35,6 +36,7 @@ SECTIONS = {
     "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
     "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),
+    "missing": (missing, "One EM iteration with missing cells, over the complete table"),
 }
 
 

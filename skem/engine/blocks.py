@@ -72,6 +72,11 @@ class _OfBlocks(Table):
         return origin, 1.0 / np.where(read, self.scale[column], 1.0)
 
     @cached_property
+    def width(self) -> int:
+        """Number of features."""
+        return self.maker.features(self.X[:0], self.origin, self.scale).shape[1]
+
+    @property
     def features(self) -> Array:
         return self.maker.features(self.X, self.origin, self.scale)
 

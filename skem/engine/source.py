@@ -120,6 +120,11 @@ class Table:
         return self.origin, 1.0 / self.scale
 
     @property
+    def width(self) -> int:
+        """Number of values that tell a row from others."""
+        return int(self.X.shape[1])
+
+    @property
     def features(self) -> NDArray[np.floating] | None:
         """What tells rows apart, in units of the table; None: the rows themselves do."""
         return None

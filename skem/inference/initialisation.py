@@ -33,6 +33,8 @@ _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
 # Up to as many rows, rows are chosen by a permutation, as scikit-learn does with the same seed.
 _PERMUTED_ROWS = 1_000_000
+# A tree of rows that are told apart by features is grown on so many.
+_ROWS_OF_FEATURES = 2000
 
 # Noise is looked for among no more rows (of no more a tree is grown), and has of every row at least
 # this share.
@@ -67,6 +69,8 @@ class Start:
     fill : callable
         Puts something likely into the missing cells of rows in the table's units; returns rows
         without missing cells as they are.
+    by_features : bool, default=False
+        Whether features tell rows apart, which are in the table's units; see `Table.features`.
     """
 
     method: str | Tree | Array
@@ -76,20 +80,22 @@ class Start:
     column_mean: Array
     column_scale: Array
     fill: Callable[[Array], Array] = _as_they_are
+    by_features: bool = False
 
     def complete(self, table: Table) -> NDArray[np.floating]:
         """Return the rows of a table with their missing cells filled, in the user's units.
 
         Or the features that tell them apart, which are in the table's units.
         """
-        if table.features is not None:
-            return self.fill(table.features.astype(np.float64, copy=False))
+        features = table.features
+        if features is not None:
+            return self.fill(features.astype(np.float64, copy=False))
         return self.complete_rows(table.X) if isinstance(table, GappyTable) else table.X
 
     def standardised(self, table: Table) -> Array:
         """Return the same in the table's units."""
         rows = self.complete(table).astype(np.float64)
-        if table.features is not None:
+        if self.by_features:
             return rows
         standardised: Array = (rows - table.origin) / table.scale
         return standardised
@@ -305,8 +311,7 @@ def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
 
 def _most_rows(start: Start) -> int:
     """Return how many rows a distance-based start looks at."""
-    n_features = start.table.n_features
-    return max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
+    return max(_SAMPLE_VALUES // start.table.width, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
 
 
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
@@ -379,7 +384,8 @@ def _random(table: Table, start: Start) -> _Rows:
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:
-    if table.features is not None:
+    if start.by_features:
+        table = draw_rows(table, _ROWS_OF_FEATURES, np.random.RandomState(0))
         tree = tree_of(start.complete(table), table.weights)
     else:
         fill = start.complete_rows if isinstance(table, GappyTable) else None

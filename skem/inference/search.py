@@ -179,7 +179,7 @@ def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
     elif len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
     from_afar: list[str | Array] = []
-    if start.n_components > 1 and start.table.features is not None:
+    if start.n_components > 1 and start.by_features:
         from_afar += ["random"] * _RANDOM
         from_afar += [_by_random_axes(scene.rows, start) for _ in range(_BY_AXES)]
     elif start.n_components == 2:

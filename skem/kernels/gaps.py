@@ -45,8 +45,8 @@ def list_gap(missing, gap):
 def invert_gap(precisions, k, gap, q, inverses, to):
     """Invert a gap's block of component k's precision, by Gauss and Jordan's elimination.
 
-    For blocks as small as gaps are it takes half the time of Cholesky's factor and its inverse:
-    there are no roots, and inner loops go along whole rows.
+    For blocks as small as gaps are it takes less time than Cholesky's factor and its inverse: there
+    are no roots, and inner loops go along whole rows.
 
     Parameters
     ----------

@@ -41,6 +41,7 @@ from skem.inference import (
     Tree,
     find_start,
 )
+from skem.inference.initialisation import draw_rows
 from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import never_together, single_component
@@ -62,6 +63,9 @@ __all__ = [
     "publish",
     "start",
 ]
+
+# Rows by which features are standardised.
+_MEASURED_ROWS = 4096
 
 Array: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = EstimatorKind[Any, Any]
@@ -337,13 +341,21 @@ def start(
             columns = k + bool(estimator.noise)
             method = _check_responsibilities(method, len(table.X), columns)
         mean, spread = units.origin, units.column_scale
-        if table.features is not None:
-            mean, spread, _ = seen_moments(table.features, table.weights)
-            spread = np.where(spread > 0, spread, 1.0)
-        how = Start(method, k, rng, table, mean, spread, problem.family.fill)
+        by_features = problem.family.maker is not None
+        if by_features:
+            mean, spread = _feature_units(table)
+        how = Start(method, k, rng, table, mean, spread, problem.family.fill, by_features)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
     return result
+
+
+def _feature_units(table: Table) -> tuple[Array, Array]:
+    """Return the means and deviations of (some) rows' features."""
+    some = draw_rows(table, _MEASURED_ROWS, np.random.RandomState(0))
+    assert some.features is not None
+    mean, spread, _ = seen_moments(some.features, some.weights)
+    return np.where(np.isnan(mean), 0.0, mean), np.where(spread > 0, spread, 1.0)
 
 
 def go_on(

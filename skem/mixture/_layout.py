@@ -170,6 +170,18 @@ def _place(plan: BlockPlan, encoding: Encoding, values: Array) -> PlacedKind:
     return PlacedKind(name, kind.fitted_to(own, None, names), columns)
 
 
+def _check_same(fitted: Layout, layout: Layout) -> None:
+    """Check that a fit that goes on has the columns of the one before."""
+    pairs = zip(fitted.encoding.columns, layout.encoding.columns, strict=False)
+    for old, new in pairs:
+        if (old.kind, old.categories) != (new.kind, new.categories):
+            raise ValueError(
+                f"Column {new.name!r} is of the kind {new.kind!r} with the categories "
+                f"{new.categories}, but was fitted as {old.kind!r} with {old.categories}: a fit "
+                "that goes on (warm_start=True) can't change that. Fit a new estimator"
+            )
+
+
 class BlockReader:
     """How mixtures of blocks are read; see `skem.mixture._reading.Reader`."""
 
@@ -183,6 +195,8 @@ class BlockReader:
         rows, raw = _read(estimator, X, reset=reset)
         if reset:
             layout = _make_layout(estimator.columns, X, raw)
+            if estimator.warm_start and hasattr(estimator, "converged_"):
+                _check_same(estimator._layout, layout)
             estimator._layout, estimator.kinds_ = layout, layout.encoding.kinds
         layout = estimator._layout
         if rows is not None and layout.is_gaussian:

@@ -182,7 +182,7 @@ class GapScorer(Assigning):
 
     Parameters
     ----------
-    complete : Scorer
+    complete : MomentScorer
     model : DenseGaps or DiagonalGaps
         The same components.
     constants : ndarray of shape (n_components,)

@@ -12,6 +12,7 @@ import numpy as np
 from skem.engine import Tile, TilePlan
 from skem.engine.tiles import Gaps
 from skem.kernels.arguments import LinearSpace
+from skem.scoring.gather import GatherScorer
 from skem.scoring.linear import LinearScorer
 from skem.scoring.scorer import Array, Assigning, Scorer, Sums, normalise, responsibilities
 
@@ -192,11 +193,14 @@ def _enter(part: Part, tile: Tile, own: Tile) -> None:
     """Put a part's lines into its own tile, which shares the rows' weights and responsibilities."""
     first, n_lines = part.first, part.n_lines
     _, n_places = own.hold(tile.n_rows)
+    own.share(tile)
+    if isinstance(part.scorer, GatherScorer):
+        own.values = tile.values[first : first + n_lines]  # it reads nothing else
+        return
     lines = own.values[:n_lines, :n_places]
     lines[:] = tile.values[first : first + n_lines, :n_places]
     own.values[n_lines, :n_places] = tile.values[-2, :n_places]
     np.einsum("ij,ij->j", lines, lines, out=own.values[n_lines + 1, :n_places])
-    own.share(tile)
     if tile.gaps is not None:
         own.gaps = _gaps_within(tile.gaps, first, n_lines)
 

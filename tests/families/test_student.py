@@ -39,7 +39,8 @@ def case(kind, share=0.0, degrees=FREE, seed=0, cut=None):
     components = StudentParameters(*gaussian, np.array([1.5, 4.0, 40.0]))
     theta = MixtureParameters(rng.dirichlet(np.full(K, 5.0)), components)
     if share:
-        family = family.with_gaps(lambda: family.gaussian.without_rows(1, D))
+        unit = family.without_rows(1, D)
+        family = family.with_gaps(lambda: unit)
     table = make_table(X, None, np.zeros(D), np.ones(D))
     return family, cases.make_passes(table, family, K, cut=cut), theta, X
 

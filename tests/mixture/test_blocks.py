@@ -225,3 +225,28 @@ def test_relative_entropy():
     expected = 1 - entropy / (len(X) * np.log(2))
     assert mixture.relative_entropy(X) == pytest.approx(expected)
     assert fit(X, 1).relative_entropy(X) == 1.0
+
+
+def test_a_fit_that_goes_on_needs_the_same_categories():
+    X = mixed()
+    mixture = fit(X, warm_start=True)
+    other = X.copy()
+    other[other[:, 6] == 3, 6] = 7
+    with pytest.raises(ValueError, match="Column 6 is of the kind 'categorical' with the categ"):
+        mixture.fit(other)
+
+
+def test_a_thousand_categories():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 1000, 3000), rng.normal(size=3000)])
+    X[:1000] += [0, 5]
+    X[:1000, 0] //= 2
+    mixture = fit(X, 2, [("categorical", [0]), ("diag", [1])])
+    n_categories = len(mixture.parameters_[0]["categories"][0])
+    assert n_categories > 900
+    assert mixture.n_parameters() == 1 + 2 * (n_categories - 1) + 2 * 2
+    model = mixture.weights_, mixture.parameters_, [[0], [1]], X
+    # Category numbers are not codes where some are absent.
+    codes = np.searchsorted(mixture.parameters_[0]["categories"][0], X[:, 0])
+    model = (*model[:3], np.column_stack([codes, X[:, 1]]))
+    np.testing.assert_allclose(mixture.score_samples(X), log_density(*model), rtol=1e-9)

@@ -379,8 +379,10 @@ def test_a_random_start_draws_each_number_once(monkeypatch):
 
 def test_rows_are_completed_by_one_gaussian_only_where_a_fit_starts_from_rows(monkeypatch):
     calls = []
-    real = _fitting.single_gaussian
-    monkeypatch.setattr(_fitting, "single_gaussian", lambda *given: calls.append(1) or real(*given))
+    real = _fitting.single_component
+    monkeypatch.setattr(
+        _fitting, "single_component", lambda *given: calls.append(1) or real(*given)
+    )
     X = table()
     common = {"resolution": None, "max_iter": 2}
     mixture = EMGaussianMixture(2, random_state=0, warm_start=True, **common).fit(X)
