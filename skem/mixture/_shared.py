@@ -62,6 +62,7 @@ _OF_GAUSSIANS = (
     "mean_precision_prior",
     "covariance_prior",
     "degrees_of_freedom_prior",
+    "noise",
 )
 
 # Of mixtures of blocks of columns.
