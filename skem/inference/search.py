@@ -211,8 +211,8 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
     """Make short runs (Biernacki, Celeux & Govaert 2003).
 
     One of them from a tree, which finds long and narrow clusters. It is grown on some of the rows
-    where nothing asks for the highest bound of all. Of two components there is none to split while they are merged, so other starts take the place of
-    moves.
+    where nothing asks for the highest bound of all. Of two components there is none to split while
+    they are merged, so other starts take the place of moves.
     """
     methods = ["kmeans"]
     some_will_do = _has_few_rows(scene) or not isinstance(scene.rule, PointRule)
