@@ -71,7 +71,15 @@ class CodedKind(LinearKind[Params], Generic[Params]):
         return sum(self.n_codes)
 
     def lines(self, values: Array) -> Array:
-        codes = np.where(np.isnan(values), np.array(self.n_codes, float), self.codes(values))
+        missing, codes, n_codes = (
+            np.isnan(values),
+            self.codes(values),
+            np.array(self.n_codes, float),
+        )
+        if not (missing | (codes >= 0) & (codes < n_codes)).all():
+            # A kernel would read beyond its tables.
+            raise ValueError("There are codes that the columns have not: see `check`")
+        codes = np.where(missing, n_codes, codes)
         lines = np.zeros((len(values), self.n_lines))
         for line, (first, last) in zip(lines.T, self.groups, strict=True):
             for j in range(first, last):

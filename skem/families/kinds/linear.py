@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -131,6 +132,11 @@ class LinearKind(Generic[Params]):
         return self.gaps and self.counts_seen
 
     @property
+    def name(self) -> str:
+        """What the kind is called in messages: the class's name, in snake case."""
+        return re.sub("(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
     def units(self) -> Array:
         """A typical value of each column, (d,)."""
         return np.ones(self.n_columns) if self.unit is None else self.unit
@@ -142,7 +148,7 @@ class LinearKind(Generic[Params]):
             row = int(bad[:, column].argmax())
             raise ValueError(
                 f"Column {names[column]!r} has {values[row, column]:g} in row {row}, but "
-                f"{type(self).__name__.lower()} columns hold {allowed}"
+                f"{self.name} columns hold {allowed}"
             )
 
     def fitted_to(self, values: Array, weights: Array | None, names: Sequence[Any] = ()) -> Self:
@@ -243,17 +249,16 @@ class LinearKind(Generic[Params]):
     def first_spike(self, spike: NDArray[np.bool_], values: str) -> UnboundedLikelihoodError:
         """Return the error of the first component (and column) whose values are all ``values``."""
         component, column = np.argwhere(spike)[0].tolist()
-        kind = type(self).__name__.lower()
-        reason = f"all its values of {kind} column {self.name_of(column)} are {values}"
+        reason = f"all its values of {self.name} column {self.name_of(column)} are {values}"
         return UnboundedLikelihoodError(component, reason)
 
     def check_typical(self, spike: NDArray[np.bool_], values: str) -> None:
         """Raise a ValueError where all values of a column (1, d) are ``values``."""
         if spike.any():
-            kind, name = type(self).__name__.lower(), self.name_of(int(spike[0].argmax()))
+            column = self.name_of(int(spike[0].argmax()))
             raise ValueError(
-                f"All values of {kind} column {name} are {values}, so it has no estimates: drop "
-                "the column, or declare another kind for it"
+                f"All values of {self.name} column {column} are {values}, so it has no estimates: "
+                "drop the column, or declare another kind for it"
             )
 
     # --- point estimates --------------------------------------------------------------------

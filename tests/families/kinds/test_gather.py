@@ -86,6 +86,13 @@ def test_threads_leave_every_bit(setting):
     assert total == again
 
 
+def test_codes_that_there_are_not_are_refused(setting):
+    kind = setting[0]
+    for code in (-1.0, 1000.0, np.inf):
+        with pytest.raises(ValueError, match="codes that the columns have not"):
+            kind.lines(np.array([[code, 0.0, 0.0, 0.0]]))
+
+
 def test_a_thousand_categories_are_fitted(setting):
     kind, values, _, _ = setting
     run = fit(kind, values, 3, pseudo_count=1e-6, max_iter=30).run

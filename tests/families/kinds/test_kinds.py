@@ -12,6 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import digamma
 
 from skem.families import kinds
+from skem.families.cutting import cut_along_axis
 from skem.families.kinds import UnboundedLikelihoodError
 from skem.families.kinds.gamma import gamma_shape
 from skem.families.kinds.negative_binomial import negative_binomial_size
@@ -267,6 +268,58 @@ def test_distances_are_twice_the_divergence(name):
     assert (found[[0, 2]] > 0).all()
 
 
+@every_kind
+def test_features_tell_rows_apart(name):
+    values = rows(name, 200, missing=0.1)
+    kind = CASES[name].kind.fitted_to(values, None)
+    features = kind.features(values)
+    per_column = features.shape[1] // 2
+    missing = np.isnan(values) if per_column == 1 else np.isnan(values)[:, [0, 0, 0, 1, 1]]
+    np.testing.assert_array_equal(np.isnan(features), missing)
+    seen = ~np.isnan(values[:, 0])
+    if per_column == 1:  # they rise with the values
+        order = values[seen, 0].argsort(kind="stable")
+        assert (np.diff(features[seen, 0][order]) >= 0).all()
+    else:
+        np.testing.assert_array_equal(features[seen][:, :3].argmax(axis=1), values[seen, 0])
+
+
+@every_kind
+def test_components_that_never_had_a_row_have_the_parameters_of_all(name):
+    values = rows(name, 3000)
+    kind = CASES[name].kind.fitted_to(values, None)
+    flat = kind.pseudo_rows(all_rows(kind, values), 0.0)
+    one = kind.mode(all_rows(kind, values), flat, kind.without_rows(1))
+    never = kind.without_rows(3)
+    assert [len(part) for part in never] == [3] * len(never)
+    if name in ("poisson", "geometric", "exponential", "lognormal"):
+        for part, again in zip(never, one, strict=True):
+            np.testing.assert_allclose(part, np.repeat(again, 3, axis=0), rtol=1e-9)
+    elif name in ("gamma", "negative_binomial"):  # their means at least
+        resp = np.eye(3)
+        np.testing.assert_allclose(
+            kind.impute(never, resp), np.repeat(kind.impute(one, np.eye(1)), 3, axis=0), rtol=1e-9
+        )
+
+
+def test_a_component_is_cut_where_its_rows_spread_most():
+    rng = np.random.default_rng(0)
+    side = rng.integers(0, 2, 300)
+    features = rng.standard_normal((300, 4))
+    features[:, 1] += 50.0 + 6.0 * side  # of two columns that vary together
+    features[:, 2] = 1e6 * (features[:, 2] + 6.0 * side)
+    features[rng.random(features.shape) < 0.1] = np.nan
+    other = rng.random(300) < 0.3
+    share = np.stack([~other, other]).astype(float)
+    odds = cut_along_axis(features, share)
+    for k, resp in enumerate(share.astype(bool)):
+        agree = ((odds[k] > 0) == side)[resp].mean()
+        assert max(agree, 1 - agree) > 0.95
+    # Rows of one kind are cut into nothing, and without complaints.
+    np.testing.assert_array_equal(cut_along_axis(np.ones((5, 2)), np.ones((1, 5))), 0.0)
+    assert np.isfinite(cut_along_axis(features, np.zeros((1, 300)))).all()
+
+
 def test_other_cells_are_named():
     for kind, value, words in (
         (kinds.Poisson(2), -1.0, r"'b' has -1 in row 1, but poisson columns hold whole numbers"),
@@ -274,11 +327,14 @@ def test_other_cells_are_named():
         (kinds.Poisson(2), np.inf, r"'b' has inf in row 1"),
         (kinds.Bernoulli(2), 2.0, r"'b' has 2 in row 1, but bernoulli columns hold 0 and 1"),
         (kinds.Exponential(2), -0.5, r"'b' has -0.5 in row 1, but exponential columns hold numb"),
+        (kinds.Gamma(2), 0.0, r"'b' has 0 in row 1, but gamma columns hold numbers above 0"),
+        (kinds.Lognormal(2), -1.0, r"'b' has -1 in row 1, but lognormal columns hold"),
+        (kinds.NegativeBinomial(2), 1e300, r"'b' has 1e\+300 in row 1, but negative_binomial col"),
         (kinds.Categorical(n_categories=(3, 2)), 2.0, r"'b' has 2 in row 1, but categorical"),
     ):
-        kind.check(np.array([[0.0, np.nan], [1.0, 0.0]]), ["a", "b"])
+        kind.check(np.array([[1.0, np.nan], [1.0, 1.0]]), ["a", "b"])
         with pytest.raises(ValueError, match=words):
-            kind.check(np.array([[0.0, np.nan], [1.0, value]]), ["a", "b"])
+            kind.check(np.array([[1.0, np.nan], [1.0, value]]), ["a", "b"])
 
 
 @every_kind
