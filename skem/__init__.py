@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem import datasets, display, impute, inference, mixture, vae  # noqa: F401
+    from skem import datasets, display, impute, inference, mixture, outliers, vae  # noqa: F401
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
         EMMixture,
+        EMStudentMixture,
         GaussianMixtureIC,
         VariationalGaussianMixture,
         VariationalMixture,
         bootstrap_likelihood_ratio,
         bootstrap_standard_errors,
     )
+    from skem.outliers import MixtureOutlierDetector
     from skem.vae import VAE, VQVAE, CategoricalVAE, InfoVAE
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
     "CategoricalVAE",
     "EMGaussianMixture",
     "EMMixture",
+    "EMStudentMixture",
     "GaussianMixtureIC",
     "InfoVAE",
     "MixtureImputer",
+    "MixtureOutlierDetector",
     "VariationalGaussianMixture",
     "VariationalMixture",
     "__version__",
@@ -39,9 +43,11 @@ _HOMES = {
     "CategoricalVAE": "skem.vae",
     "EMGaussianMixture": "skem.mixture",
     "EMMixture": "skem.mixture",
+    "EMStudentMixture": "skem.mixture",
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
     "MixtureImputer": "skem.impute",
+    "MixtureOutlierDetector": "skem.outliers",
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
@@ -50,7 +56,7 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "vae")
+_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae")
 
 
 def __getattr__(name: str) -> Any:

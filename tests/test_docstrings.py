@@ -223,23 +223,15 @@ def stated_default(name, kind, text):
     return defaults(PUBLIC[other])[name]
 
 
-def each_public(**faults):
-    """Run a test for each public name, some of them with a fault that is known."""
-    names = [
-        pytest.param(name, marks=pytest.mark.xfail(reason=faults[name])) if name in faults else name
-        for name in PUBLIC
-    ]
-    return pytest.mark.parametrize("name", names)
+each_public = pytest.mark.parametrize("name", PUBLIC)
 
 
-@each_public(InfoVAE="beta is described before hidden_layer_sizes")
+@each_public
 def test_each_parameter_is_described_once_and_in_order(name):
     assert [name for name, _, _ in documented(PUBLIC[name])] == list(defaults(PUBLIC[name]))
 
 
-@each_public(
-    GaussianMixtureIC="tol, max_iter and acceleration have other defaults than where it refers to"
-)
+@each_public
 def test_defaults_are_as_described(name):
     given = defaults(PUBLIC[name])
     for parameter, kind, text in documented(PUBLIC[name]):
@@ -248,6 +240,6 @@ def test_defaults_are_as_described(name):
             assert repr(stated) == repr(given[parameter]), parameter
 
 
-@each_public()
+@each_public
 def test_no_place_is_left_to_fill(name):
     assert not re.search(r"^ *\{\w+\}$", inspect.getdoc(PUBLIC[name]), re.MULTILINE)

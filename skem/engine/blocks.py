@@ -114,11 +114,16 @@ def make_block_table(
     origin: Array,
     scale: Array,
     maker: LinesOfBlocks | None,
+    *,
+    gappy: bool,
 ) -> Table:
-    """Make a table of blocks; one with gaps if any line has some. Without a maker, of the rows."""
+    """Make a table of blocks; one with gaps if any line has some. Without a maker, of the rows.
+
+    ``gappy`` says whether any cell of the rows is missing.
+    """
     if maker is None:
-        return make_table(X, weights, origin, scale)
+        return make_table(X, weights, origin, scale, gappy=gappy)
     table = BlockTable(X, weights, origin, scale, maker=maker)
-    if has_gaps(table.lines):
+    if gappy and has_gaps(table.lines):
         return GappyBlockTable(X, weights, origin, scale, maker=maker)
     return table

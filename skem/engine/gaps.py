@@ -121,8 +121,14 @@ class GappyTable(Table):
 
 
 def make_table(
-    X: NDArray[np.floating], weights: Array | None, origin: Array, scale: Array
+    X: NDArray[np.floating],
+    weights: Array | None,
+    origin: Array,
+    scale: Array,
+    *,
+    gappy: bool | None = None,
 ) -> Table:
-    """Make a table; one with gaps if any cell is NaN."""
-    kind = GappyTable if has_gaps(X) else Table
-    return kind(X, weights, origin, scale)
+    """Make a table; one with gaps if any cell is NaN, which is looked for if not said."""
+    if gappy is None:
+        gappy = has_gaps(X)
+    return (GappyTable if gappy else Table)(X, weights, origin, scale)

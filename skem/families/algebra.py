@@ -6,7 +6,8 @@ Source: Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import reduce
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from skem.families.parameters import (
     GaussianStatistics,
 )
 from skem.families.structure import CovarianceStructure
-from skem.scoring import GapScorer, Scorer, Sums
+from skem.scoring import MomentScorer, Scorer, Sums
 
 __all__ = ["GaussianAlgebra"]
 
@@ -37,19 +38,15 @@ class GaussianAlgebra(CovarianceStructure):
 
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
-        if isinstance(scorer, GapScorer):
-            complete = self.statistics(scorer.complete, sums[:-3])
-            weight, first, second = sums[-3:]
-            return self.add(
-                complete, self._about(scorer.model.centres, weight, first, self.gather(second))
-            )
-        centre = scorer.summed_about
-        if centre.ndim:
-            weight, first, second = sums
-            second = self.gather(second)
-        else:
-            weight, first, second = self.unpack(sums)
-        return self._about(centre, weight, first, second)
+        parts = cast(MomentScorer, scorer).by_points(sums)
+        return reduce(self.add, (self._about(at, *self._moments(at, part)) for at, part in parts))
+
+    def _moments(self, points: Array, sums: Sums) -> tuple[Array, Array, Array]:
+        """Return summed responsibilities, and first and second moments about the points."""
+        if not points.ndim:
+            return self.unpack(sums)
+        weight, first, second = sums
+        return weight, first, self.gather(second)
 
     def _about(
         self, centre: Array, weight: Array, first: Array, second: Array

@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from skem import kernels
-from skem.families.decomposition import compose, loss_of
+from skem.families.decomposition import compose, find_common_axes, loss_of
 from skem.families.floor import cholesky, lift, whiten
 
 __all__ = ["CONSTRAINED_ORIENTATIONS", "CONSTRAINED_VARIANCES"]
@@ -32,7 +31,6 @@ Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array, Array], Array]
 
 _SETTLED = 1e-12
-_TURNS = 3  # as without a floor
 _INNER = 200
 _STAGES, _STEPS = 6, 40  # of the barrier, and Newton's of each
 _HALVINGS = 40
@@ -216,26 +214,12 @@ def _common_axes(
 ) -> Array:
     """One orientation for all: EVE and VVE. As without a floor, which turns with the axes."""
 
-    def judge(axes: Array) -> tuple[float, Array]:
-        spectra = np.einsum("ij,kil,lj->kj", axes, scatter, axes)
+    def judge(axes: Array, spectra: Array) -> tuple[float, Array]:
         least = np.tile(np.einsum("ij,il,lj->j", axes, floor, axes), (len(count), 1))
         found = variances(spectra, count, least)
         return loss_of(spectra, count, found), found
 
-    starts = []
-    for matrix in (previous.sum(axis=0), scatter.sum(axis=0)):
-        axes = np.linalg.eigh(matrix)[1]
-        starts.append((*judge(axes), axes))
-    loss, found, axes = min(starts, key=lambda start: start[0])
-    turned = axes.T @ scatter @ axes
-    for _ in range(_TURNS):
-        axes_before, found_before = axes.copy(), found
-        kernels.rotations.turn_axes(turned, 1.0 / found, axes)
-        before, (loss, found) = loss, judge(axes)
-        if not loss < before - _SETTLED * abs(before):
-            axes, found = axes_before, found_before
-            break
-    return compose(axes, found)
+    return compose(*find_common_axes(scatter, count, previous, judge))
 
 
 # By orientation, as `skem.families.decomposition.ORIENTATIONS`; "*" stands for a shape and an

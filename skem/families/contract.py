@@ -13,6 +13,7 @@ chose them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -232,16 +233,18 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def maker(self) -> LinesOfBlocks | None:
         """What makes the lines of tiles from rows; None: rows are the lines."""
 
-    def for_rows(self, X: NDArray[np.floating], *, more: bool = False) -> Self:
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         """Return the family for the missing cells of rows.
 
-        ``more`` says that other rows may follow, in which other cells are missing.
+        ``gappy`` says whether any cell is missing, ``more`` that other rows may follow, in which
+        other cells are missing.
         """
 
-    def with_gaps(self, start: Params) -> Self:
+    def with_gaps(self, start: Callable[[], Any]) -> Self:
         """Return the family for tables with missing cells.
 
-        ``start``, of one component, completes rows where parameters are not known yet.
+        ``start()`` returns one component that completes rows where parameters are not known yet:
+        parameters of the family that `regularised` returns.
         """
 
     def related_columns(self, n_features: int) -> NDArray[np.bool_]:
@@ -249,6 +252,13 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
 
     def fill(self, rows: Array) -> Array:
         """Put something likely into the missing cells (NaN) of rows (n, D)."""
+
+    @property
+    def gaussian(self) -> Any:
+        """The Gaussian family whose covariances its scale matrices have the form of."""
+
+    def column_variances(self, parameters: Params) -> Array:
+        """Return the variance of each column in each component, (K, D)."""
 
     def typical_units(self, weights: Array, parameters: Params) -> tuple[Array, Array]:
         """Return an origin and a scale, each (D,), that rows are scored well in."""
@@ -259,8 +269,8 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def restore(self, parameters: Params, origin: Array, scale: Array) -> Params:
         """Return the parameters of the columns ``x * scale + origin``."""
 
-    def regularised(self) -> Self:
-        """Return a family none of whose covariances is singular, without a floor."""
+    def regularised(self) -> Any:
+        """Return a family that completes rows: no covariance of it is singular, or has a floor."""
 
     def precisions(self, factors: Array) -> Array:
         """Return precisions from their factors."""

@@ -16,7 +16,7 @@ from skem.families.parameters import (
     GaussianPrior,
 )
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
-from skem.scoring import CentredDiagonalScorer, LinearScorer, Scorer, Sums
+from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = ["DiagGaussian"]
 
@@ -63,7 +63,7 @@ class DiagGaussian(GaussianFamily):
             parameters.factors / scale,
         )
 
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         left, right = self.pairs(parameters.means.shape[1])
         precisions = self.precisions(parameters.factors)
         slopes = precisions * parameters.means
@@ -80,7 +80,7 @@ class DiagGaussian(GaussianFamily):
         spread = np.square(parameters.means) + parameters.covariances
         return float((spread * np.square(parameters.factors)).sum(axis=1).max())
 
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         means = np.ascontiguousarray(parameters.means)
         return CentredDiagonalScorer(means, self.precisions(parameters.factors), constants)
 

@@ -5,23 +5,19 @@ Shapes: K components, D features; "cov" stands for the shape that a structure gi
 covariances: (K, D, D) full, (D, D) tied, (K, D) diag, (K,) spherical.
 
 Sources: Bishop 2006, sections 2.3.6, 9.2 and 10.2; Fraley & Raftery 2007, "Bayesian
-regularization for normal mixture estimation and model-based clustering", for the MAP estimates;
-Chan, Golub & LeVeque 1983 for adding up scatter matrices.
+regularization for normal mixture estimation and model-based clustering", for the MAP estimates.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import has_gaps
-from skem.families.algebra import GaussianAlgebra
 from skem.families.coordinates import GaussianCoordinates
 from skem.families.cutting import cut_across_axis
-from skem.families.filling import fill_gaps
 from skem.families.parameters import (
     EMPTY,
     Array,
@@ -30,16 +26,11 @@ from skem.families.parameters import (
     GaussianPrior,
     GaussianStatistics,
 )
+from skem.families.rows import LOG_2PI, GaussianRows
 from skem.families.wishart import log_det_correction
-from skem.scoring import DenseGaps, DiagonalGaps, GapModel, GapScorer, Scorer
+from skem.scoring import Scorer
 
-__all__ = ["LOG_2PI", "MOST_CANCELLATION", "GaussianFamily"]
-
-LOG_2PI = float(np.log(2 * np.pi))
-
-# The packed forms lose digits in proportion to (distance from the origin / width)^2. Above this
-# ratio, where about 1e-10 nats would be lost, components are scored about their own means.
-MOST_CANCELLATION = 1e6
+__all__ = ["GaussianFamily"]
 
 # Where `reg_covar` is 0: so narrow a covariance is singular all the same.
 _NO_VARIANCE = 1e-14
@@ -48,7 +39,7 @@ _SOME_VARIANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class GaussianFamily(GaussianAlgebra):
+class GaussianFamily(GaussianRows):
     """Gaussian components; a subclass for each covariance structure.
 
     Parameters
@@ -59,86 +50,16 @@ class GaussianFamily(GaussianAlgebra):
         What no covariance is narrower than; see `skem.families.floor`.
     """
 
-    # What completes rows with missing cells before there are parameters; None: none are missing.
-    gap_start: GaussianParameters | None = field(default=None, kw_only=True, compare=False)
-
     # A predictive density has one tail for all features, or one for each.
     tail_of_each_feature: ClassVar[bool] = False
 
-    # --- rows -------------------------------------------------------------------------------
-
-    def n_products(self, n_features: int) -> int:
-        return len(self.pairs(n_features)[0])
-
-    def units(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
-        """Choose means and standard deviations; one common scale where the structure needs it.
-
-        A column that does not vary has a scale of 1. A common scale is the root of the mean square
-        of all deviations.
-        """
-        if not self.one_scale:
-            return mean, np.where(deviation > 0, deviation, 1.0)
-        largest = deviation.max()
-        common = largest * np.sqrt(np.mean(np.square(deviation / largest))) if largest > 0 else 1.0
-        return mean, np.full_like(deviation, common)
-
-    def typical_units(self, weights: Array, parameters: GaussianParameters) -> tuple[Array, Array]:
-        # About one of the means: where all agree, the origin is theirs to the last bit.
-        means = parameters.means
-        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
-        return origin, self.typical_scale(weights, parameters)
-
-    def typical_scale(self, weights: Array, parameters: GaussianParameters) -> Array:
-        n_features = parameters.means.shape[1]
-        diagonal = np.atleast_2d(self.precision_diagonal(parameters.factors, n_features))
-        share = weights if len(diagonal) > 1 else np.ones(1)
-        result: Array = 1.0 / np.sqrt(np.average(diagonal, axis=0, weights=share))
-        return np.broadcast_to(result, (n_features,)).copy()
-
-    def scorer(self, parameters: GaussianParameters, log_weights: Array) -> Scorer:
-        """Make the packed form, or the centred one where the packed one would lose digits."""
-        return self._scorer(parameters, log_weights + self.log_height(parameters))
-
-    def distance_scorer(self, parameters: GaussianParameters) -> Scorer:
-        """Make the scorer of minus half the squared Mahalanobis distances."""
-        return self._scorer(parameters, np.zeros(len(parameters.means)))
-
-    def log_height(self, parameters: GaussianParameters) -> Array:
-        """Log density at the mean, in nats: (K,), or () for a shared covariance."""
-        n_features = parameters.means.shape[1]
-        return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
-
-    def _scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
-        narrow = self.cancellation(parameters) > MOST_CANCELLATION
-        make = self.centred_scorer if narrow else self.packed_scorer
-        complete = make(parameters, constants)
-        if self.gap_start is None:
-            return complete
-        return GapScorer(complete, self.gap_model(parameters), constants)
-
-    def with_gaps(self, start: GaussianParameters) -> Self:
-        """Return the family for tables with missing cells.
-
-        Parameters
-        ----------
-        start : GaussianParameters
-            Of one component: what rows are completed by where parameters are not known yet.
-        """
-        return replace(self, gap_start=start)
-
-    def standardise(
-        self, parameters: GaussianParameters, origin: Array, scale: Array
-    ) -> GaussianParameters:
-        moved = parameters._replace(means=parameters.means - origin)
-        return self.rescale(moved, 1.0 / scale)
-
-    def restore(
-        self, parameters: GaussianParameters, origin: Array, scale: Array
-    ) -> GaussianParameters:
-        scaled = self.rescale(parameters, scale)
-        return scaled._replace(means=scaled.means + origin)
+    @property
+    def gaussian(self) -> GaussianFamily:
+        """The family of Gaussian components with these covariances: this one."""
+        return self
 
     def with_floor(self, floor: Array | None) -> Self:
+        """Return the family with another floor under its covariances, or without one."""
         return replace(self, floor=floor)
 
     def find_floor(self, variances: Array, one: GaussianParameters) -> Array | None:
@@ -148,72 +69,6 @@ class GaussianFamily(GaussianAlgebra):
 
     def regularised(self) -> Self:
         return replace(self, reg_covar=max(self.reg_covar, _SOME_VARIANCE), floor=None)
-
-    def gap_model(self, parameters: GaussianParameters) -> GapModel:
-        """Make what meets rows with missing cells."""
-        centres = np.ascontiguousarray(parameters.means)
-        precisions = self.precisions(parameters.factors)
-        if self.has_matrices:
-            shape = (*centres.shape, centres.shape[1])
-            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
-            return DenseGaps(centres, matrices)
-        if precisions.ndim == 1:
-            precisions = precisions[:, None]
-        return DiagonalGaps(
-            centres, np.ascontiguousarray(np.broadcast_to(precisions, centres.shape))
-        )
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether cells may be missing."""
-        return self.gap_start is not None
-
-    @property
-    def maker(self) -> None:
-        """Rows are the lines that tiles are loaded with."""
-        return
-
-    def for_rows(self, X: NDArray[np.floating], *, more: bool = False) -> Self:
-        if not has_gaps(X):
-            return self
-        return self.with_gaps(self.without_rows(1, X.shape[1]))
-
-    def fill(self, rows: Array) -> Array:
-        """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""
-        if self.gap_start is None:
-            return rows
-        means, covariances, _ = self.gap_start
-        return fill_gaps(rows, means[0], self.dense(covariances, *means.shape)[0])
-
-    def summer(self, n_components: int, n_features: int) -> Scorer:
-        """Make a scorer that is good for summing statistics about the origin only."""
-        unit, constants = self.without_rows(n_components, n_features), np.zeros(n_components)
-        complete = self.packed_scorer(unit, constants)
-        if self.gap_start is None:
-            return complete
-        copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
-        return GapScorer(complete, self.gap_model(copies), constants)
-
-    def better_summer(
-        self,
-        stats: GaussianStatistics,
-        scorer: Scorer,
-        parameters: GaussianParameters | None,
-    ) -> Scorer | None:
-        """Make a scorer about the new means, where components are so narrow that it is needed."""
-        if parameters is not None:
-            moved = parameters._replace(means=parameters.means - scorer.summed_about)
-            if self.cancellation(moved) <= MOST_CANCELLATION:
-                return None
-        unit = self.identity(*stats.mean.shape)
-        about = GaussianParameters(stats.mean, unit, unit)
-        summer = self.centred_scorer(about, np.zeros(len(stats.mean)))
-        # Rows are completed by the components that they were scored by.
-        return replace(scorer, complete=summer) if isinstance(scorer, GapScorer) else summer
-
-    def without_rows(self, n_components: int, n_features: int) -> GaussianParameters:
-        unit = self.identity(n_components, n_features)
-        return GaussianParameters(np.zeros((n_components, n_features)), unit, unit)
 
     # --- searching, extrapolating -----------------------------------------------------------
 
@@ -316,8 +171,12 @@ class GaussianFamily(GaussianAlgebra):
 
         A component without rows or prior keeps its previous parameters.
         """
-        posterior = self.updated(prior, stats)
-        total = float(stats.weight.sum())
+        return self.maximum(self.updated(prior, stats), float(stats.weight.sum()), previous)
+
+    def maximum(
+        self, posterior: GaussianPosterior, total: float, previous: GaussianParameters
+    ) -> GaussianParameters:
+        """Return where a posterior after rows of a total weight is highest; see `mode`."""
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
         means = np.where(known[:, None], posterior.mean, previous.means)
@@ -408,8 +267,9 @@ class GaussianFamily(GaussianAlgebra):
             Its `expected_parameters`.
         log_weights : ndarray of shape (K,)
         """
-        constants = log_weights + self.expected_log_height(posterior, parameters)
-        return self._scorer(parameters, constants)
+        height = self.expected_log_height(posterior, parameters)
+        nothing_seen = log_weights + (height - self.log_height(parameters))
+        return self._scorer(parameters, log_weights + height, nothing_seen)
 
     def expected_log_likelihood(
         self,
@@ -483,6 +343,15 @@ class GaussianFamily(GaussianAlgebra):
         apart = parameters.means - weights @ parameters.means
         total: Array = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
         return total
+
+    def column_variances(self, parameters: GaussianParameters) -> Array:
+        """Return the variance of each column in each component, (K, D)."""
+        means, covariances, _ = parameters
+        if self.has_matrices:
+            variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        else:
+            variances = covariances.reshape(len(covariances), -1)
+        return np.broadcast_to(variances, means.shape)
 
     def sample(
         self,

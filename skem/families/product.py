@@ -6,14 +6,15 @@ log likelihoods, log priors and divergences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Blocks, LinesOfBlocks
+from skem.engine import Blocks, LinesOfBlocks, has_gaps
 from skem.families.cutting import cut_along_axis
 from skem.families.gaussian import GaussianFamily
 from skem.families.kinds.family import KindFamily
@@ -364,26 +365,39 @@ class ProductFamily:
             floors.append(block.family.find_floor(steps, own) if (steps > 0).any() else None)
         return None if all(floor is None for floor in floors) else tuple(floors)
 
-    def for_rows(self, X: NDArray[np.floating], *, more: bool = False) -> Self:
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         """Return the family for the missing cells of rows.
 
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_columns)
+        gappy : bool
+            Whether any cell is missing.
         more : bool, default=False
             Whether other rows may follow, in which other cells are missing.
         """
         if self.alone is not None:
-            return self._replaced([self.alone.for_rows(X, more=more)])
-        families = [block.family.for_rows(X[:, block.columns], more=more) for block in self.blocks]
+            return self._replaced([self.alone.for_rows(X, gappy=gappy, more=more)])
+        families = []
+        for block in self.blocks:
+            own = X[:, block.columns]
+            own_gaps = gappy and has_gaps(own)
+            families.append(block.family.for_rows(own, gappy=own_gaps, more=more))
         pairs = zip(families, (block.columns for block in self.blocks), strict=True)
         return type(self)(*_place(list(pairs), base=self.base is not None))
 
-    def with_gaps(self, start: Parts) -> Self:
+    def with_gaps(self, start: Callable[[], Parts]) -> Self:
         """Return the family with another start, where `for_rows` found missing cells."""
-        pairs = self._each(start)
+
+        def part(place: int) -> Any:
+            return start()[place]
+
+        families = [block.family for block in self.blocks]
         return self._replaced(
-            [family.with_gaps(own) if family.has_gaps else family for family, own in pairs]
+            [
+                family.with_gaps(partial(part, place)) if family.has_gaps else family
+                for place, family in enumerate(families)
+            ]
         )
 
     def regularised(self) -> Self:

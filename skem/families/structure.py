@@ -20,7 +20,7 @@ from skem.families.parameters import (
     GaussianPrior,
     SingularCovarianceError,
 )
-from skem.scoring import Scorer, Sums
+from skem.scoring import MomentScorer, Sums
 
 __all__ = ["CovarianceStructure"]
 
@@ -79,7 +79,7 @@ class CovarianceStructure(ABC):
         """Return the parameters of the features multiplied by ``scale`` (D,)."""
 
     @abstractmethod
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         """Make the scorer by one matrix product."""
 
     @abstractmethod
@@ -91,7 +91,7 @@ class CovarianceStructure(ABC):
         """Bound the largest (distance from the origin / width)^2 of the components' rows."""
 
     @abstractmethod
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         """Make the scorer about the components' own means."""
 
     @abstractmethod

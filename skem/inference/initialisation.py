@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import GappyTable, Table
 from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, tree_of
+from skem.inference.cleaning import noise_probabilities
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta, update_summing, with_floor
+from skem.inference.rules import Rule, Theta, has_noise, update_summing, with_floor
 from skem.inference.tasks import RowShares
 from skem.scoring import Scorer
 
@@ -33,6 +35,11 @@ _SAMPLE_ROWS_PER_COMPONENT = 50
 _PERMUTED_ROWS = 1_000_000
 # A tree of rows that are told apart by features is grown on so many.
 _ROWS_OF_FEATURES = 2000
+
+# Noise is looked for among no more rows (of no more a tree is grown), and has of every row at least
+# this share.
+_CLEANED = 2000
+_LEAST_NOISE = 0.01
 
 # Rows whose random numbers are skipped at a time.
 _SKIPPED_ROWS = 4096
@@ -162,10 +169,14 @@ class RandomShares:
     rng : numpy.random.RandomState
         Its state when the first row is drawn; asking for rows goes on with it.
     n_components : int
+    places : ndarray of shape (n_rows,), intp, default=None
+        Where each row stands in a table that has an order of its own. Rows are then drawn in that
+        order, and asked for as they stand there, side by side.
     """
 
     rng: np.random.RandomState
     n_components: int
+    places: NDArray[np.intp] | None = None
     _state: dict[str, Any] = field(init=False, repr=False)
     _next: int = field(init=False, default=0, repr=False)
 
@@ -174,10 +185,12 @@ class RandomShares:
 
     def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return some of them."""
-        if not isinstance(index, slice):
-            result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
-            return result
-        start, stop = index.start, index.stop
+        if isinstance(index, slice):
+            start, stop = index.start, index.stop
+        else:
+            assert self.places is not None
+            start = int(self.places[index[0]])
+            stop = start + len(index)
         if start < self._next:
             self.rng.set_state(self._state)
             self._next = 0
@@ -217,7 +230,10 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     ValueError
         If a tree was grown on another number of rows.
     """
-    if isinstance(start.method, str):
+    n_components = start.n_components
+    if has_noise(rule):
+        rows, n_components = _rows_and_noise(start), n_components + 1
+    elif isinstance(start.method, str):
         rows = ROW_METHODS[start.method](start.table, start)
     elif isinstance(start.method, Tree):
         rows = _cut(start.method, start.table, start.n_components)
@@ -225,7 +241,40 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
         rows = _Rows(start.table, GivenShares(start.method))
     if rows.single:
         rule = with_floor(rule, None)
-    return _estimate(passes.over(rows.table), rule, rows.shares, start.n_components)
+    return _estimate(passes.over(rows.table), rule, rows.shares, n_components)
+
+
+def _rows_and_noise(start: Start) -> _Rows:
+    """Give each row to a component, or to the noise, which is the last.
+
+    Components are started by the rows that are no noise. Of these the noise has a little, so that
+    a start without noise can find some.
+    """
+    method, k = start.method, start.n_components
+    if not isinstance(method, str | Tree):
+        return _Rows(start.table, GivenShares(method))
+    if isinstance(method, Tree):
+        cut = _cut(method, start.table, k)
+        table, shares = cut.table, cut.shares.rows(slice(0, len(cut.table.X)))
+    else:
+        table = draw_rows(start.table, min(_CLEANED, _most_rows(start)), start.rng)
+    rows = (start.complete(table).astype(np.float64) - start.column_mean) / start.column_scale
+    noise = noise_probabilities(rows)
+    # At least half of the rows are somebody's, and one for each component.
+    kept = noise <= max(0.5, float(np.sort(noise)[max(len(noise) // 2, min(k, len(noise)) - 1)]))
+    if isinstance(method, str):
+        clean = replace(start, table=table.take(np.flatnonzero(kept)))
+        found = ROW_METHODS[method](clean.table, clean)
+        shares = np.zeros((len(kept), k))
+        shares[kept] = found.shares.rows(slice(0, len(clean.table.X)))
+        if found.single:
+            # From single rows, without width, the noise would take all others.
+            nearest = cdist(rows, rows[shares.argmax(axis=0)]).argmin(axis=1)
+            shares = np.eye(k)[nearest]
+    resp = np.zeros((len(kept), k + 1))
+    resp[:, :k] = shares * kept[:, None] * (1.0 - _LEAST_NOISE)
+    resp[:, k] = np.where(kept, _LEAST_NOISE, 1.0)
+    return _Rows(table, GivenShares(resp))
 
 
 def _estimate(passes: Passes, rule: Rule[Theta], shares: RowShares, n_components: int) -> Theta:
@@ -260,6 +309,11 @@ def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
     return table.take(np.arange(len(table.X)) if index is None else index)
 
 
+def _most_rows(start: Start) -> int:
+    """Return how many rows a distance-based start looks at."""
+    return max(_SAMPLE_VALUES // start.table.width, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
+
+
 def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     """Draw the rows for a distance-based start.
 
@@ -271,8 +325,7 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     shares : ndarray of shape (n_rows,) or None
         Its weights, divided by their mean.
     """
-    most = max(_SAMPLE_VALUES // table.width, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
-    sample = draw_rows(table, most, start.rng)
+    sample = draw_rows(table, _most_rows(start), start.rng)
     # k-means compares weights with absolute numbers.
     shares = None if sample.weights is None else sample.weights / sample.weights.mean()
     rows = start.complete(sample).astype(np.float64)
@@ -323,7 +376,11 @@ def _random_from_data(table: Table, start: Start) -> _Rows:
 
 
 def _random(table: Table, start: Start) -> _Rows:
-    return _Rows(table, RandomShares(start.rng, start.n_components))
+    places = None
+    if isinstance(table, GappyTable):
+        places = np.empty(len(table.X), np.intp)
+        places[table.index.order] = np.arange(table.n_rows)
+    return _Rows(table, RandomShares(start.rng, start.n_components, places))
 
 
 def _hierarchical(table: Table, start: Start) -> _Rows:

@@ -19,7 +19,8 @@ from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._evaluating import evaluate
-from skem.mixture._reading import Reader
+from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
+from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
 from skem.scoring import Scores
 
@@ -36,7 +37,11 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     block_size: int | None
     random_state: Any
 
+    # Whether rows may be noise; a parameter where there is a choice.
+    noise: bool | float = False
+
     weights_: Floats
+    noise_weight_: float
     _record: FitRecord
 
     @property
@@ -46,7 +51,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.weights_.shape[0])
+        return int(self.weights_.shape[0]) + n_noise(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # The record as a plain tuple: readers that trust no foreign types (skops) read it, too.
@@ -72,8 +77,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
         See `evaluate`.
         """
-        kind = self._kind
-        family = kind.family(self)
+        kind, family = self._kind, make_family(self)
         theta = kind.read(self, family)
         n_features = kind.shape(self)[1]
         if X.shape[1] != n_features:  # attributes set by hand come without n_features_in_
@@ -95,7 +99,10 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
-        rows = self._check_rows(X)
+        return self._log_density(self._check_rows(X))
+
+    def _log_density(self, rows: Floats) -> Floats:
+        """Return the log density of checked rows."""
         log_density, offset = self._evaluate(rows, self._kind.density, LogDensity)
         log_density += offset
         return narrow_to(log_density, rows.dtype)
@@ -131,10 +138,12 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            Of equally probable components, the first.
+            Of equally probable components, the first; -1 for noise.
         """
         rows = self._check_rows(X)
         labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
+        if n_noise(self):
+            labels[labels == len(self.weights_)] = NOISE
         return labels
 
     def predict_proba(self, X: ArrayLike) -> Floats:
@@ -147,7 +156,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         resp : ndarray of shape (n_samples, n_components), of the dtype of X
-            Responsibilities; each row sums to one.
+            Responsibilities; each row sums to one. With noise there is one more column, the last.
         """
         rows = self._check_rows(X)
         ask = partial(ComputeResponsibilities, dtype=rows.dtype)
@@ -164,15 +173,22 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
                 "sample."
             )
-        family = self._kind.family(self)
+        family, k = make_family(self), len(self.weights_)
         theta = self._kind.read(self, family)
         if random_state is None and hasattr(self, "_record"):
             rng = self._record.sampler
         else:  # attributes set by hand come without a generator
             rng = check_random_state(self.random_state if random_state is None else random_state)
         share = np.asarray(self.weights_, dtype=np.float64)
+        if n_noise(self):
+            share = np.append(share, self.noise_weight_)
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
-        return self._kind.draw(family, theta, labels, rng), labels
+        drawn = self._kind.draw(family, theta, np.minimum(labels, k - 1), rng)
+        noise = labels == k
+        if noise.any():
+            box = NoiseBox(*(self._record.units.box or ()))
+            drawn[noise], labels[noise] = draw_noise(box, int(noise.sum()), rng), NOISE
+        return drawn, labels
 
     def n_parameters(self) -> int:
         """Count the free parameters of weights and components.
@@ -184,7 +200,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         kind = self._kind
         n_components, n_features = kind.shape(self)
-        weights = kind.weights(self).n_parameters(n_components)
+        weights = kind.weights(self).n_parameters(n_components + n_noise(self))
         components: int = kind.family(self).n_parameters(n_components, n_features)
         return weights + components
 

@@ -31,6 +31,7 @@ from skem.inference import (
     VariationalRule,
 )
 from skem.mixture._held import warn_of_held
+from skem.mixture._noise import n_noise, published_weights
 from skem.mixture._posteriors import VariationalEstimates
 from skem.mixture._problem import FitProblem, narrow
 from skem.mixture._protocols import VariationalSettings
@@ -38,6 +39,7 @@ from skem.mixture._reading import (
     GaussianReader,
     check_complete,
     fitted_components,
+    fitted_weights,
     make_family,
 )
 from skem.mixture._rows import statistics_of_all_rows
@@ -87,6 +89,7 @@ class VariationalKind(GaussianReader, VariationalEstimates):
             weights = Sticks(*(np.asarray(part, dtype=np.float64) for part in given))
         else:
             weights = np.asarray(given, dtype=np.float64)
+        fitted_weights(estimator)  # a check
         freedom = np.asarray(estimator.degrees_of_freedom_, dtype=np.float64)
         precision = np.asarray(estimator.mean_precision_, dtype=np.float64)
         return MixturePosterior(weights, posterior_of(components, precision, freedom), components)
@@ -120,7 +123,12 @@ class VariationalKind(GaussianReader, VariationalEstimates):
         """Score by log predictive densities and expected weights (Bishop 2006, 10.81)."""
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights(estimator).expected(theta.weights))
-        return predictive_scorer(family, theta.posterior, theta.components, log_weights)
+        k = len(theta.components.means)
+        scores = predictive_scorer(
+            family.gaussian, theta.posterior, theta.components, log_weights[:k]
+        )
+        noisy: Any = family
+        return noisy.add_noise(scores, log_weights[k]) if len(log_weights) > k else scores
 
     def draw(
         self,
@@ -153,7 +161,7 @@ class VariationalKind(GaussianReader, VariationalEstimates):
         user = family.restore(theta.components, origin, scale)
         prior = rule.prior
         return {
-            "weights_": rule.weights.expected(theta.weights),
+            **published_weights(rule.weights.expected(theta.weights), len(user.means)),
             "means_": user.means,
             "covariances_": user.covariances,
             "precisions_": family.precisions(user.factors),
@@ -190,13 +198,16 @@ class VariationalKind(GaussianReader, VariationalEstimates):
         """Return the fitted attributes of some of the components."""
         family, weights = make_family(estimator), self.weights(estimator)
         theta, record = self.read(estimator, family), estimator._record
+        k = len(index)
+        noise = [len(theta.components.means)] * n_noise(estimator)
+        index = np.append(index, np.array(noise, dtype=np.intp))
         left = weights.take(theta.weights, index)
         components = family.take(theta.components, index)
         posterior = family.take(theta.posterior, index)
         precisions = theta.components._replace(covariances=np.asarray(estimator.precisions_))
         assert record.effective is not None
         attributes = {
-            "weights_": weights.expected(left),
+            **published_weights(weights.expected(left), k),
             "weight_concentration_": tuple(left) if isinstance(left, Sticks) else left,
             "means_": components.means,
             "covariances_": components.covariances,
@@ -204,11 +215,11 @@ class VariationalKind(GaussianReader, VariationalEstimates):
             "precisions_cholesky_": components.factors,
             "mean_precision_": posterior.mean_precision,
             "degrees_of_freedom_": posterior.degrees_of_freedom,
-            "expected_counts_": np.asarray(estimator.expected_counts_)[index],
+            "expected_counts_": np.asarray(estimator.expected_counts_)[index[:k]],
             "_record": record._replace(
                 sampler=copy.deepcopy(record.sampler),
                 statistics=family.take(record.statistics, index),
-                effective=record.effective[index],
+                effective=record.effective[index[:k]],
                 elbo_terms=None,
             ),
         }
@@ -223,12 +234,12 @@ class VariationalKind(GaussianReader, VariationalEstimates):
     ) -> list[str]:
         """Name components at the floor; one without rows has its prior, and none can collapse."""
         return warn_of_held(
-            problem.family,
-            problem.rule.weights.expected(theta.weights),
+            problem.family.gaussian,
+            problem.rule.weights.expected(theta.weights)[: problem.n_components],
             theta.components,
             n_rows,
             problem.units,
-            self.column_names(estimator, problem.table.X.shape[1]),
+            problem.shown,
         )
 
 

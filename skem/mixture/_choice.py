@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, root_task, with_callbacks
 from skem._docstrings import fill_docstring
@@ -19,8 +18,8 @@ from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
-    float_dtypes,
     integer,
     none,
     one_of,
@@ -50,6 +49,7 @@ from skem.mixture._grid import (
 )
 from skem.mixture._progress import GridProgress
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
+from skem.mixture._units import Shown
 
 __all__ = ["GaussianMixtureIC"]
 
@@ -58,7 +58,7 @@ Warned: TypeAlias = tuple[type[Warning], str]
 
 _FOLDS = 5
 # Parameters that all fits have as they are here.
-_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution")
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution", "noise")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -112,9 +112,22 @@ class GaussianMixtureIC(Chosen):
     refit : bool, default=True
         Whether to keep the best fit in ``best_estimator_``, which all methods need.
 
-    tol, reg_covar, max_iter, n_init, acceleration
-        As in `EMGaussianMixture`. The defaults go nearer to the maximum than there: criteria of
-        fits that stopped early would be compared with those of fits that did not.
+    tol : float, default=1e-5
+        As in `EMGaussianMixture`. The defaults of this, of `max_iter` and of `acceleration` go
+        nearer to the maximum than there: criteria of fits that stopped early would be compared
+        with those of fits that did not.
+
+    reg_covar
+        As in `EMGaussianMixture`.
+
+    max_iter : int, default=1000
+        Most iterations of each fit.
+
+    n_init
+        As in `EMGaussianMixture`.
+
+    acceleration : {None, 'squarem', 'anderson'}, default='squarem'
+        As in `EMGaussianMixture`.
 
     init_params : {'hierarchical', 'auto', 'kmeans', 'k-means++', 'random', 'random_from_data'}, \
 default='hierarchical'
@@ -136,6 +149,9 @@ default='hierarchical'
     verbose : int, default=0
         1 prints a line for each fit that has ended, 2 also its time. scikit-learn's callbacks
         (1.9 and later) see each fit as a task.
+
+    noise : bool or float, default=False
+        As in `EMGaussianMixture`: every fit has noise, or none.
 
     Attributes
     ----------
@@ -236,6 +252,7 @@ default='hierarchical'
         n_jobs: int | None = None,
         resolution: str | ArrayLike | None = "auto",
         verbose: int = 0,
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -252,6 +269,7 @@ default='hierarchical'
         self.n_jobs = n_jobs
         self.resolution = resolution
         self.verbose = verbose
+        self.noise = noise
 
     @with_callbacks
     def fit(
@@ -304,13 +322,10 @@ default='hierarchical'
         X: ArrayLike,
         sample_weight: ArrayLike | None,
         watch: Watch,
-        names: Sequence[str] | None = None,
+        shown: Shown,
     ) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing.
-
-        ``names`` are those of the columns, where X has none.
-        """
-        self._search(X, None, sample_weight, None, watch, names)
+        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing."""
+        self._search(X, None, sample_weight, None, watch, shown)
         return self
 
     def _search(
@@ -320,7 +335,7 @@ default='hierarchical'
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         watch: Watch,
-        names: Sequence[str] | None = None,
+        shown: Shown | None = None,
     ) -> list[Warned]:
         """Fit, choose and publish; return what to warn of."""
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
@@ -329,7 +344,7 @@ default='hierarchical'
                 f"groups are for the folds of criterion='cv', but got criterion="
                 f"{self.criterion!r}: set criterion='cv', or leave groups out"
             )
-        rows = validate_data(self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
+        rows = check_rows(X, self)
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -341,15 +356,16 @@ default='hierarchical'
         n_fits = len(cells) * (1 + len(folds))
         metadata = None if weights is None else {"sample_weight": weights}
         task = root_task(self, n_fits, sequential=False, X=rows, y=y, metadata=metadata)
-        names = getattr(self, "feature_names_in_", names)
+        if shown is None and hasattr(self, "feature_names_in_"):
+            shown = Shown(self.feature_names_in_.tolist())
         progress = GridProgress(self.verbose, n_fits, task)
-        grid = Grid(cells, parameters, self.n_jobs, progress, names)
+        grid = Grid(cells, parameters, self.n_jobs, progress, shown)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
-        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1])
+        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1], bool(self.noise))
         if self.criterion == "cv":
             columns, errors = cross_validate(grid, rows, weights, folds)
             results |= columns

@@ -13,10 +13,12 @@ from skem.engine import (
     Task,
     Threads,
     count_threads,
+    has_gaps,
     make_block_table,
     plan_tiles,
     sum_seen,
 )
+from skem.mixture._noise import n_noise
 from skem.mixture._reading import Reader
 from skem.scoring import Scores
 
@@ -52,14 +54,18 @@ def evaluate(
     offset : float or ndarray of shape (n_rows,)
         What to add to log densities for the user's units, in nats.
     """
-    family = family.for_rows(X)
+    gappy = has_gaps(X)
+    family = family.for_rows(X, gappy=gappy)
     weights = np.asarray(estimator.weights_, dtype=np.float64)
     origin, scale = family.typical_units(weights, theta.components)
+    n_components = len(weights) + n_noise(estimator)
+    if n_noise(estimator):
+        family = family.in_units(scale)
     scorer = make(estimator, family, kind.to_table(family, theta, origin, scale))
     with Threads(count_threads(estimator.n_jobs)) as threads:
-        table = make_block_table(X, None, origin, scale, family.maker)
+        table = make_block_table(X, None, origin, scale, family.maker, gappy=gappy)
         d = table.n_features
-        plan = plan_tiles(len(X), d, len(weights), family.n_products(d), estimator.block_size)
+        plan = plan_tiles(len(X), d, n_components, family.n_products(d), estimator.block_size)
         answer = threads.fold(ask(scorer), table, plan)
     log_scale = np.log(scale)
     return answer, -(sum_seen(X, log_scale) if isinstance(table, GappyTable) else log_scale.sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import joblib
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from skem._callbacks import Task, root_task, with_callbacks
+from skem._callbacks import FRAMES, Task, root_task, with_callbacks
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
@@ -24,6 +25,7 @@ from skem.engine import (
     Threads,
     TilePlan,
     count_threads,
+    has_gaps,
     make_block_table,
     plan_tiles,
     seen_moments,
@@ -40,14 +42,15 @@ from skem.inference import (
     find_start,
 )
 from skem.inference.initialisation import draw_rows
-from skem.inference.rules import with_floor
+from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import never_together, single_component
+from skem.mixture._noise import NoiseBox, measure_box
 from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
-from skem.mixture._units import check_enough_rows, measure
+from skem.mixture._units import Shown, check_enough_rows, measure
 
 __all__ = [
     "check",
@@ -78,10 +81,15 @@ def check(
 ) -> tuple[NDArray[np.floating], Array | None]:
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
-    if given["acceleration"] is not None and given["assignment"] == "hard":
+    if estimator.acceleration is not None and estimator.assignment == "hard":
         raise ValueError(
-            f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
+            f"acceleration={estimator.acceleration!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
+        )
+    if estimator.noise and estimator.weight_concentration_prior == np.inf:
+        raise ValueError(
+            f"noise={estimator.noise!r} has a weight of its own, but "
+            "weight_concentration_prior=inf holds all weights equal: leave one of them out"
         )
     rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
@@ -90,7 +98,9 @@ def check(
 def publish(
     estimator: MixtureSettings, attributes: dict[str, Any], messages: list[str], depth: int
 ) -> None:
-    """Set fitted attributes, and warn."""
+    """Set fitted attributes, and warn where the caller stands, ``depth`` calls above this one's."""
+    if "noise_weight_" not in attributes:  # that of an earlier fit
+        vars(estimator).pop("noise_weight_", None)
     for name, value in attributes.items():
         setattr(estimator, name, value)
     for message in messages:
@@ -105,18 +115,20 @@ def make_problem(
     state: FitRecord | None = None,
     *,
     stepwise: bool = False,
+    shown: Shown | None = None,
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given.
 
-    ``stepwise`` says that other rows may follow.
+    ``stepwise`` says that other rows may follow, ``shown`` how messages show columns.
     """
     family = kind.family(estimator)
-    names = kind.column_names(estimator, X.shape[1])
-    units = state.units if state else measure(X, weights, family, names)
-    family = family.for_rows(X, more=stepwise)
-    table = make_block_table(X, weights, units.origin, units.scale, family.maker)
+    shown = shown or Shown(kind.column_names(estimator, X.shape[1]))
+    names, gappy = shown.names, has_gaps(X)
+    units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
+    family = family.for_rows(X, gappy=gappy, more=stepwise)
+    table = make_block_table(X, weights, units.origin, units.scale, family.maker, gappy=gappy)
     if isinstance(table, GappyTable):
-        family = family.with_gaps(single_component(family, table))
+        family = family.with_gaps(cache(partial(single_component, family, table)))
     plan = _plan(estimator, family, table)
     with Threads(1) as alone:
         prior = state.prior if state else None
@@ -127,20 +139,21 @@ def make_problem(
             steps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
-    return FitProblem(
-        family.with_floor(units.floor),
-        with_floor(rule, units.floor),
-        units,
-        table,
-        plan,
-        kind.layout(estimator),
-    )
+            if estimator.noise:
+                box = measure_box(estimator.noise, X, weights, units, names)
+                units = units._replace(box=tuple(box))
+    family, rule = family.with_floor(units.floor), with_floor(rule, units.floor)
+    if units.box is not None:
+        rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
+        family = rule.family
+    return FitProblem(family, rule, units, table, plan, shown, kind.layout(estimator))
 
 
 def _plan(estimator: MixtureSettings, family: Any, table: Table) -> TilePlan:
     n_products = family.n_products(table.n_features)
+    n_components = estimator.n_components + bool(estimator.noise)
     return plan_tiles(
-        table.n_rows, table.n_features, estimator.n_components, n_products, estimator.block_size
+        table.n_rows, table.n_features, n_components, n_products, estimator.block_size
     )
 
 
@@ -157,18 +170,23 @@ def fit(
     """
     rows, weights = check(kind, estimator, X, sample_weight, reset=True)
     attributes, messages = _fit(kind, estimator, rows, y, weights)
-    publish(estimator, attributes, messages, depth=3)
+    publish(estimator, attributes, messages, depth=2 + FRAMES)
 
 
 @with_callbacks
 def fit_quietly(
-    estimator: MixtureSettings, kind: Kind, X: NDArray[np.floating], weights: Array | None
+    estimator: MixtureSettings,
+    kind: Kind,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    shown: Shown | None = None,
 ) -> list[str]:
     """Fit to rows and weights that have been checked; return what `fit` would warn of.
 
     Filters of warnings belong to the process, so fits side by side can't catch their own.
+    ``shown`` is how messages show columns of rows without names.
     """
-    attributes, messages = _fit(kind, estimator, X, None, weights)
+    attributes, messages = _fit(kind, estimator, X, None, weights, shown)
     publish(estimator, attributes | {"n_features_in_": X.shape[1]}, [], depth=0)
     return messages
 
@@ -179,9 +197,10 @@ def _fit(
     X: NDArray[np.floating],
     y: object,
     weights: Array | None,
+    shown: Shown | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
-    problem = make_problem(kind, estimator, X, weights)
+    problem = make_problem(kind, estimator, X, weights, shown=shown)
     metadata = None if weights is None else {"sample_weight": weights}
     single = n_init == 1
     root = root_task(
@@ -221,7 +240,7 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = kind.column_names(estimator, problem.table.X.shape[1])
+    names = problem.shown.names
     messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
@@ -326,7 +345,8 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, len(table.X), k)
+            columns = k + bool(estimator.noise)
+            method = _check_responsibilities(method, len(table.X), columns)
         mean, spread = units.origin, units.column_scale
         by_features = problem.family.maker is not None
         if by_features:
@@ -396,9 +416,9 @@ def diagnose(
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
-        names = kind.column_names(estimator, problem.table.X.shape[1])
+        names = [problem.shown.names[j] for j in constant.tolist()]
         messages.append(
-            f"Column(s) {[names[int(j)] for j in constant]} of X are constant: their variance is "
+            f"Column(s) {names} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
     return messages + kind.diagnose(estimator, problem, theta, n_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def single_component(family: Any, table: Table) -> Any:
     n_features = table.n_features
     family = family.regularised()
     unit = family.without_rows(1, n_features)
-    family = family.with_gaps(unit)
+    family = family.with_gaps(lambda: unit)
     sample = draw_rows(table, _ROWS, np.random.RandomState(0))
     plan = plan_tiles(sample.n_rows, n_features, 1, family.n_products(n_features))
     rule = PointRule(CategoricalWeights(), family, family.flat_prior(n_features))
@@ -64,9 +65,9 @@ def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -
     if not has_gaps(X):
         return tree_of(X, weights)
     family = GAUSSIAN_FAMILIES["full"](0.0)
-    units = measure(X, weights, family)
-    table = make_table(X, weights, units.origin, units.scale)
-    filling = family.with_gaps(single_component(family, table))
+    units = measure(X, weights, family, gappy=True)
+    table = make_table(X, weights, units.origin, units.scale, gappy=True)
+    filling = family.with_gaps(cache(partial(single_component, family, table)))
 
     def fill(rows: NDArray[np.floating]) -> NDArray[np.floating]:
         filled = filling.fill((rows - units.origin) / units.scale) * units.scale + units.origin

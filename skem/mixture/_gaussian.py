@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._clustering import Floats
+from skem.mixture._explain import explain_density
 from skem.mixture._impute import impute
 from skem.mixture._summary import Summarised, as_frames
 
@@ -43,7 +44,7 @@ class GaussianMixtureMethods(Summarised, BaseMixture):
         X : ndarray or DataFrame of shape (n_samples, n_features)
             In random order.
         y : ndarray or Series of shape (n_samples,), int64
-            The component of each row.
+            The component of each row; -1 for noise, whose rows are drawn from its box.
         """
         drawn, labels = self._draw(n_samples, random_state)
         dtype = np.asarray(self.means_).dtype
@@ -109,3 +110,42 @@ class GaussianMixtureMethods(Summarised, BaseMixture):
         array([4. , 7.9])
         """
         return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
+
+    def explain_density(self, X: ArrayLike) -> Any:
+        """Say which cells make a row probable or odd, and what would have been expected there.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Missing cells are NaN.
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
+            With the rows' index, if X is a frame. ``frame["alone"]``, ``frame["given_rest"]`` and
+            ``frame["expected"]`` are frames with a column for each column of X:
+
+            - 'alone': ``-log p(x_j)``, of the cell by itself;
+            - 'given_rest': ``-log p(x_j | the row's other seen cells)``. A cell may be usual by
+              itself and odd beside the others; the values of a row do not add up to its log
+              density;
+            - 'expected': the cell's mean given the row's other seen cells, in the component that
+              is the most probable by them; of missing cells, too, whose first two values are NaN.
+
+        Notes
+        -----
+        Both values are marginals and ratios of marginals of the mixture itself, in nats, per unit
+        of the column: of columns in other units they differ by a constant. To compare columns,
+        take from each its median over many rows. The ratio is a difference of two log densities,
+        so its error is about 1e-15 of the row's log density.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skem import EMGaussianMixture
+        >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, 8.1], [5.0, 9.9]])
+        >>> explained = EMGaussianMixture().fit(X).explain_density([[4.0, 2.0]])
+        >>> explained["expected"].round(1).to_numpy()
+        array([[0.9, 8. ]])
+        """
+        return explain_density(self, X)

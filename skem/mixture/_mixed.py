@@ -113,9 +113,7 @@ class BlockPointKind(BlockReader, PointEstimates):
         self, estimator: Any, problem: FitProblem, theta: MixtureParameters, n_rows: float
     ) -> list[str]:
         """Name components that emptied, or collapsed in a Gaussian block."""
-        return warn_of_emptied(theta.weights) + describe_blocks(
-            estimator._layout.names, problem, theta, n_rows
-        )
+        return warn_of_emptied(theta.weights) + describe_blocks(problem, theta, n_rows)
 
 
 BLOCK_POINT = BlockPointKind()
@@ -131,9 +129,7 @@ def with_seen_lines(family: ProductFamily, data: Any) -> Any:
     )
 
 
-def describe_blocks(
-    names: list[Any], problem: FitProblem, theta: MixtureParameters, n_rows: float
-) -> list[str]:
+def describe_blocks(problem: FitProblem, theta: MixtureParameters, n_rows: float) -> list[str]:
     """Return what a user should know of components that are held up in Gaussian blocks."""
     messages = []
     units, rule = problem.units, problem.rule
@@ -142,8 +138,6 @@ def describe_blocks(
         if not block.is_gaussian:
             continue
         columns = block.columns
-        of_block = units.of_columns(columns)
-        messages += describe_held(
-            block.family, prior, theta.weights, own, n_rows, of_block, [names[j] for j in columns]
-        )
+        of_block, shown = units.of_columns(columns), problem.shown.of_columns(columns)
+        messages += describe_held(block.family, prior, theta.weights, own, n_rows, of_block, shown)
     return messages

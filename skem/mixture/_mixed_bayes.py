@@ -175,14 +175,14 @@ class BlockVariationalKind(BlockReader, VariationalEstimates):
         self, estimator: Any, problem: FitProblem, theta: MixturePosterior, n_rows: float
     ) -> list[str]:
         """Name components at the floor in Gaussian blocks."""
-        names, units = estimator._layout.names, problem.units
+        shown, units = problem.shown, problem.units
         weights = problem.rule.weights.expected(theta.weights)
         messages = []
         for block, own in zip(problem.family.blocks, theta.components, strict=True):
             if block.is_gaussian:
-                listed = [names[j] for j in block.columns]
                 of_block = units.of_columns(block.columns)
-                messages += warn_of_held(block.family, weights, own, n_rows, of_block, listed)
+                own_shown = shown.of_columns(block.columns)
+                messages += warn_of_held(block.family, weights, own, n_rows, of_block, own_shown)
         return messages
 
 

@@ -14,6 +14,7 @@ from skem.families import (
     CategoricalWeights,
     GaussianFamily,
     GaussianPrior,
+    NoisyFamily,
     given_scale,
     make_prior,
     observed_scale,
@@ -29,9 +30,10 @@ from skem.inference import (
     joint_scorer,
 )
 from skem.mixture._held import describe_held
+from skem.mixture._noise import published_weights
 from skem.mixture._problem import FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
-from skem.mixture._reading import GaussianReader, fitted_components, make_family
+from skem.mixture._reading import GaussianReader, fitted_components, fitted_weights, make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units
@@ -41,6 +43,8 @@ __all__ = ["POINT", "PointEstimates", "check_weights", "number_by_weight", "warn
 
 Array: TypeAlias = NDArray[np.float64]
 
+# What noise begins with where weights, means and precisions are given.
+_NOISE = 0.1
 # A component with a smaller weight than this has lost all its rows.
 _EMPTIED = 1e-12
 
@@ -88,7 +92,7 @@ class PointEstimates:
     def bound(self, problem: FitProblem, bound: float) -> float:
         """Bring a bound in the table's units to the user's; per unit of weight in both."""
         log_scale = np.log(problem.units.scale)
-        k, prior = problem.plan.n_components, problem.rule.prior
+        k, prior = problem.n_components, problem.rule.prior
         jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
         seen = float((problem.table.seen_share * log_scale).sum())
         return bound - seen - jacobian / problem.table.total_weight
@@ -115,7 +119,7 @@ class PointKind(GaussianReader, PointEstimates):
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
-        prior = prior or _make_prior(estimator, family, passes, units)
+        prior = prior or _make_prior(estimator, family.gaussian, passes, units)
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
 
@@ -136,7 +140,7 @@ class PointKind(GaussianReader, PointEstimates):
     def read(self, estimator: FittedMixture, family: GaussianFamily) -> MixtureParameters:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
-        return MixtureParameters(np.asarray(estimator.weights_, dtype=np.float64), components)
+        return MixtureParameters(fitted_weights(estimator), components)
 
     def numbered(
         self, estimator: PointSettings, problem: FitProblem, run: Run[MixtureParameters]
@@ -150,7 +154,7 @@ class PointKind(GaussianReader, PointEstimates):
         family, units = problem.family, problem.units
         user = family.restore(theta.components, units.origin, units.scale)
         return {
-            "weights_": theta.weights,
+            **published_weights(theta.weights, len(user.means)),
             "means_": user.means,
             "covariances_": user.covariances,
             "precisions_": family.precisions(user.factors),
@@ -169,6 +173,8 @@ class PointKind(GaussianReader, PointEstimates):
         family = make_family(estimator)
         units = record.units
         theta = self.to_table(family, self.read(estimator, family), units.origin, units.scale)
+        if units.box is not None:
+            family = family.in_units(units.scale)
         return record._replace(statistics=family.expected(theta.weights, theta.components))
 
     def diagnose(
@@ -179,14 +185,15 @@ class PointKind(GaussianReader, PointEstimates):
         n_rows: float,
     ) -> list[str]:
         """Name components that emptied or collapsed."""
-        return warn_of_emptied(theta.weights) + describe_held(
-            problem.family,
+        weights = theta.weights[: problem.n_components]
+        return warn_of_emptied(weights) + describe_held(
+            problem.family.gaussian,
             problem.rule.prior,
-            theta.weights,
+            weights,
             theta.components,
             n_rows,
             problem.units,
-            self.column_names(estimator, problem.table.X.shape[1]),
+            problem.shown,
         )
 
 
@@ -194,8 +201,10 @@ POINT = PointKind()
 
 
 def number_by_weight(family: Any, run: Run[MixtureParameters]) -> Run[MixtureParameters]:
-    """Order components by decreasing weight."""
-    order = np.argsort(-run.theta.weights, kind="stable")
+    """Order components by decreasing weight; noise stays the last."""
+    weights = run.theta.weights
+    k = len(weights) - isinstance(family, NoisyFamily)
+    order = np.append(np.argsort(-weights[:k], kind="stable"), np.arange(k, len(weights)))
     if (order[1:] > order[:-1]).all():
         return run
     stats = run.statistics
@@ -270,6 +279,8 @@ def _complete(
 ) -> MixtureParameters:
     family, table = problem.family, problem.table
     k, d = estimator.n_components, table.n_features
+    # Where all is given there is no start that found noise.
+    noise = np.full(problem.plan.n_components - k, _NOISE) if theta is None else theta.weights[k:]
     weights, means, precisions = (
         estimator.weights_init,
         estimator.means_init,
@@ -277,6 +288,7 @@ def _complete(
     )
     if weights is not None:
         weights = check_weights("weights_init", weights, k)
+        weights = np.append((1.0 - noise.sum()) * weights, noise)
     else:
         assert theta is not None
         weights = theta.weights
@@ -290,9 +302,8 @@ def _complete(
         positive, words = family.are_positive(precisions)
         if not positive:
             raise ValueError(f"The parameter 'precisions_init' should be {words}")
-        components = family.rescale(
-            family.from_precisions(precisions)._replace(means=np.zeros((k, d))), 1.0 / table.scale
-        )
+        given = family.from_precisions(precisions)._replace(means=np.zeros((k, d)))
+        components = family.standardise(given, np.zeros(d), table.scale)
     else:
         assert theta is not None
         components = theta.components

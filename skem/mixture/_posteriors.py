@@ -118,9 +118,10 @@ def _outcome(
     )
     given = problem.table.weights
     least = 1.0 if given is None else float(given[given > 0].min())
-    effective = stats.weight >= least / len(stats.weight)
+    counted = stats.weight[: problem.n_components]
+    effective = counted >= least / len(counted)
     counts = {
-        "expected_counts_": stats.weight,
+        "expected_counts_": counted,
         "effective_n_components_": int(effective.sum()),
     }
     return Outcome(counts, {"effective": effective, "elbo_terms": terms})

@@ -20,7 +20,7 @@ from skem.inference import (
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
-from skem.mixture._units import Units
+from skem.mixture._units import Shown, Units
 
 __all__ = ["EstimatorKind", "FitProblem", "Outcome", "arrays_in", "narrow"]
 
@@ -32,7 +32,8 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 class FitProblem(NamedTuple):
     """One table, and the rule by which an estimator is fitted to it.
 
-    ``layout`` is what is known of the columns, if they are not all of one kind.
+    ``shown`` says how messages show columns; ``layout`` is what is known of the columns, if they
+    are not all of one kind.
     """
 
     family: Any
@@ -40,7 +41,13 @@ class FitProblem(NamedTuple):
     units: Units
     table: Table
     plan: TilePlan
+    shown: Shown
     layout: Any = None
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, without noise."""
+        return self.plan.n_components - (self.units.box is not None)
 
 
 class Outcome(NamedTuple):

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from skem.families import GaussianParameters
 from skem.mixture._layout import Layout, PlacedKind
-from skem.mixture._reading import variances_of
 from skem.mixture._summary import (
     PrintedTable,
     count,
@@ -169,7 +168,7 @@ def _profiles(
         means = np.asarray(entry["means"], dtype=np.float64)
         factors = np.asarray(entry["precisions_cholesky"], dtype=np.float64)
         covariances = np.asarray(entry["covariances"], dtype=np.float64)
-        variances = variances_of(family, GaussianParameters(means, covariances, factors))
+        variances = family.column_variances(GaussianParameters(means, covariances, factors))
         for j, column in enumerate(columns):
             yield Profile(column, "mean", means[:, j], np.sqrt(variances[:, j]))
     elif placed.name == "categorical":

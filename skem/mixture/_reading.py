@@ -8,9 +8,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import validate_data
 
-from skem._parameters import float_dtypes
+from skem._parameters import check_rows
 from skem.families import (
     GAUSSIAN_FAMILIES,
     CategoricalWeights,
@@ -19,6 +18,7 @@ from skem.families import (
     VariationalWeights,
 )
 from skem.inference import MixtureParameters, MixturePosterior
+from skem.mixture._noise import n_noise, with_noise_of
 from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
 
@@ -26,9 +26,11 @@ __all__ = [
     "GaussianReader",
     "Reader",
     "check_complete",
+    "check_shapes",
     "fitted_components",
+    "fitted_weights",
+    "gaussian_family",
     "make_family",
-    "variances_of",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -94,16 +96,13 @@ class Reader(Protocol[Mixture, Theta]):
 class GaussianReader:
     """How estimators are read whose components are Gaussian."""
 
-    def family(self, estimator: FittedMixture) -> GaussianFamily:
+    def family(self, estimator: Any) -> Any:
         """Make the family that `covariance_type` names."""
-        return make_family(estimator)
+        return gaussian_family(estimator)
 
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
         """Check that rows are numbers, NaN among them, and keep float32 and float64."""
-        rows: Floats = validate_data(
-            estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-        )
-        return rows
+        return check_rows(X, estimator, reset=reset)
 
     def layout(self, estimator: FittedMixture) -> None:
         """Return None: columns are all of one kind."""
@@ -128,19 +127,32 @@ class GaussianReader:
         return np.ones(n_features, dtype=bool)
 
 
-def make_family(estimator: FittedMixture) -> GaussianFamily:
-    """Make the family that `covariance_type` names."""
+def make_family(estimator: FittedMixture) -> Any:
+    """Make the components' family, which an estimator's parameters name."""
+    return with_noise_of(estimator, estimator._kind.family(estimator))
+
+
+def fitted_weights(estimator: FittedMixture) -> Array:
+    """Read the weights back, the noise's last.
+
+    Raises
+    ------
+    ValueError
+        If the estimator was fitted with noise and asks for none, or the other way round.
+    """
+    mixture: Any = estimator
+    weights = np.asarray(mixture.weights_, dtype=np.float64)
+    if bool(n_noise(mixture)) != bool(mixture.noise):
+        raise ValueError(
+            f"noise={mixture.noise!r}, but the estimator was fitted with"
+            f"{'' if n_noise(mixture) else 'out'} noise: fit a new one, or change it back"
+        )
+    return np.append(weights, mixture.noise_weight_) if n_noise(mixture) else weights
+
+
+def gaussian_family(estimator: FittedMixture) -> GaussianFamily:
+    """Make the Gaussian family that `covariance_type` names."""
     return GAUSSIAN_FAMILIES[estimator.covariance_type](float(estimator.reg_covar))
-
-
-def variances_of(family: GaussianFamily, components: GaussianParameters) -> Array:
-    """Return the variance of each column in each component, (K, D)."""
-    means, covariances, _ = components
-    if family.has_matrices:
-        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
-    else:
-        variances = covariances.reshape(len(covariances), -1)
-    return np.broadcast_to(variances, means.shape)
 
 
 def check_complete(estimator: object, names: Iterable[str]) -> None:
@@ -167,14 +179,26 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
     check_complete(estimator, ("weights_", "means_", "covariances_", "precisions_cholesky_"))
     means = np.asarray(estimator.means_, dtype=np.float64)
     covariances = np.asarray(estimator.covariances_, dtype=np.float64)
-    n_components, n_features = means.shape
+    check_shapes(estimator, means, {"covariances_": covariances}, family)
     factors = np.asarray(estimator.precisions_cholesky_, dtype=np.float64)
+    return GaussianParameters(means, covariances, factors)
+
+
+def check_shapes(
+    estimator: FittedMixture, means: Array, matrices: Mapping[str, Array], family: GaussianFamily
+) -> None:
+    """Raise ValueError if attributes' shapes are not those that the parameters ask for.
+
+    ``matrices`` are the attributes, by name, that have the shape of covariances besides
+    ``precisions_cholesky_``.
+    """
+    n_components, n_features = means.shape
     shape = family.covariance_shape(n_components, n_features)
-    values = {
-        "weights_": (np.asarray(estimator.weights_), (n_components,)),
-        "covariances_": (covariances, shape),
-        "precisions_cholesky_": (factors, shape),
+    values: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "weights_": (np.asarray(estimator.weights_), (n_components,))
     }
+    values |= {name: (value, shape) for name, value in matrices.items()}
+    values["precisions_cholesky_"] = (np.asarray(estimator.precisions_cholesky_), shape)
     asked = estimator.covariance_type
     # Shapes alone do not tell diag from tied where there are as many components as features.
     fitted = estimator._record.covariance_type if hasattr(estimator, "_record") else asked
@@ -189,4 +213,3 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
                 f"With means_ of shape {means.shape} and covariance_type={asked!r}, {name} should "
                 f"have the shape {expected}, but has {value.shape}"
             )
-    return GaussianParameters(means, covariances, factors)

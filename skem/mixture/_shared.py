@@ -47,6 +47,7 @@ SHARED_PARAMETERS: dict[str, tuple[Allowed, ...]] = {
     "assignment": (one_of(("soft", "hard")),),
     "acceleration": (one_of(ACCELERATIONS), none),
     "resolution": (one_of(("auto",)), array, none),
+    "noise": (boolean, real(0.0, open_left=True)),
 }
 
 _OF_BLOCKS = (
@@ -61,6 +62,7 @@ _OF_GAUSSIANS = (
     "mean_precision_prior",
     "covariance_prior",
     "degrees_of_freedom_prior",
+    "noise",
 )
 
 # Of mixtures of blocks of columns.
@@ -99,6 +101,18 @@ resolution : 'auto', None or array-like of shape (n_features,), default='auto'
     Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
     the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
     One component is never changed, nor is a mixture of wider ones.
+noise : bool or float, default=False
+    Whether there is one more component for rows that belong to no cluster: noise, which has the
+    same density everywhere, see :ref:`noise`:
+
+    - True: that of the smaller of two boxes around the rows, along the columns or along the
+      principal axes of the standardised columns, as in mclust;
+    - a float: one divided by this volume, in the columns' units.
+
+    `n_components` and starts leave noise out, except responsibilities, which have its column as
+    the last. With noise the default start is sought among the rows that are not sparse.
+noise_weight_ : float
+    The weight of the noise; only with `noise`. ``weights_`` and it sum to one.
 resolution_ : ndarray of shape (n_features,) or None
     The steps that covariances were held by, 0 for columns without; None for
     ``resolution=None``.

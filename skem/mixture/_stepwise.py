@@ -57,10 +57,10 @@ def _step(
     fitted: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     state = kind.resume_point(estimator)
-    if state is not None:
-        check_reach(X, weights, state.units)
     rng = check_random_state(estimator.random_state)
     problem = make_problem(kind, estimator, X, weights, state, stepwise=True)
+    if state is not None:
+        check_reach(problem.table, state.units, kind.column_names(estimator, X.shape[1]))
     family, rule = problem.family, problem.rule
     with Threads(count_threads(estimator.n_jobs)) as threads:
         passes = Passes(problem.table, problem.plan, threads)

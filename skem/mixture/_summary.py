@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skem.mixture._reading import fitted_components, make_family, variances_of
+from skem.mixture._noise import n_noise
+from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ class MixtureSummary(PrintedTable):
     means : ndarray of shape (n_components, n_features)
         In the units of the columns.
     deviations : ndarray of shape (n_components, n_features)
-        Standard deviations within the clusters, in the same units.
+        Standard deviations within the clusters, in the same units; infinite for Student's t with
+        up to two degrees of freedom.
     """
 
     title: str
@@ -153,7 +155,7 @@ class MixtureSummary(PrintedTable):
 
     def _note(self) -> str:
         size = "" if self.sizes is None else "size: expected number of rows; "
-        return f"{size}mean ± standard deviation of each column, in its own units"
+        return f"{size}columns: mean ± standard deviation"
 
 
 def lines_of_shares(weights: Array, sizes: Array | None) -> list[list[str]]:
@@ -183,7 +185,6 @@ class Summarised:
 
     weights_: Floats
     means_: Floats
-    covariances_: Floats
     precisions_: Floats
     precisions_cholesky_: Floats
     lower_bounds_: list[float]
@@ -199,18 +200,20 @@ class Summarised:
             as a pandas frame, with the columns' names.
         """
         check_is_fitted(self)
-        family, sizes = make_family(self), expected_sizes(self)
-        components = fitted_components(self, family)
+        mixture: Any = self
+        family, sizes = make_family(mixture), expected_sizes(self)
+        components = mixture._kind.read(mixture, family).components
         means = components.means
         k, name = len(means), type(self).__name__
+        noise = f" and {100 * mixture.noise_weight_:.3g} % noise" if n_noise(mixture) else ""
         return MixtureSummary(
-            f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, "
+            f"{name}: {count(k, 'cluster')}{noise}, covariance {self.covariance_type!r}, "
             f"{origin_of(self)}",
             tuple(column_names(self, means.shape[1])),
             np.asarray(self.weights_, dtype=np.float64),
             sizes,
             means,
-            np.sqrt(variances_of(family, components)),
+            np.sqrt(family.column_variances(components)),
         )
 
 
@@ -247,8 +250,10 @@ def as_frames(estimator: Any, rows: Floats, labels: NDArray[np.int64]) -> tuple[
 def plus_minus(mean: float, deviation: float) -> str:
     """Write a mean and a standard deviation to the same decimal place, such as ``54.5 ± 5.9``.
 
-    The deviation has two significant digits.
+    The deviation has two significant digits; it may be infinite.
     """
+    if math.isinf(deviation):
+        return f"{mean:.4g} ± inf"
     rounded = float(f"{deviation:.1e}")
     places = 1 - math.floor(math.log10(rounded)) if rounded > 0 else 3
     if places > 5 or abs(mean) >= 1e7 or deviation >= 1e7:
@@ -259,7 +264,7 @@ def plus_minus(mean: float, deviation: float) -> str:
 
 
 def _write_size(size: float) -> str:
-    return f"{size:,.1f}" if size >= 100 else f"{size:.3g}"
+    return f"{size:,.1f}" if size >= 0.05 else f"{size:.1g}"
 
 
 def short_name(name: str) -> str:

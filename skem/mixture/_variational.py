@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import with_callbacks
@@ -140,6 +140,8 @@ default='dirichlet_process'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -191,6 +193,8 @@ default='dirichlet_process'
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
 
+    {noise_weight_}
+
     {resolution_}
 
     {n_features_in_}
@@ -240,6 +244,8 @@ default='dirichlet_process'
     array([1, 0])
     """
 
+    covariances_: NDArray[np.floating]
+
     _kind = VARIATIONAL
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = SHARED_PARAMETERS | {
@@ -277,6 +283,7 @@ default='dirichlet_process'
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -302,6 +309,7 @@ default='dirichlet_process'
         self.assignment = assignment
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

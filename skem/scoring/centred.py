@@ -9,7 +9,7 @@ import numpy as np
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.kernels.arguments import CentredSpace
-from skem.scoring.scorer import Array, Assigning, Sums, normalise, responsibilities
+from skem.scoring.scorer import Array, Assigning, OneForm, Sums, normalise, responsibilities
 
 __all__ = ["CentredDiagonalScorer", "CentredScorer"]
 
@@ -24,7 +24,7 @@ def _share(plan: TilePlan) -> Array:
 
 
 @dataclass(frozen=True)
-class CentredScorer(Assigning):
+class CentredScorer(OneForm, Assigning):
     """Gaussians scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and second (K, D, D) moments about `centres`.
@@ -85,7 +85,7 @@ class CentredScorer(Assigning):
 
 
 @dataclass(frozen=True)
-class CentredDiagonalScorer(Assigning):
+class CentredDiagonalScorer(OneForm, Assigning):
     """Gaussians with diagonal precisions, scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and squared (K, D) moments about `centres`.

@@ -13,7 +13,7 @@ from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.kernels.arguments import LinearModel, LinearSpace
 from skem.kernels.steps import SCORE, SUM
-from skem.scoring.scorer import Array, Assigning, Sums
+from skem.scoring.scorer import Array, Assigning, OneForm, Sums
 
 __all__ = ["LinearScorer"]
 
@@ -31,7 +31,7 @@ def _space(plan: TilePlan) -> LinearSpace:
 
 
 @dataclass(frozen=True)
-class LinearScorer(Assigning):
+class LinearScorer(OneForm, Assigning):
     """Scores linear in products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``.
 
     Sums: one array of shape (n_pairs, n_components).
@@ -49,11 +49,6 @@ class LinearScorer(Assigning):
     constants: Array
 
     space = staticmethod(_space)
-
-    @property
-    def summed_about(self) -> Array:
-        """The origin."""
-        return np.zeros(())
 
     def add_constants(self, log_weights: Array) -> LinearScorer:
         return replace(self, constants=self.constants + log_weights)

@@ -11,7 +11,7 @@ from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.kernels.arguments import ProjectedModel, ProjectedSpace
 from skem.kernels.steps import SCORE, SUM
-from skem.scoring.scorer import Array, Assigning, Sums
+from skem.scoring.scorer import Array, Assigning, OneForm, Sums
 
 __all__ = ["ProjectedScorer"]
 
@@ -24,7 +24,7 @@ def _space(plan: TilePlan) -> ProjectedSpace:
 
 
 @dataclass(frozen=True)
-class ProjectedScorer(Assigning):
+class ProjectedScorer(OneForm, Assigning):
     """Gaussians that share a covariance: ``constants + centres . y - |y|^2 / 2``, y = A z.
 
     Sums: ``sum r [z, 1]`` of shape (n_features + 1, n_components) and
@@ -44,11 +44,6 @@ class ProjectedScorer(Assigning):
     constants: Array
 
     space = staticmethod(_space)
-
-    @property
-    def summed_about(self) -> Array:
-        """The origin."""
-        return np.zeros(())
 
     def add_constants(self, log_weights: Array) -> ProjectedScorer:
         return replace(self, constants=self.constants + log_weights)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.vae._standard import Standard
+from skem.vae._units import Units
 
 __all__ = ["Likelihood"]
 
@@ -48,13 +48,11 @@ class Likelihood(Protocol):
         """Return the class for a parameter ``noise_variance``."""
 
     @classmethod
-    def measure(cls, X: Floats, weights: Array | None) -> Standard:
+    def measure(cls, X: Floats, weights: Array | None) -> Units:
         """Choose the units of the network."""
 
     @classmethod
-    def make(
-        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
-    ) -> Likelihood:
+    def make(cls, noise_variance: str | float, units: Units, dtype: np.dtype[Any]) -> Likelihood:
         """Make the likelihood of rows in these units."""
 
     def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -89,6 +89,6 @@ class DensityAutoencoder(DensityMixin, BaseAutoencoder):
             both are estimated from the same samples.
         """
         terms = self._evaluated(self._check_rows(X))
-        volume = self._trained.standard.log_volume
+        volume = self._trained.units.log_volume
         bound = terms.reconstruction - terms.divergence - volume
         return Elbo(bound, terms.reconstruction - volume, terms.divergence)

@@ -96,7 +96,7 @@ def _unconverged(schedule: Schedule) -> str:
 
 
 def _constant_columns(trained: Trained, columns: NDArray[Any]) -> list[str]:
-    noiseless = trained.model.likelihood.noiseless(trained.standard.constant)
+    noiseless = trained.model.likelihood.noiseless(trained.units.constant)
     if not noiseless.any():
         return []
     return [

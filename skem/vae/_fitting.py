@@ -19,8 +19,8 @@ from skem.vae._optimisers import OPTIMISERS
 from skem.vae._record import Data, Settings, Trained
 from skem.vae._rows import Rows, hold_out, make_rows
 from skem.vae._setup import find_likelihood, make_model
-from skem.vae._standard import Standard
 from skem.vae._training import Best, Curves, Schedule, State, renew_latent, run_epoch, train
+from skem.vae._units import Units
 
 __all__ = ["Outcome", "fit", "step"]
 
@@ -45,14 +45,14 @@ def _begin(settings: Settings, latent: Latent, data: Data) -> Trained:
     """Make a model for rows, with random parameters."""
     rng = check_random_state(settings.random_state)
     kind = find_likelihood(settings, data.X, data.weights)
-    standard = kind.measure(data.X, data.weights)
+    units = kind.measure(data.X, data.weights)
     dtype = data.X.dtype
-    model = make_model(settings, latent, kind, standard, dtype)
+    model = make_model(settings, latent, kind, units, dtype)
     seed, order = (int(number) for number in rng.randint(2**31 - 1, size=2))
     parameters = model.initialise(np.random.RandomState(rng.randint(2**31 - 1)))
     moments = np.zeros((OPTIMISERS[settings.solver].n_moments, len(parameters)), dtype)
     state = State(parameters, moments, order)
-    return Trained(model, standard, state, seed, _sampler(seed, state))
+    return Trained(model, units, state, seed, _sampler(seed, state))
 
 
 def _go_on(
@@ -60,7 +60,7 @@ def _go_on(
 ) -> Trained:
     """Take up what was fitted before; ``anew``: with an optimiser that remembers nothing."""
     kind = find_likelihood(settings, data.X, data.weights, before.model.likelihood)
-    model = make_model(settings, latent, kind, before.standard, before.model.dtype)
+    model = make_model(settings, latent, kind, before.units, before.model.dtype)
     fitted, wanted = _form(before.model), _form(model)
     changes = [
         f"{part}={wanted[part]!r} instead of {fitted[part]!r}"
@@ -141,8 +141,8 @@ def fit(settings: Settings, latent: Latent, before: Trained | None, data: Data) 
         trained = _begin(settings, latent, data)
     else:
         trained = _go_on(settings, latent, before, data, anew=True)
-    model, standard, state = trained.model, trained.standard, trained.state
-    whole = make_rows(data.X, data.weights, standard, model.dtype, trained.seed)
+    model, units, state = trained.model, trained.units, trained.state
+    whole = make_rows(data.X, data.weights, units, model.dtype, trained.seed)
     rows, held_out = _hold_out(settings, whole)
     schedule = _schedule(settings, rows)
     linear = before is None and start_linear(model, state.parameters, rows)
@@ -158,7 +158,7 @@ def fit(settings: Settings, latent: Latent, before: Trained | None, data: Data) 
         return _attributes(now, curves, now.state.epoch - first)
 
     def after_epoch(last: State, curves: Curves) -> bool:
-        _report(settings, curves, standard)
+        _report(settings, curves, units)
         now = trained._replace(state=last.copy())
         return root.subtask("epoch").end(lambda: attributes(curves, now) | {"_trained": now})
 
@@ -185,7 +185,7 @@ def step(settings: Settings, latent: Latent, before: Trained | None, data: Data)
     else:
         trained = _go_on(settings, latent, before, data, anew=False)
     state = trained.state
-    rows = make_rows(data.X, data.weights, trained.standard, trained.model.dtype, trained.seed)
+    rows = make_rows(data.X, data.weights, trained.units, trained.model.dtype, trained.seed)
     if before is None:
         start_linear(trained.model, state.parameters, rows)
         renew_latent(trained.model, state, rows)
@@ -206,7 +206,7 @@ def step(settings: Settings, latent: Latent, before: Trained | None, data: Data)
 
 
 def _attributes(trained: Trained, curves: Curves, n_epochs: int) -> dict[str, Any]:
-    volume = trained.standard.log_volume
+    volume = trained.units.log_volume
     loss = [value + volume for value in curves.loss]
     validation = [value + volume for value in curves.validation]
     return {
@@ -222,7 +222,7 @@ def _attributes(trained: Trained, curves: Curves, n_epochs: int) -> dict[str, An
 
 def _noise_variance(trained: Trained) -> Any:
     """Return the noise variance in the user's units, if it is the same for all rows."""
-    model, scale = trained.model, trained.standard.scale
+    model, scale = trained.model, trained.units.scale
     variance = model.likelihood.constant_variance(model.split(trained.state.parameters)[2])
     if variance is None:
         return None
@@ -234,10 +234,10 @@ def _noise_variance(trained: Trained) -> Any:
     return bounded if np.ndim(bounded) else float(bounded)
 
 
-def _report(settings: Settings, curves: Curves, standard: Standard) -> None:
+def _report(settings: Settings, curves: Curves, units: Units) -> None:
     if not settings.verbose:
         return
-    words = f"Epoch {len(curves.loss)}, loss = {curves.loss[-1] + standard.log_volume:.6f}"
+    words = f"Epoch {len(curves.loss)}, loss = {curves.loss[-1] + units.log_volume:.6f}"
     if curves.validation:
-        words += f", validation loss = {curves.validation[-1] + standard.log_volume:.6f}"
+        words += f", validation loss = {curves.validation[-1] + units.log_volume:.6f}"
     print(words)

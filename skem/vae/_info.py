@@ -111,13 +111,15 @@ class InfoVAE(VAE):
         The kernel's h. None: the square root of `n_latent`, at which the mean squared distance
         of two draws from the prior is ``2 h^2``.
 
+    hidden_layer_sizes, activation, likelihood, noise_variance, n_samples
+        As for `VAE`.
+
     beta : float, default=0.5
         Factor of the divergence of each row: ``1 - alpha`` in the paper's terms.
 
-    hidden_layer_sizes, activation, likelihood, noise_variance, n_samples, kl_warmup_steps, \
-free_bits, n_importance_samples, solver, learning_rate_init, batch_size, max_epochs, tol, \
-n_iter_no_change, early_stopping, validation_fraction, alpha, random_state, warm_start, verbose, \
-n_jobs
+    kl_warmup_steps, free_bits, n_importance_samples, solver, learning_rate_init, batch_size, \
+max_epochs, tol, n_iter_no_change, early_stopping, validation_fraction, alpha, random_state, \
+warm_start, verbose, n_jobs
         As for `VAE`.
 
     Attributes

@@ -1,6 +1,6 @@
 """Likelihoods: what a decoder's output says about a row.
 
-Everything here is in the units of the network's input; `Standard` knows the user's.
+Everything here is in the units of the network's input; `Units` knows the user's.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from skem import kernels
 from skem.vae._contract import Likelihood
-from skem.vae._standard import Standard, measure, unchanged
+from skem.vae._units import Units, measure, unchanged
 
 __all__ = [
     "LIKELIHOODS",
@@ -67,13 +67,11 @@ class Gaussian:
         return KnownVariance
 
     @classmethod
-    def measure(cls, X: Floats, weights: Array | None) -> Standard:
+    def measure(cls, X: Floats, weights: Array | None) -> Units:
         return measure(X, weights, one_scale=not cls.has_own_variances)
 
     @classmethod
-    def make(
-        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
-    ) -> Gaussian:
+    def make(cls, noise_variance: str | float, units: Units, dtype: np.dtype[Any]) -> Gaussian:
         return cls()
 
     def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -148,11 +146,9 @@ class KnownVariance(Gaussian):
         return float(np.exp(np.float64(self.log_variance[0])))
 
     @classmethod
-    def make(
-        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
-    ) -> KnownVariance:
+    def make(cls, noise_variance: str | float, units: Units, dtype: np.dtype[Any]) -> KnownVariance:
         """Make it, or raise ValueError if the variance is out of the range for the rows."""
-        log_ratio = float(np.log(noise_variance) - 2.0 * np.log(standard.scale[0]))
+        log_ratio = float(np.log(noise_variance) - 2.0 * np.log(units.scale[0]))
         if not np.log(_LEAST_RATIO) <= log_ratio <= np.log(_LARGEST_RATIO):
             raise ValueError(
                 f"noise_variance={noise_variance} is {np.exp(log_ratio):.3g} times the mean "
@@ -260,13 +256,11 @@ class Bernoulli:
         return cls
 
     @classmethod
-    def measure(cls, X: Floats, weights: Array | None) -> Standard:
+    def measure(cls, X: Floats, weights: Array | None) -> Units:
         return unchanged(X.shape[1])
 
     @classmethod
-    def make(
-        cls, noise_variance: str | float, standard: Standard, dtype: np.dtype[Any]
-    ) -> Bernoulli:
+    def make(cls, noise_variance: str | float, units: Units, dtype: np.dtype[Any]) -> Bernoulli:
         return cls()
 
     def noiseless(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.vae._model import Model
-from skem.vae._standard import Standard
 from skem.vae._training import State
+from skem.vae._units import Units
 
 __all__ = ["Data", "Settings", "Trained"]
 
@@ -67,7 +67,7 @@ class Trained(NamedTuple):
     Attributes
     ----------
     model : Model
-    standard : Standard
+    units : Units
     state : State
     seed : int
         Of the rows' random numbers.
@@ -76,7 +76,7 @@ class Trained(NamedTuple):
     """
 
     model: Model
-    standard: Standard
+    units: Units
     state: State
     seed: int
     sampler: np.random.RandomState

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
-from skem.vae._standard import Standard
+from skem.vae._units import Units
 
 __all__ = ["Rows", "hold_out", "make_keys", "make_rows"]
 
@@ -35,7 +35,7 @@ class Rows:
         With a mean of one.
     total_weight : float
         Their sum as they were given.
-    standard : Standard
+    units : Units
     dtype : dtype
         The network's.
     """
@@ -45,7 +45,7 @@ class Rows:
     keys: Keys
     weights: Array
     total_weight: float
-    standard: Standard
+    units: Units
     dtype: np.dtype[np.floating]
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Rows:
         """Return chosen rows as the network reads them, their keys and their weights."""
         # `take` is several times as fast as an index for a few rows.
         places = chosen if self.index is None else self.index.take(chosen)
-        x = self.standard.read(self.X, places, self.dtype)
+        x = self.units.read(self.X, places, self.dtype)
         return x, self.keys.take(chosen), self.weights.take(chosen)
 
     def subset(self, chosen: NDArray[np.intp]) -> Rows:
@@ -115,13 +115,13 @@ def make_keys(X: Floats, seed: int) -> Keys:
 
 
 def make_rows(
-    X: Floats, weights: Array | None, standard: Standard, dtype: np.dtype[np.floating], seed: int
+    X: Floats, weights: Array | None, units: Units, dtype: np.dtype[np.floating], seed: int
 ) -> Rows:
     """Prepare a table."""
     keys = make_keys(X, seed)
     if weights is None:
-        return Rows(X, None, keys, np.ones(len(X)), float(len(X)), standard, dtype)
+        return Rows(X, None, keys, np.ones(len(X)), float(len(X)), units, dtype)
     index = np.flatnonzero(weights > 0)
     kept = weights[index]
     total = float(kept.sum())
-    return Rows(X, index, keys[index], kept * (len(kept) / total), total, standard, dtype)
+    return Rows(X, index, keys[index], kept * (len(kept) / total), total, units, dtype)

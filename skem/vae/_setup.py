@@ -13,7 +13,7 @@ from skem.vae._likelihoods import LIKELIHOODS
 from skem.vae._model import Model
 from skem.vae._networks import Network
 from skem.vae._record import Settings
-from skem.vae._standard import Standard
+from skem.vae._units import Units
 
 __all__ = ["find_likelihood", "make_model"]
 
@@ -40,13 +40,13 @@ def make_model(
     settings: Settings,
     latent: Latent,
     kind: type[Likelihood],
-    standard: Standard,
+    units: Units,
     dtype: np.dtype[Any],
 ) -> Model:
     """Build networks and likelihood around a latent."""
-    n_features = len(standard.scale)
+    n_features = len(units.scale)
     widths = tuple(int(width) for width in np.atleast_1d(settings.hidden_layer_sizes))
-    likelihood = kind.make(settings.noise_variance, standard, dtype)
+    likelihood = kind.make(settings.noise_variance, units, dtype)
     encoder = Network((n_features, *widths, latent.n_head), settings.activation)
     outputs = likelihood.n_outputs(n_features)
     decoder = Network((latent.n_inputs, *widths[::-1], outputs), settings.activation)

@@ -216,7 +216,7 @@ n_features_in_, feature_names_in_
                 threads,
             )
         limits = np.finfo(rows.dtype)
-        values -= trained.standard.log_volume
+        values -= trained.units.log_volume
         return np.clip(values, limits.min, limits.max).astype(rows.dtype, copy=False)
 
     def sample(

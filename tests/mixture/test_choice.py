@@ -183,11 +183,11 @@ def test_threads_change_no_bit(criterion, worth_a_thread, monkeypatch):
 def test_fits_share_threads_where_that_is_worth_it(worth_a_thread, expected, monkeypatch):
     meeting, used = threading.Barrier(expected), set()
 
-    def fit(mixture, kind, X, weights):
+    def fit(mixture, kind, X, weights, shown):
         if len(used) < 2:
             used.add(threading.get_ident())
             meeting.wait(timeout=60)  # would never end if there were fewer threads
-        return fit_quietly(mixture, kind, X, weights)
+        return fit_quietly(mixture, kind, X, weights, shown)
 
     monkeypatch.setattr("skem.mixture._grid._WORTH_A_THREAD", worth_a_thread)
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", fit)

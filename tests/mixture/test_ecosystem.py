@@ -247,6 +247,7 @@ def test_agrees_with_k_means_on_far_clusters():
     assert adjusted_rand_score(mixture.predict(X), labels) > 0.95
 
 
+@pytest.mark.core
 @every_estimator
 def test_warnings_point_at_the_callers_line(estimator):
     X, _ = blobs(apart=1.0)

@@ -16,7 +16,7 @@ from skem.vae._likelihoods import (
 from skem.vae._model import Model
 from skem.vae._networks import Network
 from skem.vae._rows import make_rows
-from skem.vae._standard import measure
+from skem.vae._units import measure
 from vae.tables import curve
 
 D = 4

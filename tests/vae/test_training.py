@@ -9,8 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skem import VAE
 from skem.vae._rows import hold_out, make_rows
-from skem.vae._standard import measure
 from skem.vae._training import Watch
+from skem.vae._units import measure
 from vae.tables import SMALL, assert_same_bits, assert_sound, bits, compiled, curve, fit
 from vae.test_linear import log_likelihood, ppca
 
@@ -203,9 +203,9 @@ def test_tol_is_a_fall_per_epoch(fall, ends):
 def test_equal_rows_are_held_out_together():
     X = np.random.default_rng(0).normal(size=(50, 3))
     times = np.random.default_rng(1).integers(1, 5, size=50)
-    standard = measure(X, None, one_scale=True)
-    weighted = make_rows(X, times.astype(float), standard, X.dtype, 3)
-    repeated = make_rows(X.repeat(times, axis=0), None, standard, X.dtype, 3)
+    units = measure(X, None, one_scale=True)
+    weighted = make_rows(X, times.astype(float), units, X.dtype, 3)
+    repeated = make_rows(X.repeat(times, axis=0), None, units, X.dtype, 3)
     for a, b in zip(hold_out(weighted, 0.2), hold_out(repeated, 0.2), strict=True):
         assert set(a.keys) == set(b.keys)
         assert a.total_weight == pytest.approx(b.total_weight) == len(b)
@@ -347,3 +347,11 @@ def test_verbose_prints_epochs(capsys):
     assert len(lines) == 4
     assert lines[1].startswith("Epoch 2, loss = ")
     assert "validation loss = " in lines[1]
+
+
+@pytest.mark.core
+def test_warnings_point_at_the_callers_line():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        VAE(**{**SMALL, "max_epochs": 1, "random_state": 0}).fit(curve(60))
+    assert {warning.filename for warning in caught} == {__file__}

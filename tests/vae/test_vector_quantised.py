@@ -20,8 +20,8 @@ from skem.vae._networks import Network
 from skem.vae._optimisers import Momentum
 from skem.vae._quantised_latent import QuantisedLatent
 from skem.vae._rows import make_rows
-from skem.vae._standard import Standard
 from skem.vae._training import Schedule, State, renew_latent, run_epoch
+from skem.vae._units import Units
 from vae.tables import bits, curve, fit
 
 K, M, D = 5, 2, 3
@@ -103,9 +103,9 @@ def test_identity_networks_are_k_means(codebook_update):
     parameters = np.zeros(sum(model.sizes))
     for network, own in zip(networks, model.split(parameters)[:2], strict=True):
         next(network.layers(own))[0][:] = np.eye(D)
-    standard = Standard(np.zeros(D), np.ones(D), np.zeros(D, dtype=bool))
+    units = Units(np.zeros(D), np.ones(D), np.zeros(D, dtype=bool))
     state = State(parameters, np.zeros((1, parameters.size)), 0)
-    rows = make_rows(X, None, standard, model.dtype, 0)
+    rows = make_rows(X, None, units, model.dtype, 0)
     renew_latent(model, state, rows)
     own = model.split(parameters)[3]
     latent.codebook(own)[:] += np.random.default_rng(0).normal(size=(K, D))

@@ -178,7 +178,7 @@ class KindFamily:
         """Whether something completes rows before there are parameters: nothing has to."""
         return False
 
-    def for_rows(self, X: NDArray[np.floating], *, more: bool = False) -> Self:
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
         """Return the family whose kind has lines for missing cells, if there may be any."""
         return replace(self, kind=self.kind.for_values(X, more=more))
 

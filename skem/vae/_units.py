@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.engine import column_moments, is_plain, plain
 
-__all__ = ["Standard", "measure", "unchanged"]
+__all__ = ["Units", "measure", "unchanged"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
-class Standard:
+class Units:
     """A network reads ``(x - origin) / scale``.
 
     Attributes
@@ -59,12 +59,12 @@ class Standard:
         return np.clip(rows, limits.min, limits.max, out=rows).astype(dtype, copy=False)
 
 
-def unchanged(n_features: int) -> Standard:
+def unchanged(n_features: int) -> Units:
     """Leave rows in their units."""
-    return Standard(np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=bool))
+    return Units(np.zeros(n_features), np.ones(n_features), np.zeros(n_features, dtype=bool))
 
 
-def measure(X: Floats, weights: Array | None, *, one_scale: bool) -> Standard:
+def measure(X: Floats, weights: Array | None, *, one_scale: bool) -> Units:
     """Make weighted means zero and variances one: of each column, or on average.
 
     Parameters
@@ -98,4 +98,4 @@ def measure(X: Floats, weights: Array | None, *, one_scale: bool) -> Standard:
         scale = np.where(constant, np.exp(spread.mean()) if len(spread) else 0.0, deviation)
     # Below 1e-300 an inverse would be infinite.
     scale = np.where(scale > 0, np.maximum(scale, 1e-300), 1.0)
-    return Standard(mean, scale, constant)
+    return Units(mean, scale, constant)
