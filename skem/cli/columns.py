@@ -160,8 +160,16 @@ class Reader:
                 f"{self.table.name}: no value{where} in {empty}; leave it out by --exclude"
             )
 
-    def note_gaps(self, features: Features) -> None:
-        """Note how many cells are missing where they are modelled."""
+    def note_gaps(self, features: Features, fate: str = "") -> None:
+        """Note how many cells are missing where they are modelled.
+
+        Parameters
+        ----------
+        features : Features
+            What was read.
+        fate : str, default=""
+            What becomes of rows without any value.
+        """
         missing = features.missing
         if not missing.any():
             return
@@ -175,7 +183,7 @@ class Reader:
         )
         empty = int(missing.all(axis=1).sum())
         if empty:
-            text += f"; without any value: {count(empty, 'row')}, put into the largest cluster"
+            text += f"; without any value: {count(empty, 'row')}{fate}"
         note(text)
 
     def remark(self, request: Request, features: Features) -> None:

@@ -21,6 +21,8 @@ from skem.cli.text import Dialect
 
 __all__ = ["cluster", "impute", "outliers", "score"]
 
+IN_LARGEST = ", put into the largest cluster"
+
 
 def cluster(arguments: Namespace) -> None:
     """Fit mixtures to a table, choose one, and write the table with its clusters.
@@ -47,7 +49,7 @@ def cluster(arguments: Namespace) -> None:
     reader.check_seen(features)
     ks, remark = _numbers_of_clusters(arguments, table, features)
     reader.remark(request, features)
-    reader.note_gaps(features)
+    reader.note_gaps(features, IN_LARGEST)
     found = search(
         features.X,
         features.columns,
@@ -92,7 +94,7 @@ def score(arguments: Namespace) -> None:
     request = Request(model.columns, drop_missing=arguments.drop_missing)
     reader = Reader(table)
     features = reader.read(request)
-    reader.note_gaps(features)
+    reader.note_gaps(features, IN_LARGEST)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
         with Progress(1) as progress, Compilation(progress):
@@ -161,6 +163,7 @@ def outliers(arguments: Namespace) -> None:
     features = reader.read(request)
     reader.check_seen(features)
     reader.remark(request, features)
+    reader.note_gaps(features)
     found = find_outliers(
         table,
         features,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,13 @@ from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 __all__ = ["DiagGaussian"]
 
 
+@cache
+def _pairs(n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    lines = np.arange(n_features, dtype=np.int64)
+    ones = np.full(n_features, n_features, dtype=np.int64)
+    return np.r_[lines, lines, ones[:1]], np.r_[lines, ones, ones[:1]]
+
+
 class DiagGaussian(GaussianFamily):
     """Variances of shape (K, D) (mclust: VVI)."""
 
@@ -28,9 +37,7 @@ class DiagGaussian(GaussianFamily):
         return 2 * n_components * n_features
 
     def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        lines = np.arange(n_features, dtype=np.int64)
-        ones = np.full(n_features, n_features, dtype=np.int64)
-        return np.r_[lines, lines, ones[:1]], np.r_[lines, ones, ones[:1]]
+        return _pairs(n_features)
 
     def scatter_of(self, deviations: Array, weight: Array) -> Array:
         return weight[:, None] * np.square(deviations)

@@ -130,6 +130,11 @@ class ProductFamily:
         only = self.blocks[0]
         return only.family if len(self.blocks) == 1 and only.is_gaussian else None
 
+    @property
+    def single(self) -> Any:
+        """The family of the only block, if its lines are all: its scorers are the product's."""
+        return self.blocks[0].family if len(self.blocks) == 1 and self.base is None else None
+
     # --- rows -------------------------------------------------------------------------------
 
     @property
@@ -186,7 +191,7 @@ class ProductFamily:
         return origin, scale
 
     def _product(self, scorers: Sequence[Scorer], constants: Array) -> Scorer:
-        if self.alone is not None:
+        if self.single is not None:
             return scorers[0].add_constants(constants)
         parts = [
             Part(scorer, block.first, block.n_lines)
@@ -195,8 +200,8 @@ class ProductFamily:
         return ProductScorer(tuple(parts), self.n_lines, constants, base=self.base)
 
     def scorer(self, parameters: Parts, log_weights: Array) -> Scorer:
-        if self.alone is not None:
-            result: Scorer = self.alone.scorer(parameters[0], log_weights)
+        if self.single is not None:
+            result: Scorer = self.single.scorer(parameters[0], log_weights)
             return result
         none = np.zeros_like(log_weights)
         scorers = [family.scorer(own, none) for family, own in self._each(parameters)]
@@ -208,7 +213,7 @@ class ProductFamily:
 
     def statistics(self, scorer: Scorer, sums: Sums) -> ProductStatistics:
         if not isinstance(scorer, ProductScorer):
-            only = self.alone.statistics(scorer, sums)
+            only = self.single.statistics(scorer, sums)
             return ProductStatistics(only.weight, (only,))
         weight, own = scorer.split_sums(sums)
         each = zip(self.blocks, scorer.parts, own, strict=True)
@@ -221,7 +226,7 @@ class ProductFamily:
         """Make a scorer that sums more exactly in those blocks that need it."""
         own = (None,) * len(self.blocks) if parameters is None else parameters
         if not isinstance(scorer, ProductScorer):
-            summer: Scorer | None = self.alone.better_summer(stats.parts[0], scorer, own[0])
+            summer: Scorer | None = self.single.better_summer(stats.parts[0], scorer, own[0])
             return summer
         each = zip(self.blocks, stats.parts, scorer.parts, own, strict=True)
         better = [
@@ -323,8 +328,8 @@ class ProductFamily:
         return tuple(family.expected_parameters(own) for family, own in self._each(posterior))
 
     def expected_scorer(self, posterior: Parts, parameters: Parts, log_weights: Array) -> Scorer:
-        if self.alone is not None:
-            only: Scorer = self.alone.expected_scorer(posterior[0], parameters[0], log_weights)
+        if self.single is not None:
+            only: Scorer = self.single.expected_scorer(posterior[0], parameters[0], log_weights)
             return only
         none = np.zeros_like(log_weights)
         each = self._each(posterior, parameters)

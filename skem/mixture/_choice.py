@@ -28,6 +28,7 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import START_METHODS
+from skem.mixture._again import fit_again
 from skem.mixture._chosen import Chosen
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
@@ -133,7 +134,9 @@ class GaussianMixtureIC(Chosen):
 default='hierarchical'
         As in `EMGaussianMixture`. With the same number of components all covariance types start
         from the same responsibilities. By 'hierarchical' one tree is grown and cut for all
-        numbers of components; by 'auto' each fit searches for a start of its own.
+        numbers of components. Of several types the best fits (a twelfth, at least three) are
+        then made again from a search and from the best two fits of other types, and what ends
+        higher is kept (not for 'cv'). By 'auto' each fit searches for a start of its own.
 
     random_state : int, RandomState instance or None, default=None
         Source of the random numbers of starts and folds. An int is that of every single fit.
@@ -365,7 +368,13 @@ default='hierarchical'
             return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
-        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1], bool(self.noise))
+        shape = (_count(rows, weights), rows.shape[1], bool(self.noise))
+        results = tabulate(cells, outcomes, *shape)
+        several = len({cell.covariance_type for cell in cells}) > 1
+        if several and self.init_params == "hierarchical" and self.criterion != "cv":
+            ranks = rank(results[COLUMNS[self.criterion]], set_aside(results, self.criterion))
+            outcomes = fit_again(grid, rows, weights, judge, outcomes, ranks)
+            results = tabulate(cells, outcomes, *shape)
         if self.criterion == "cv":
             columns, errors = cross_validate(grid, rows, weights, folds)
             results |= columns

@@ -27,8 +27,10 @@ __all__ = [
     "Cell",
     "Columns",
     "Grid",
+    "Judge",
     "Outcome",
     "Watch",
+    "attempt",
     "cross_validate",
     "describe_failures",
     "describe_set_aside",
@@ -189,7 +191,7 @@ class Grid:
                 self.progress.end(task, what, None, hopeless[number], 0.0)
                 return Outcome(None, {}, [], hopeless[number], 0.0)
             mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
-            outcome = _attempt(mixture, X, weights, judge, self.shown)
+            outcome = attempt(mixture, X, weights, judge, self.shown)
             state = f"failed: {outcome.error}" if outcome.error else "done"
             self.progress.end(task, what, outcome.mixture, state, outcome.seconds)
             done.append(cell)
@@ -231,7 +233,7 @@ def iteration_size(X: Floats, n_components: float) -> float:
     return n_rows * n_components * (50.0 + 0.5 * n_features**2)
 
 
-def _attempt(
+def attempt(
     mixture: EMGaussianMixture,
     X: Floats,
     weights: Array | None,

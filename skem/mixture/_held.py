@@ -65,8 +65,9 @@ def _say_held(found: Sequence[Held], names: Sequence[object], steps: Array) -> s
     listed = ", ".join(f"{names[j]!s} by {steps[j]:.6g}" for j in columns)
     return (
         f"Component(s) {[held.component for held in found]} are held at the width of the steps "
-        f"that columns are recorded in ({listed}): narrower than that can't be told. If a column's "
-        "values are categories, drop it or make it categorical; resolution=None holds nothing."
+        f"that columns are recorded in ({listed}): narrower than that can't be told. The fit is "
+        "sound. If a column's values are categories, drop it or make it categorical; "
+        "resolution=None holds nothing."
     )
 
 

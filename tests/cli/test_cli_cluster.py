@@ -305,3 +305,13 @@ def test_constant_column_and_many_columns(run, tmp_path, monkeypatch):
     assert "a very long name, of ..." in summary
     assert "..." in rows.splitlines()[2].split()
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_steps_and_values_are_in_the_tables_units(run, table):
+    rng = np.random.default_rng(0)
+    group = np.arange(90) % 2
+    frame = pd.DataFrame({"x": 9.0 * group + rng.normal(size=90), "y": 100.0 + 50.0 * group})
+    frame.to_csv(table, index=False)
+    said = " ".join(run("cluster", table, "-k", "2")[1].split())
+    assert "Component(s) [0, 1] are held at the width of the steps" in said
+    assert "(y by 50)" in said

@@ -145,7 +145,7 @@ def test_out_of_memory_and_infinite_bic(refused, table, monkeypatch):
     says = ["no fit succeeded: ", "full with 1: ", "not finite: ", "'bic': inf"]
     refused("cluster", table, *options, says=says)
 
-    def exhaust(self, kind, X, weights):
+    def exhaust(*_):
         raise MemoryError
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", exhaust)

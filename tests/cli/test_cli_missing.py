@@ -278,3 +278,11 @@ def test_impute_refuses_what_it_cannot_fill(refused, tmp_path):
     refused(
         "impute", path, says="t.csv: cannot be imputed: Column 'x' of X has a standard deviation"
     )
+
+
+def test_outliers_says_how_many_cells_are_missing(run, holed):
+    path, _ = holed
+    status, _, err = run("outliers", path)
+    assert status == 0
+    assert "holed.csv: 4 missing cells in 3 of 60 rows, in 2 columns: 'x' (2), 'y' (2);" in err
+    assert err.endswith("without any value: 1 row\n")

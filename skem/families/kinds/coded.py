@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -87,25 +88,48 @@ class CodedKind(LinearKind[Params], Generic[Params]):
                 line += codes[:, j]
         return lines
 
+    @cached_property
+    def _sizes(self) -> tuple[int, ...]:
+        """Number of entries of each line's table."""
+        return tuple(
+            int(np.prod([n + 1 for n in self.n_codes[first:last]])) for first, last in self.groups
+        )
+
+    @cached_property
+    def _by_group(self) -> list[Array | None]:
+        """Say which codes the entries of each line's table stand for, (entries, codes), 0 and 1.
+
+        None for a line of one column, which has an entry for each code and one for none.
+        """
+        result: list[Array | None] = []
+        for (first, last), size in zip(self.groups, self._sizes, strict=True):
+            if last == first + 1:
+                result.append(None)
+                continue
+            shape = [n + 1 for n in self.n_codes[first:last]]
+            codes = np.unravel_index(np.arange(size), shape)
+            pairs = zip(codes, shape, strict=True)
+            own = [column[:, None] == np.arange(n - 1) for column, n in pairs]
+            result.append(np.hstack(own).astype(np.float64))
+        return result
+
     def _tables(self, linear: Linear) -> list[Array]:
         """Return what each group's codes add, (number of entries, K) each."""
         coefficients, start = linear.coefficients.T, 0
-        n_components = coefficients.shape[1]
         tables = []
-        for first, last in self.groups:
-            table = np.zeros((1, n_components))
-            for n in self.n_codes[first:last]:
-                own = np.zeros((n + 1, n_components))
-                own[:-1] = coefficients[start : start + n]
-                table = (table[:, None] + own).reshape(-1, n_components)
-                start += n
-            tables.append(table)
+        for (first, last), indicators in zip(self.groups, self._by_group, strict=True):
+            stop = start + sum(self.n_codes[first:last])
+            own = coefficients[start:stop]
+            if indicators is None:  # one column: an entry for each code, and one for none
+                tables.append(np.vstack([own, np.zeros((1, own.shape[1]))]))
+            else:
+                tables.append(indicators @ own)
+            start = stop
         return tables
 
     def scorer(self, linear: Linear, log_weights: Array) -> Scorer:
-        tables = self._tables(linear)
-        first = np.cumsum([0, *(len(table) for table in tables[:-1])]).astype(np.int64)
-        table = np.ascontiguousarray(np.vstack(tables).T)
+        first = np.cumsum((0, *self._sizes[:-1])).astype(np.int64)
+        table = np.ascontiguousarray(np.vstack(self._tables(linear)).T)
         return GatherScorer(first, table, linear.constants + log_weights)
 
     def evaluate(self, values: Array, linear: Linear) -> Array:
@@ -117,14 +141,10 @@ class CodedKind(LinearKind[Params], Generic[Params]):
 
     def statistics(self, sums: Array, weight: Array) -> LineStatistics:
         columns, start = [], 0
-        for first, last in self.groups:
-            shape = [n + 1 for n in self.n_codes[first:last]]
-            stop = start + int(np.prod(shape))
-            together = sums[start:stop].reshape(*shape, sums.shape[1])
-            for j in range(last - first):
-                others = tuple(i for i in range(last - first) if i != j)
-                columns.append(together.sum(axis=others)[:-1].T)
-            start = stop
+        for size, indicators in zip(self._sizes, self._by_group, strict=True):
+            own = sums[start : start + size].T
+            columns.append(own[:, :-1] if indicators is None else own @ indicators)
+            start += size
         return LineStatistics(weight, np.hstack(columns))
 
     def split(self, values: Array) -> list[Array]:
