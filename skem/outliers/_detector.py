@@ -107,7 +107,8 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
     A missing cell (NaN) is allowed where the estimator takes it. The density of fewer cells is in
     other units, so a mixture scores a row with gaps as if it was complete: with what its most
     probable component expects in the gaps, less half a nat for each, which is what a Gaussian
-    cell loses on average.
+    cell loses on average. Where columns are of other kinds (`EMMixture`), it is the mean over fifty
+    completed rows that are drawn, always with the same random numbers.
 
     References
     ----------

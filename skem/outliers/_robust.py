@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from skem.engine import has_gaps
+from skem.engine.threads import one_library_thread
 from skem.families import GAUSSIAN_FAMILIES
 from skem.mixture import EMGaussianMixture
 from skem.mixture._completing import completed_log_density
@@ -58,6 +59,8 @@ class RobustFit(NamedTuple):
     n_rows: int
 
 
+# Many small matrices: threads of BLAS that wait for each other take longer than the work.
+@one_library_thread()
 def fit_robust(
     X: Floats, weights: Array | None, rng: np.random.RandomState, names: NDArray[Any] | None
 ) -> RobustFit:
