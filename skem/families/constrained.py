@@ -54,16 +54,18 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
     Of the logarithms of volumes and shape the problem is convex and its constraints are linear:
     Newton's method with a logarithmic barrier (Boyd & Vandenberghe 2004, section 11.3).
     """
-    k, d = spectra.shape
+    d = spectra.shape[1]
     share = count[:, None] / count.sum()
-    spectra = spectra / count.sum()
+    # What is negative by rounding would make the problem one without a minimum.
+    spectra = np.maximum(spectra, 0.0) / count.sum()
     bottom = np.log(least)
     variances = np.maximum(spectra / share, least)
     # Above the floor: the mean of logarithms by component, and the highest shape about it.
     volume = np.log(variances).mean(axis=1)
     shape = (np.log(variances) - volume[:, None]).mean(axis=0)
     volume += (bottom - volume[:, None] - shape).max(axis=1).clip(0.0) + 1e-3
-    barrier = 1e-2 / (k * d)
+    # In proportion to the shares: nothing else holds the volume of a component of hardly a row.
+    barrier = 1e-2 / d * share
     for _ in range(_STAGES):
         for _ in range(_STEPS):
             log_var = volume[:, None] + shape
@@ -86,7 +88,7 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
             shape = shape + length * shape_step
             if decrement < 1e-13 or length == 0.0:
                 break
-        barrier *= 0.03
+        barrier = 0.03 * barrier
     return np.maximum(np.exp(volume[:, None] + shape), 0.0)
 
 
@@ -96,14 +98,14 @@ def _line(
     bottom: Array,
     log_var: Array,
     toward: Array,
-    barrier: float,
+    barrier: Array,
     decrement: float,
 ) -> float:
     """Return how far to go along Newton's step: half as far until the loss is lower enough."""
 
     def loss(at: Array) -> float:
-        inside = float(np.log(at - bottom).sum())
-        return float((share * at + spectra * np.exp(-at)).sum()) - barrier * inside
+        inside = float((barrier * np.log(at - bottom)).sum())
+        return float((share * at + spectra * np.exp(-at)).sum()) - inside
 
     now, length = loss(log_var), 1.0
     for _ in range(_HALVINGS):

@@ -121,9 +121,11 @@ class _Trial(NamedTuple, Generic[Theta]):
 def _has_few_rows(scene: Scene[Theta]) -> bool:
     """Say whether rows are so few that likelihood is no guide; only where they ask for that."""
     rule, k = scene.rule, scene.n_components
-    if not isinstance(rule, PointRule) or rule.hard or not isinstance(rule.family, GaussianFamily):
+    # A product of one Gaussian block is that block.
+    family = getattr(rule.family, "alone", None) or rule.family
+    if not isinstance(rule, PointRule) or rule.hard or not isinstance(family, GaussianFamily):
         return False
-    n_parameters = k - 1 + rule.family.n_parameters(k, scene.rows.shape[1])
+    n_parameters = k - 1 + family.n_parameters(k, scene.rows.shape[1])
     return len(scene.rows) < _ROWS_PER_PARAMETER * n_parameters
 
 

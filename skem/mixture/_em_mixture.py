@@ -99,7 +99,9 @@ class EMMixture(BlockMixtureMethods):
         - ``"categorical"``: ``"probabilities"``, an array (n_components, n_categories) for each
           column, and its ``"categories"``;
         - ``"poisson"`` and ``"exponential"``: ``"rates"``; ``"geometric"``: ``"probabilities"``
-          of a success.
+          of a success; ``"negative_binomial"``: ``"means"`` and ``"sizes"``; ``"gamma"``:
+          ``"shapes"`` and ``"rates"``; ``"lognormal"``: ``"means"`` and ``"variances"`` of the
+          logarithms. All (n_components, n_columns).
 
     kinds_ : dict
         What each column was taken for, by its name (of arrays: its position).

@@ -143,8 +143,9 @@ columns : 'auto' or list of (kind, columns), default='auto'
       block with covariances of that structure;
     - ``'bernoulli'``: two values (0 and 1, yes and no); the second one's probability is told;
     - ``'categorical'``: categories of any type: text, booleans, pandas' categories, whole numbers;
-    - ``'poisson'`` and ``'geometric'``: counts; 'geometric' are failures before a first success;
-    - ``'exponential'``: waiting times;
+    - ``'poisson'``, ``'negative_binomial'`` and ``'geometric'``: counts; the second vary more than
+      the first, the third are failures before a first success;
+    - ``'exponential'``, ``'gamma'`` and ``'lognormal'``: waiting times and other positive amounts;
     - an object that is a kind of columns (`skem.families.kinds.contract.Kind`).
 
     'auto': numbers are one Gaussian block ('full'), text, booleans and categories are categorical.
@@ -163,8 +164,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     Gaussian columns, indicators of categories, roots of counts; missing cells count as the means
     of their columns.
 resolution : 'auto', None or array-like, default='auto'
-    As for `EMGaussianMixture`, for the columns of Gaussian blocks: an array has a step for each
-    of these, in the table's order.
+    As for `EMGaussianMixture`, for the columns of Gaussian blocks and for 'gamma' and 'lognormal'
+    ones: an array has a step for each of these, in the table's order.
 handle_unknown : {'error', 'missing'}, default='error'
     What becomes of a category at `predict` that was not there at `fit`: an error that names it,
     or a missing cell.

@@ -113,3 +113,14 @@ def test_deaths_in_the_times():
     np.testing.assert_allclose(
         mixture.parameters_[0]["rates"][:, 0], [2.663403, 1.256094], atol=1e-2
     )
+
+
+def test_negative_binomial_deaths():
+    values = np.arange(10.0)[:, None]
+    mixture = EMMixture(1, columns=[("negative_binomial", [0])], **LIMITS, **ML)
+    mixture.fit(values, sample_weight=DEATHS)
+    total = mixture.score(values, sample_weight=DEATHS) * sum(DEATHS)
+    assert total == pytest.approx(-1990.828669, abs=1e-4)  # MASS::glm.nb's
+    assert mixture.n_parameters() == 2
+    with pytest.raises(ValueError, match="negative_binomial columns need all rows at once"):
+        mixture.partial_fit(values)

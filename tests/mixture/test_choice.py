@@ -396,6 +396,7 @@ BAD_VALUES = {
     "n_jobs": (0, 1.5),
     "verbose": (-1, "loud"),
     "resolution": ("none", 1.5),
+    "noise": (0.0, -1.0, "yes", None),
 }
 
 
