@@ -73,8 +73,8 @@ for k in (1, 4):
 # The classes
 # -----------
 # Each bar is the probability of an answer in a class. Two thirds are men, mostly of the crew, one
-# in five of whom survived. Then the third class, of whom next to nobody did; the women, of whom nearly
-# all did; and the children who survived.
+# in five of whom survived. Then the third class, of whom next to nobody did; the women, of whom
+# nearly all did; and the children who survived.
 
 mixture = fits[4]
 print(mixture.summary())
