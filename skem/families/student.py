@@ -221,6 +221,9 @@ class StudentFamily:
 
     # --- searching, extrapolating -----------------------------------------------------------
 
+    def parameters_that_overfit(self, n_components: int, n_features: int) -> int:
+        return 0
+
     def rows_needed(self, n_features: int) -> int:
         return self.gaussian.rows_needed(n_features)
 
