@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,11 +151,12 @@ class ProductFamily:
         return self._product(scorers, np.zeros(n_components))
 
     def statistics(self, scorer: Scorer, sums: Sums) -> ProductStatistics:
-        if not isinstance(scorer, ProductScorer):
+        if self.single is not None:
             only = self.single.statistics(scorer, sums)
             return ProductStatistics(only.weight, (only,))
-        weight, own = scorer.split_sums(sums)
-        each = zip(self.blocks, scorer.parts, own, strict=True)
+        product = cast(ProductScorer, scorer)
+        weight, own = product.split_sums(sums)
+        each = zip(self.blocks, product.parts, own, strict=True)
         parts = tuple(block.family.statistics(part.scorer, mine) for block, part, mine in each)
         return ProductStatistics(weight, parts)
 
@@ -164,19 +165,20 @@ class ProductFamily:
     ) -> Scorer | None:
         """Make a scorer that sums more exactly in those blocks that need it."""
         own = (None,) * len(self.blocks) if parameters is None else parameters
-        if not isinstance(scorer, ProductScorer):
+        if self.single is not None:
             summer: Scorer | None = self.single.better_summer(stats.parts[0], scorer, own[0])
             return summer
-        each = zip(self.blocks, stats.parts, scorer.parts, own, strict=True)
+        product = cast(ProductScorer, scorer)
+        each = zip(self.blocks, stats.parts, product.parts, own, strict=True)
         better = [
             block.family.better_summer(part, placed.scorer, mine)
             for block, part, placed, mine in each
         ]
         if all(one is None for one in better):
             return None
-        kept = zip(scorer.parts, better, strict=True)
+        kept = zip(product.parts, better, strict=True)
         parts = tuple(part if one is None else part._replace(scorer=one) for part, one in kept)
-        return replace(scorer, parts=parts)
+        return replace(product, parts=parts)
 
     # --- statistics and parameters ----------------------------------------------------------
 
