@@ -2,14 +2,26 @@
 
 from skem.engine.gaps import GappyTable, has_gaps, index_gaps, make_table, sum_seen
 from skem.engine.moments import column_moments, is_plain, plain, seen_moments
-from skem.engine.source import Source, Table
+from skem.engine.partitions import (
+    AnyTable,
+    PartitionedTable,
+    PartitionEngine,
+    Partitions,
+    make_engine,
+)
+from skem.engine.source import Population, Source, Table
 from skem.engine.tasks import Engine, Task
 from skem.engine.threads import Threads, count_threads
 from skem.engine.tiles import Tile, TilePlan, Workplace, aligned, plan_tiles
 
 __all__ = [
+    "AnyTable",
     "Engine",
     "GappyTable",
+    "PartitionEngine",
+    "PartitionedTable",
+    "Partitions",
+    "Population",
     "Source",
     "Table",
     "Task",
@@ -23,6 +35,7 @@ __all__ = [
     "has_gaps",
     "index_gaps",
     "is_plain",
+    "make_engine",
     "make_table",
     "plain",
     "plan_tiles",

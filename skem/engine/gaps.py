@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, singledispatch
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,8 @@ class GapIndex(NamedTuple):
     missing: NDArray[np.bool_]
 
 
-def has_gaps(X: NDArray[np.floating]) -> bool:
+@singledispatch
+def has_gaps(X: Any) -> bool:
     """Say whether any cell is NaN."""
     blocks = range(0, len(X), _ROWS)
     return any(bool(np.isnan(X[start : start + _ROWS]).any()) for start in blocks)
@@ -88,6 +89,12 @@ class GappyTable(Table):
         result: Array = by_pattern @ ~missing / by_pattern.sum()
         return result
 
+    def pairs_seen(self) -> NDArray[np.bool_]:
+        """Say for which pairs of columns there are rows that have both, (D, D)."""
+        seen = (~self.index.missing).astype(np.float64)
+        result: NDArray[np.bool_] = seen.T @ seen > 0
+        return result
+
     def places(self, start: int, stop: int) -> NDArray[np.intp]:
         """Return the rows of ``X`` that are at some places."""
         return self.index.order[start:stop]
@@ -112,12 +119,21 @@ class GappyTable(Table):
     def take(self, rows: NDArray[np.intp]) -> Table:
         """Return some of the rows as a table of their own."""
         weights = None if self.weights is None else self.weights[rows]
-        return make_table(self.X[rows], weights, self.origin, self.scale)
+        table: Table = make_table(self.X[rows], weights, self.origin, self.scale)
+        return table
 
 
+@singledispatch
 def make_table(
-    X: NDArray[np.floating], weights: Array | None, origin: Array, scale: Array
-) -> Table:
-    """Make a table; one with gaps if any cell is NaN."""
-    kind = GappyTable if has_gaps(X) else Table
-    return kind(X, weights, origin, scale)
+    X: Any,
+    weights: Array | None,
+    origin: Array,
+    scale: Array,
+    *,
+    gappy: bool | None = None,
+) -> Any:
+    """Make a table; one with gaps if any cell is NaN, which is looked for if not said."""
+    if gappy is None:
+        gappy = has_gaps(X)
+    table: Table = (GappyTable if gappy else Table)(X, weights, origin, scale)
+    return table

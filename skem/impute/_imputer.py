@@ -12,6 +12,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     boolean,
@@ -244,6 +245,9 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return names
 
     def _check(self, X: ArrayLike, *, reset: bool) -> Floats:
+        check_in_memory(
+            X, type(self).__name__, "Fill the cells of a collection by a fitted mixture's impute"
+        )
         rows: Floats = validate_data(
             self, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
         )

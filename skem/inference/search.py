@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
+from skem.engine import Table
 from skem.families import SingularCovarianceError
 from skem.families.contract import searchable
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
@@ -88,8 +89,9 @@ def _search(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     if most < min(n_rows, k * _TIMES_DETERMINED * family.rows_needed(n_features)):
         # Of so few of the rows most components would be spikes.
         return start_by_rows(passes, rule, replace(start, method="kmeans"))
-    start = replace(start, table=draw_rows(table, most, start.rng))
-    scene = _set(passes, rule, start)
+    sample = draw_rows(table, most, start.rng)
+    start = replace(start, table=sample)
+    scene = _set(passes, rule, start, sample)
     runs = _first(scene, start)
     chosen = _best_of(scene, runs)
     if start.n_components == 1:
@@ -144,8 +146,8 @@ def _outdone(scene: Scene[Theta], run: Run[Theta], others: list[Run[Theta]]) -> 
     return run
 
 
-def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
-    table, k = start.table, start.n_components
+def _set(passes: Passes, rule: Rule[Theta], start: Start, table: Table) -> Scene[Theta]:
+    k = start.n_components
     passes = passes.over(table)
     rows = (start.complete(table).astype(np.float64) - table.origin) / table.scale
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._callbacks import CallbackSupportMixin
+from skem._collections import is_collection
 from skem._parameters import check_sample_weight, float_dtypes
 from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
@@ -95,6 +96,8 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
+        if is_collection(X):
+            return self._lazily("score_samples", X)
         rows = self._check_rows(X)
         log_density, offset = self._evaluate(rows, self._kind.density, LogDensity)
         log_density += offset
@@ -117,6 +120,9 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         score : float
             In nats per unit of weight.
         """
+        if is_collection(X):
+            log_likelihood, total = self._log_likelihood(X, sample_weight)
+            return log_likelihood / total
         log_density = self.score_samples(X).astype(np.float64)
         weights = check_sample_weight(sample_weight, len(log_density))
         return float(np.average(log_density, weights=weights))
@@ -133,6 +139,8 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         labels : ndarray of shape (n_samples,), int64
             Of equally probable components, the first.
         """
+        if is_collection(X):
+            return self._lazily("predict", X)
         rows = self._check_rows(X)
         labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
         return labels
@@ -149,6 +157,8 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         resp : ndarray of shape (n_samples, n_components), of the dtype of X
             Responsibilities; each row sums to one.
         """
+        if is_collection(X):
+            return self._lazily("predict_proba", X)
         rows = self._check_rows(X)
         ask = partial(ComputeResponsibilities, dtype=rows.dtype)
         resp: Floats = self._evaluate(rows, self._kind.assigner, ask)[0]
@@ -258,6 +268,10 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         >>> EMGaussianMixture().fit(X).impute(X).round(1)[3]
         array([4. , 7.9])
         """
+        if is_collection(X):
+            from skem.mixture._lazy import impute_lazily
+
+            return impute_lazily(self, X, method, n_draws, parameters, random_state)
         return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
 
     def n_parameters(self) -> int:
@@ -274,6 +288,9 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""
+        if is_collection(X):
+            log_likelihood, total = self._summed("_log_likelihood", X, sample_weight)
+            return float(log_likelihood), float(total)
         log_density = self.score_samples(X).astype(np.float64)
         weights = check_sample_weight(sample_weight, len(log_density))
         if weights is None:
@@ -293,10 +310,27 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
     def _all_criteria(self, X: ArrayLike, sample_weight: ArrayLike | None) -> dict[str, float]:
         """Return the same and ICL, which takes one more pass."""
         values = self._criteria(X, sample_weight)
+        return values | {"icl": values["bic"] - 2.0 * self._certainty(X, sample_weight)}
+
+    def _certainty(self, X: ArrayLike, sample_weight: ArrayLike | None) -> float:
+        """Return the weighted sum of the log probabilities of rows' components."""
+        if is_collection(X):
+            return float(self._summed("_certainty", X, sample_weight))
         certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
         weights = check_sample_weight(sample_weight, len(certainty))
-        penalty = certainty.sum() if weights is None else weights @ certainty
-        return values | {"icl": values["bic"] - 2.0 * float(penalty)}
+        return float(certainty.sum() if weights is None else weights @ certainty)
+
+    def _lazily(self, method: str, X: Any) -> Any:
+        """Return a method's answers for a Dask collection as another one."""
+        from skem.mixture._lazy import answer_lazily
+
+        return answer_lazily(self, method, X)
+
+    def _summed(self, method: str, X: Any, sample_weight: Any) -> Any:
+        """Return the sum of what a method returns for the partitions of a Dask collection."""
+        from skem.mixture._lazy import sum_partitions
+
+        return sum_partitions(self, method, X, sample_weight)
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion (Schwarz 1978); lower is better.

@@ -348,9 +348,7 @@ def _outcome(
     terms = ElboTerms(
         expected - weight * _log_scale(problem), -weights, -components, log_normaliser - expected
     )
-    given = problem.table.weights
-    least = 1.0 if given is None else float(given[given > 0].min())
-    effective = stats.weight >= least / len(stats.weight)
+    effective = stats.weight >= problem.table.least_weight / len(stats.weight)
     counts = {
         "expected_counts_": stats.weight,
         "effective_n_components_": int(effective.sum()),

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
+from skem._collections import is_collection
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
@@ -22,11 +23,13 @@ from skem._parameters import (
     float_dtypes,
 )
 from skem.engine import (
-    GappyTable,
-    Table,
+    AnyTable,
+    Partitions,
     Threads,
     TilePlan,
     count_threads,
+    has_gaps,
+    make_engine,
     make_table,
     plan_tiles,
 )
@@ -70,7 +73,8 @@ Kind: TypeAlias = EstimatorKind[Any, Any]
 
 def check(
     estimator: MixtureSettings, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-) -> tuple[NDArray[np.floating], Array | None]:
+) -> tuple[NDArray[np.floating] | Partitions, Array | None]:
+    """Check parameters, rows and weights; partitions, of a Dask collection, hold their weights."""
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
     if given["acceleration"] is not None and given["assignment"] == "hard":
@@ -78,6 +82,10 @@ def check(
             f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
+    if is_collection(X):
+        from skem.mixture._lazy import read_collection
+
+        return read_collection(estimator, X, sample_weight, reset=reset), None
     rows = validate_data(
         estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
     )
@@ -97,19 +105,20 @@ def publish(
 def make_problem(
     kind: Kind,
     estimator: MixtureSettings,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     state: FitRecord | None = None,
 ) -> FitProblem:
     """Measure the table, and make the rule; in a state's units and with its prior, if given."""
     family = make_family(estimator)
     names = getattr(estimator, "feature_names_in_", None)
+    gappy = has_gaps(X)
     units = state.units if state else measure(X, weights, family, names)
-    table = make_table(X, weights, units.origin, units.scale)
-    if isinstance(table, GappyTable):
+    table = make_table(X, weights, units.origin, units.scale, gappy=gappy)
+    if gappy:
         family = family.with_gaps(single_gaussian(family, table))
     plan = _plan(estimator, family, table)
-    with Threads(1) as alone:
+    with make_engine(table, 1) as alone:
         prior = state.prior if state else None
         passes = Passes(table, plan, alone)
         rule = kind.rule(estimator, family, passes, units, prior)
@@ -121,7 +130,7 @@ def make_problem(
     return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
 
 
-def _plan(estimator: MixtureSettings, family: GaussianFamily, table: Table) -> TilePlan:
+def _plan(estimator: MixtureSettings, family: GaussianFamily, table: AnyTable) -> TilePlan:
     n_products = family.n_products(table.n_features)
     return plan_tiles(
         table.n_rows, table.n_features, estimator.n_components, n_products, estimator.block_size
@@ -160,21 +169,23 @@ def fit_quietly(
 def _fit(
     kind: Kind,
     estimator: MixtureSettings,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     y: object,
     weights: Array | None,
 ) -> tuple[dict[str, Any], list[str]]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
     problem = make_problem(kind, estimator, X, weights)
-    metadata = None if weights is None else {"sample_weight": weights}
+    shown, shown_weights = X.given if isinstance(X, Partitions) else (X, weights)
+    metadata = None if shown_weights is None else {"sample_weight": shown_weights}
     single = n_init == 1
     root = root_task(
         estimator,
         estimator.max_iter if single else n_init,
         sequential=single,
-        X=X,
+        X=shown,
         y=y,
         metadata=metadata,
+        n_rows=len(X),
     )
     rng = check_random_state(estimator.random_state)
     # The first start is that of a single one: more starts never end lower.
@@ -188,8 +199,8 @@ def _fit(
         task = root
         if not single:
             task = root.subtask("initialization", estimator.max_iter, number=number)
-        with Threads(share) as threads:
-            passes = Passes(problem.table, problem.plan, threads)
+        with make_engine(problem.table, share) as engine:
+            passes = Passes(problem.table, problem.plan, engine)
             run = _run(kind, estimator, problem, passes, generators[number], number, task)
         if not single:
             task.end(lambda: parameter_attributes(kind, problem, run.theta))

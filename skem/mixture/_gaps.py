@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import GappyTable, Table, Threads, has_gaps, make_table, plan_tiles
+from skem.engine import AnyTable, Threads, has_gaps, make_table, plan_tiles
 from skem.families import (
     GAUSSIAN_FAMILIES,
     CategoricalWeights,
@@ -24,7 +24,7 @@ _ROWS = 4096
 _MAX_ITER, _TOL = 30, 1e-3
 
 
-def single_gaussian(family: GaussianFamily, table: Table) -> GaussianParameters:
+def single_gaussian(family: GaussianFamily, table: AnyTable) -> GaussianParameters:
     """Fit one component to (some of) the rows of a table, by EM over its seen cells.
 
     Parameters
@@ -77,13 +77,12 @@ def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -
 
 
 def never_together(
-    family: GaussianFamily, table: Table, names: NDArray[np.generic] | None
+    family: GaussianFamily, table: AnyTable, names: NDArray[np.generic] | None
 ) -> list[str]:
     """Warn of columns no row has both of, where the family has a covariance for them."""
-    if not family.relates_columns() or not isinstance(table, GappyTable):
+    if not family.relates_columns():
         return []
-    seen = (~table.index.missing).astype(np.float64)
-    pairs = np.argwhere(np.triu(seen.T @ seen == 0))
+    pairs = np.argwhere(np.triu(~table.pairs_seen()))
     if not len(pairs):
         return []
     named = [tuple((pair if names is None else names[pair]).tolist()) for pair in pairs]

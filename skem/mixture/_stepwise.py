@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from skem.engine import Threads, count_threads
+from skem._collections import check_in_memory
+from skem.engine import Partitions, Threads, count_threads
 from skem.families import GaussianStatistics
 from skem.inference import Passes, blend
 from skem.mixture._fitting import (
@@ -43,6 +44,7 @@ def step(
     To be called by the estimator's own `partial_fit`. ``total_weight`` is that of the population
     that batches are drawn from; None: the weight of the batches so far.
     """
+    check_in_memory(X, "partial_fit", "Give it batches that fit into memory, one after the other")
     fitted = hasattr(estimator, "weights_")
     rows, weights = check(estimator, X, sample_weight, reset=not fitted)
     attributes, messages = _step(kind, estimator, rows, weights, total_weight, fitted)
@@ -52,13 +54,14 @@ def step(
 def _step(
     kind: Kind,
     estimator: MixtureSettings,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     total_weight: float | None,
     fitted: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     state = kind.resume_point(estimator)
     if state is not None:
+        assert not isinstance(X, Partitions)
         check_reach(X, weights, state.units)
     rng = check_random_state(estimator.random_state)
     problem = make_problem(kind, estimator, X, weights, state)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Table, column_moments, has_gaps, seen_moments
+from skem.engine import AnyTable, Partitions, column_moments, has_gaps, seen_moments
 from skem.families import GaussianFamily, GaussianParameters
 from skem.kernels.rows import FARTHEST
 
@@ -55,7 +55,7 @@ class Units(NamedTuple):
 
 
 def measure(
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     family: GaussianFamily,
     names: NDArray[Any] | None = None,
@@ -122,11 +122,11 @@ def _refuse(bad: NDArray[np.bool_], deviation: Array, dtype: np.dtype[np.floatin
         )
 
 
-def check_enough_rows(table: Table, n_components: int) -> None:
+def check_enough_rows(table: AnyTable, n_components: int) -> None:
     """Raise ValueError where there are fewer rows of positive weight than components."""
     n_rows = table.n_positive
     if n_rows < n_components:
-        which = "n_samples" if table.weights is None else "n_samples of positive weight"
+        which = "n_samples of positive weight" if table.is_weighted else "n_samples"
         raise ValueError(
             f"Expected {which} >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_rows}"
