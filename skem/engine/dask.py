@@ -25,7 +25,8 @@ __all__ = [
 
 
 def _is_frame(X: Any) -> bool:
-    return hasattr(X, "map_partitions") and hasattr(X, "columns")
+    # Of the type: a Delayed seems to have every attribute.
+    return hasattr(type(X), "map_partitions") and hasattr(type(X), "columns")
 
 
 def whole_rows(X: Any) -> Any:
@@ -40,7 +41,7 @@ def whole_rows(X: Any) -> Any:
     """
     if _is_frame(X):
         return X
-    if not hasattr(X, "map_blocks"):
+    if not hasattr(type(X), "map_blocks"):
         raise TypeError(
             "X should be an array-like, a dask array or a dask data frame, but got a "
             f"{type(X).__module__}.{type(X).__name__}"
@@ -289,6 +290,11 @@ class _FrameAnswer:
     frame: Any
     name: dict[str, Any]
 
+    @property
+    def __name__(self) -> str:
+        """What Dask shows of it."""
+        return f"skem-{self.answer.__name__}"
+
     def __call__(self, part: Any, partition_info: Any = None) -> Any:
         number = 0 if partition_info is None else partition_info["number"]
         return self.frame(self.answer(part, number), index=part.index, **self.name)
@@ -299,6 +305,11 @@ class _ArrayAnswer:
     """Answers for a block."""
 
     answer: Callable[..., Any]
+
+    @property
+    def __name__(self) -> str:
+        """What Dask shows of it."""
+        return f"skem-{self.answer.__name__}"
 
     def __call__(self, part: Any, block_id: tuple[int, ...] = (0,)) -> Any:
         return self.answer(part, block_id[0])

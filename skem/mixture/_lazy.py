@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -42,11 +41,16 @@ def _check_columns(estimator: Any, X: Any, *, reset: bool) -> np.dtype[Any]:
     return checked.dtype
 
 
-def _nameless(estimator: Any) -> Any:
-    """Copy an estimator as it is now, for arrays and one thread."""
-    result = copy.copy(estimator)
-    vars(result).pop("feature_names_in_", None)
-    result.n_jobs = 1
+def _bare(estimator: Any) -> Any:
+    """Copy what answers depend on, as it is now, for arrays and one thread.
+
+    Callbacks stay behind, which may not pickle, and so do responsibilities to start from.
+    """
+    parameters = estimator.get_params(deep=False) | {"init_params": "kmeans", "n_jobs": 1}
+    result = type(estimator)(**parameters)
+    for name, value in vars(estimator).items():
+        if name == "_record" or (name.endswith("_") and name != "feature_names_in_"):
+            setattr(result, name, value)
     return result
 
 
@@ -61,6 +65,10 @@ class _Method:
     out: np.dtype[Any]
     given: dict[str, Any]
     seed: int | None = None
+
+    @property
+    def __name__(self) -> str:
+        return self.name
 
     def __call__(self, part: Any, number: int) -> NDArray[Any]:
         rows = check_array(
@@ -93,7 +101,7 @@ def answer_lazily(estimator: Any, name: str, X: Any) -> Any:
         columns = "component" if name == "predict" else "log_density"
     out = np.dtype(np.int64) if name == "predict" else dtype
     width = len(columns) if isinstance(columns, list) else 0
-    return lazy_rows(rows, _Method(_nameless(estimator), name, dtype, width, out, {}), columns, out)
+    return lazy_rows(rows, _Method(_bare(estimator), name, dtype, width, out, {}), columns, out)
 
 
 def impute_lazily(
@@ -104,7 +112,7 @@ def impute_lazily(
     rows = whole_rows(X)
     dtype = _check_columns(estimator, rows, reset=False)
     n_features = estimator.means_.shape[1]
-    one = _nameless(estimator)
+    one = _bare(estimator)
     # What is wrong with the arguments is to be said now, not when rows are asked for.
     one.impute(
         np.full((1, n_features), np.nan),
@@ -146,7 +154,7 @@ def sum_partitions(estimator: Any, name: str, X: Any, sample_weight: Any) -> NDA
     runner = make_runner(rows, sample_weight, dtype)
     sums = [
         part
-        for part in runner(_sums, range(len(runner.parts)), (_nameless(estimator), name))
+        for part in runner(_sums, range(len(runner.parts)), (_bare(estimator), name))
         if part is not None
     ]
     if not sums:
