@@ -206,7 +206,9 @@ def test_what_needs_memory_says_so():
 
 def test_callbacks_see_the_collection():
     callback = pytest.importorskip("sklearn.callback")
-    monitor = callback.ScoringMonitor(scoring=lambda mixture, rows, y: mixture.score(rows))
+    monitor = callback.ScoringMonitor(
+        scoring=lambda mixture, rows, y: {"score": mixture.score(rows)}
+    )
     mixture = EMGaussianMixture(2, init_params="random", random_state=0)
     mixture.set_callbacks(monitor).fit(tables.cut(X))
     scores = [row["score"] for row in monitor.get_logs().data]
