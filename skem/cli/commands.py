@@ -7,6 +7,7 @@ from pathlib import Path
 
 from skem.cli.columns import Features, Reader, Request
 from skem.cli.files import STREAM, Table, check_target, read_table, write_table
+from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
 from skem.cli.report import first_rows, least_probable, score_summary, summary
@@ -29,6 +30,9 @@ def cluster(arguments: Namespace) -> None:
     CommandError
         If the input is bad or a file cannot be written.
     """
+    if arguments.dask:
+        cluster_parts(arguments)
+        return
     _check_output(arguments)
     if arguments.save is not None:
         require("skops.io")

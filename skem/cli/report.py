@@ -112,7 +112,7 @@ def summary(
             "",
             f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
             "",
-            cluster_table(model, scores),
+            cluster_table(model, np.bincount(scores.cluster, minlength=best.k)),
             "  (mean ± standard deviation of each column, in the table's units)",
         ]
     )
@@ -229,15 +229,15 @@ def _state(fit: Fit) -> str:
     return ("  collapsed" if fit.collapsed else "") + ("" if fit.converged else "  not converged")
 
 
-def cluster_table(model: Model, scores: Scores) -> str:
+def cluster_table(model: Model, rows: np.ndarray) -> str:
     """Tabulate the clusters: weight, rows, and mean ± standard deviation of each column.
 
     Parameters
     ----------
     model : Model
         The mixture.
-    scores : Scores
-        The rows' clusters.
+    rows : ndarray of shape (n_components,), int
+        Number of rows in each cluster.
 
     Returns
     -------
@@ -246,7 +246,6 @@ def cluster_table(model: Model, scores: Scores) -> str:
         as the terminal's width asks for.
     """
     k = model.mixture.n_components
-    rows = np.bincount(scores.cluster, minlength=k)
     names = ["cluster", "weight", "rows"] + [shorten(name, WIDEST) for name in model.columns]
     cells = []
     for j in range(k):

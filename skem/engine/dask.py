@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 
+# The column of the weights, beside those of a data frame.
+_WEIGHT = "skem's weights"
+
+
 def _is_frame(X: Any) -> bool:
     # Of the type: a Delayed seems to have every attribute.
     return hasattr(type(X), "map_partitions") and hasattr(type(X), "columns")
@@ -70,8 +74,8 @@ class DaskRunner:
 
     Parameters
     ----------
-    parts : list of tuple of (Delayed, Delayed or None)
-        Rows, and their weights.
+    parts : list of tuple of (Delayed, Delayed or str or None)
+        Rows, and their weights: partitions of them, or the name of a column among the rows.
     dtype : numpy dtype
         That of the rows, whatever the partitions'.
     n_features : int
@@ -114,6 +118,8 @@ def _call(shared: bytes, own: bytes, X: Any, weights: Any) -> bytes:
     The answer is pickled: it is the caller's own then, and may be changed.
     """
     function, args, dtype, n_features = pickle.loads(shared)
+    if isinstance(weights, str):
+        X, weights = X.drop(columns=weights), X[weights]
     rows = check_array(
         X, dtype=dtype, ensure_all_finite=False, ensure_min_samples=0, input_name="X"
     )
@@ -194,27 +200,45 @@ def make_runner(X: Any, sample_weight: Any, dtype: np.dtype[Any]) -> DaskRunner:
     TypeError, ValueError
         If the weights are no collection, or not of the same partitions.
     """
-    rows = list(np.ravel(X.to_delayed()))
-    weights: list[Any] = [None] * len(rows)
-    if sample_weight is not None:
-        weights = _weights_of(X, sample_weight)
-        if len(weights) != len(rows):
-            raise ValueError(
-                f"sample_weight should have the partitions of X, but has {len(weights)} of them "
-                f"and X has {len(rows)}"
-            )
-    n_features = len(X.columns) if _is_frame(X) else X.shape[1]
-    return DaskRunner(list(zip(rows, weights, strict=True)), dtype, n_features)
-
-
-def _weights_of(X: Any, sample_weight: Any) -> list[Any]:
-    if not is_collection(sample_weight) or getattr(sample_weight, "ndim", 0) != 1:
+    if sample_weight is not None and (
+        not is_collection(sample_weight) or getattr(sample_weight, "ndim", 0) != 1
+    ):
         raise TypeError(
             "Where X is a dask collection, sample_weight should be a dask array or series of one "
             "dimension with the partitions of X, such as da.from_array(w, chunks=X.chunks[0]), "
             f"but got a {type(sample_weight).__name__}"
         )
-    if not _is_frame(X) and hasattr(sample_weight, "rechunk"):
+    n_features = len(X.columns) if _is_frame(X) else X.shape[1]
+    if _is_frame(X):
+        return DaskRunner(_parts_of_frame(X, sample_weight), dtype, n_features)
+    rows = list(np.ravel(X.to_delayed()))
+    weights = [None] * len(rows) if sample_weight is None else _weights_of(X, sample_weight)
+    if len(weights) != len(rows):
+        raise ValueError(
+            f"sample_weight should have the partitions of X, but has {len(weights)} of them "
+            f"and X has {len(rows)}"
+        )
+    return DaskRunner(list(zip(rows, weights, strict=True)), dtype, n_features)
+
+
+def _parts_of_frame(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
+    """Return the partitions of a data frame, with their weights as one more column.
+
+    Dask may read several files as one partition, fewer of them the more columns are asked for: read
+    apart, rows and weights would have other partitions.
+    """
+    if sample_weight is None:
+        return [(part, None) for part in X.to_delayed()]
+    try:
+        together = X.assign(**{_WEIGHT: sample_weight})
+    except ValueError as error:
+        raise ValueError(f"sample_weight should have the partitions of X: {error}") from error
+    return [(part, _WEIGHT) for part in together.to_delayed()]
+
+
+def _weights_of(X: Any, sample_weight: Any) -> list[Any]:
+    """Return the partitions of weights, with the chunks of X where both are known."""
+    if hasattr(sample_weight, "rechunk"):
         known = not np.isnan([*X.chunks[0], *sample_weight.chunks[0]]).any()
         if known and sum(X.chunks[0]) == sum(sample_weight.chunks[0]):
             sample_weight = sample_weight.rechunk((X.chunks[0],))

@@ -119,8 +119,18 @@ def test_parquet_files_are_read_again_in_each_pass(tmp_path):
     frame = pd.DataFrame(X, columns=NAMES)
     for number, (start, stop) in enumerate([(0, 300), (300, 700)]):
         frame[start:stop].to_parquet(tmp_path / f"{number}.parquet")
-    given = EMGaussianMixture(2, random_state=0).fit(dd.read_parquet(tmp_path))
+    ddf = dd.read_parquet(tmp_path)
+    given = EMGaussianMixture(2, random_state=0).fit(ddf)
     assert_same(given, EMGaussianMixture(2, random_state=0).fit(frame))
+    # Of a single column Dask reads more files at a time.
+    given = EMGaussianMixture(2, random_state=0).fit(
+        ddf[NAMES[:2]], sample_weight=ddf["weight"] ** 2
+    )
+    expected = EMGaussianMixture(2, random_state=0)
+    assert_same(given, expected.fit(frame[NAMES[:2]], sample_weight=frame["weight"] ** 2))
+    assert given.score(ddf[NAMES[:2]], sample_weight=ddf["weight"] ** 2) == pytest.approx(
+        given.lower_bound_, rel=1e-10
+    )
 
 
 def test_unknown_chunks_columns_in_several_chunks_and_float32():
