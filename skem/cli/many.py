@@ -4,6 +4,7 @@ import os
 import shutil
 import warnings
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -55,7 +56,8 @@ def cluster_parts(arguments: Namespace) -> None:
     mixture = mixtures[best]
     del mixture.feature_names_in_  # a model scores arrays
     model = Model(Pipeline([("mixture", mixture)]), tuple(columns))
-    sizes = _write(frame, model, arguments.output)
+    parts = frame.to_delayed()
+    sizes = _write(parts, model, arguments.output)
     if arguments.save is not None:
         save_model(model, arguments.save)
     rows = count(int(sizes.sum()), "row")
@@ -63,7 +65,7 @@ def cluster_parts(arguments: Namespace) -> None:
     print(f"\n{criterion_table(fits, fits[best], criterion)}\n\n{cluster_table(model, sizes)}")
     print("  (mean ± standard deviation of each column, in the table's units)")
     if arguments.output is not None:
-        print(f"\nWrote {rows} in {count(frame.npartitions, 'file')} to {arguments.output}")
+        print(f"\nWrote {rows} in {count(len(parts), 'file')} to {arguments.output}")
     if arguments.save is not None:
         print(f"Saved the model to {arguments.save}")
 
@@ -191,7 +193,7 @@ def _choose(fits: list[Fit]) -> int:
     return min(sound or whole, key=lambda place: fits[place].value)
 
 
-def _write(frame: Any, model: Model, output: str | None) -> np.ndarray:
+def _write(parts: Sequence[Any], model: Model, output: str | None) -> np.ndarray:
     """Write each part with its rows' clusters, all of them or none; return the clusters' sizes."""
     import dask
 
@@ -204,7 +206,7 @@ def _write(frame: Any, model: Model, output: str | None) -> np.ndarray:
             directory.mkdir()
         jobs = [
             dask.delayed(_write_part)(part, model, directory, number)
-            for number, part in enumerate(frame.to_delayed())
+            for number, part in enumerate(parts)
         ]
         sizes: np.ndarray = np.sum(dask.compute(*jobs), axis=0)
         if directory is not None:
