@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skem import EMGaussianMixture, VariationalGaussianMixture
+from skem.inference import grow_tree
 from tests.partitions import tables
 
 dask = pytest.importorskip("dask")
@@ -89,6 +90,12 @@ def test_a_sample_is_drawn_by_row_number():
     expected = mixture.fit(rows)
     given = EMGaussianMixture(**mixture.get_params()).fit(da.from_array(rows, chunks=(4000, 1)))
     assert_same(given, expected)
+
+
+def test_a_tree_of_all_rows_may_be_given():
+    mixture = EMGaussianMixture(3, init_params=grow_tree(X), max_iter=10)
+    expected = mixture.fit(X)
+    assert_same(EMGaussianMixture(**mixture.get_params()).fit(tables.cut(X)), expected)
 
 
 def test_recorded_steps_hold_covariances_as_in_memory():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skem import EMGaussianMixture, VariationalGaussianMixture
+from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
 from tests.partitions import tables
 
 dask = pytest.importorskip("dask")
@@ -126,3 +126,13 @@ def test_fit_predict_and_fit_transform_are_lazy():
     assert isinstance(labels, da.Array)
     assert isinstance(resp, da.Array)
     np.testing.assert_array_equal(labels.compute(), resp.compute().argmax(axis=1))
+
+
+def test_a_chosen_fit_answers_lazily():
+    frame = pd.DataFrame(X, columns=NAMES)
+    choice = GaussianMixtureIC([1, 2], random_state=0).fit(frame)
+    ddf = dd.from_pandas(frame, npartitions=2)
+    labels = choice.predict(ddf)
+    assert isinstance(labels, dd.Series)
+    np.testing.assert_array_equal(labels.compute(), choice.predict(frame))
+    assert choice.score(ddf) == pytest.approx(choice.score(frame), rel=1e-12)
