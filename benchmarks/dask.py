@@ -87,9 +87,9 @@ def cluster(n_workers):
 
 def install_clock():
     """In a worker: add up the time that is spent in passes over rows that have been read."""
-    from skem.engine import partitions
+    from skem.engine import Threads
 
-    fold = partitions.Threads.fold
+    fold = Threads.fold
 
     def timed(self, *arguments):
         begin = time.perf_counter()
@@ -99,7 +99,7 @@ def install_clock():
             SPENT[0] += time.perf_counter() - begin
 
     if fold.__name__ != "timed":
-        partitions.Threads.fold = timed
+        Threads.fold = timed
     SPENT[0] = 0.0
 
 

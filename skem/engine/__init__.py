@@ -2,13 +2,8 @@
 
 from skem.engine.gaps import GappyTable, has_gaps, index_gaps, make_table, sum_seen
 from skem.engine.moments import column_moments, is_plain, plain, seen_moments
-from skem.engine.partitions import (
-    AnyTable,
-    PartitionedTable,
-    PartitionEngine,
-    Partitions,
-    make_engine,
-)
+from skem.engine.partitioned import AnyTable, PartitionedTable, PartitionEngine, make_engine
+from skem.engine.partitions import Partitions
 from skem.engine.source import Population, Source, Table
 from skem.engine.tasks import Engine, Task
 from skem.engine.threads import Threads, count_threads
