@@ -1,10 +1,11 @@
 """Every figure that skem is to reach, and what a run says about them."""
 
 import operator
+import statistics
 from collections.abc import Callable
 from typing import NamedTuple
 
-from benchmarks import imputation
+from benchmarks import imputation, missing, outliers
 
 SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 
@@ -119,6 +120,62 @@ def _time_of_imputation(result):
 
 def _intervals_off(result):
     return {f"table {i}": abs(share - 0.9) for i, share in enumerate(result["intervals"])}
+
+
+def _auc_over_best(part):
+    """Mean ROC-AUC of the default detector less that of the best other one."""
+
+    def figures(result):
+        rows = outliers.parts(result)[part]
+        means = outliers.means(rows)
+        return {f"{len(rows)} tables": means[outliers.SKEM] - outliers.best_other(means)}
+
+    return figures
+
+
+def _slowed(covariance_type, name):
+    """Time of an iteration with missing cells over that of the complete table."""
+
+    def figures(result):
+        return {
+            f"{row['covariance_type']}, {row['missing']}": row["ratio"]
+            for row in result["rows"]
+            if (row["covariance_type"], row["missing"]) == (covariance_type, name)
+        }
+
+    return figures
+
+
+def _auc_where_others_see(result):
+    """The default's ROC-AUC on tables where another detector is above .7."""
+    return {
+        row["table"]: row["auc"][outliers.SKEM]
+        for row in result["rows"]
+        if outliers.best_other(row["auc"]) > 0.7
+    }
+
+
+def _time_of_detection(result):
+    """Mean time of the default's fit over IsolationForest's."""
+    skem, forest = (
+        sum(row["seconds"][name] for row in result["rows"])
+        for name in (outliers.SKEM, outliers.FOREST)
+    )
+    return {f"{len(result['rows'])} tables": skem / forest}
+
+
+def _vae_tables(figure):
+    """A figure of each table and length of the code, by what makes it of a row."""
+
+    def figures(result):
+        return {f"{row['table']}, {row['n_latent']}": figure(row) for row in result["rows"]}
+
+    return figures
+
+
+def _largest_fall(row):
+    """Of the loss of rows that were held out, where training had converged."""
+    return row["largest_falls"][0] if row["largest_falls"] else 0.0
 
 
 _NOT_WINE = ("iris", "diabetes", "cancer, 10 columns")
@@ -299,6 +356,48 @@ GOALS = (
         _search("cpu_over_wall"),
     ),
     Goal(
+        "vae_tables",
+        "held-out score of VAE() less PPCA's, nats per row",
+        ">=",
+        -0.05,
+        "",
+        _vae_tables(lambda row: row["vae"] - row["ppca"]),
+    ),
+    Goal(
+        "vae_tables",
+        "the same, mean of the tables",
+        ">",
+        0,
+        "",
+        lambda result: {
+            "mean": statistics.mean(row["vae"] - row["ppca"] for row in result["rows"])
+        },
+    ),
+    Goal(
+        "vae_tables",
+        "share of variance that VAE() explains, less PCA's",
+        ">=",
+        -0.02,
+        "",
+        _vae_tables(lambda row: row["explained"] - row["explained_by_pca"]),
+    ),
+    Goal(
+        "vae_tables",
+        "seconds of a fit",
+        "<=",
+        5,
+        "",
+        _vae_tables(lambda row: row["longest"]),
+    ),
+    Goal(
+        "vae_tables",
+        "fall of the loss after converged_, nats per row and epoch",
+        "<=",
+        1e-3,
+        "",
+        _vae_tables(_largest_fall),
+    ),
+    Goal(
         "imputation",
         "RMSE of MixtureImputer() over IterativeImputer()'s",
         "<",
@@ -337,6 +436,50 @@ GOALS = (
         0.03,
         "",
         _intervals_off,
+    ),
+    *(
+        Goal(
+            "outliers",
+            f"mean ROC-AUC of MixtureOutlierDetector() less the best other's, {part}",
+            ">=",
+            0,
+            "",
+            _auc_over_best(part),
+        )
+        for part in ("all tables", "tables held out")
+    ),
+    Goal(
+        "outliers",
+        "ROC-AUC of MixtureOutlierDetector() where another's is above .7",
+        ">=",
+        0.5,
+        "",
+        _auc_where_others_see,
+    ),
+    Goal(
+        "outliers",
+        "time of MixtureOutlierDetector().fit over IsolationForest's, mean",
+        "<",
+        1,
+        "",
+        _time_of_detection,
+    ),
+    *(
+        Goal(
+            "missing",
+            f"iteration with gaps over complete, {covariance_type}, {name}",
+            "<=",
+            wanted,
+            "",
+            _slowed(covariance_type, name),
+        )
+        for covariance_type, name, wanted in (
+            ("full", missing.TENTH, 3.5),
+            ("full", missing.BLOCKED, 1.7),
+            ("full", missing.HALF, 30),
+            ("diag", missing.TENTH, 1.6),
+            ("spherical", missing.TENTH, 2.0),
+        )
     ),
     Goal(
         "gridsearch",

@@ -11,9 +11,12 @@ from benchmarks import (
     imputation,
     iteration,
     memory,
+    missing,
+    outliers,
     quality,
     threads,
     vae,
+    vae_tables,
     variational,
 )
 
@@ -30,9 +33,12 @@ SECTIONS = {
     "coldstart": (coldstart, "Cold start"),
     "threads": (threads, "Two threads against one"),
     "vae": (vae, "Training of a variational autoencoder, batches of 128, float32"),
+    "vae_tables": (vae_tables, "The default VAE on small tables, beside probabilistic PCA"),
     "choice": (choice, "The best of 126 fits, against mclust"),
     "gridsearch": (gridsearch, "Inside GridSearchCV"),
     "imputation": (imputation, "Imputation of 20 % of the cells, missing at random"),
+    "outliers": (outliers, "Outliers that are known, 1 to 10 % of the rows"),
+    "missing": (missing, "One EM iteration with missing cells, over the complete table"),
 }
 
 

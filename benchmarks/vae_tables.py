@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.workload import progress
+
 DATA = Path(__file__).parent / "data"
 N_SPLITS = 5
 MORE_EPOCHS = 100
@@ -166,7 +168,7 @@ def run(quick, names=None, make=None):
                     "largest_falls": np.max(falls, axis=0).tolist() if falls else None,
                 }
             )
-            print(_line(results[-1]), flush=True)
+            progress(_line(results[-1]))
     return {"rows": results}
 
 
@@ -231,5 +233,4 @@ if __name__ == "__main__":
     if options.mixtures:
         mixtures(options.tables)
     else:
-        print(HEADER)
-        print("\n" + markdown(run(options.quick, options.tables)).split("\n\n")[-1])
+        print(markdown(run(options.quick, options.tables)))

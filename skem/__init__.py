@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem import datasets, display, impute, inference, mixture, vae  # noqa: F401
+    from skem import datasets, display, impute, inference, mixture, outliers, vae  # noqa: F401
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
+        EMMixture,
+        EMStudentMixture,
         GaussianMixtureIC,
         VariationalGaussianMixture,
+        VariationalMixture,
         bootstrap_likelihood_ratio,
         bootstrap_standard_errors,
     )
+    from skem.outliers import MixtureOutlierDetector
     from skem.vae import VAE, VQVAE, CategoricalVAE, InfoVAE
 
 __all__ = [
@@ -22,10 +26,14 @@ __all__ = [
     "VQVAE",
     "CategoricalVAE",
     "EMGaussianMixture",
+    "EMMixture",
+    "EMStudentMixture",
     "GaussianMixtureIC",
     "InfoVAE",
     "MixtureImputer",
+    "MixtureOutlierDetector",
     "VariationalGaussianMixture",
+    "VariationalMixture",
     "__version__",
     "bootstrap_likelihood_ratio",
     "bootstrap_standard_errors",
@@ -34,17 +42,21 @@ __all__ = [
 _HOMES = {
     "CategoricalVAE": "skem.vae",
     "EMGaussianMixture": "skem.mixture",
+    "EMMixture": "skem.mixture",
+    "EMStudentMixture": "skem.mixture",
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
     "MixtureImputer": "skem.impute",
+    "MixtureOutlierDetector": "skem.outliers",
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
+    "VariationalMixture": "skem.mixture",
     "bootstrap_likelihood_ratio": "skem.mixture",
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "vae")
+_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae")
 
 
 def __getattr__(name: str) -> Any:

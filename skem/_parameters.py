@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
+from sklearn.utils.validation import validate_data
+
+from skem._collections import check_in_memory
 
 __all__ = [
     "Allowed",
     "array",
     "boolean",
     "check_parameters",
+    "check_rows",
     "check_sample_weight",
     "check_shape",
     "float_dtypes",
@@ -148,6 +153,85 @@ def float_dtypes(X: object) -> list[type[np.floating]]:
     if isinstance(dtypes, list) and dtypes and all(str(dtype) == "Float32" for dtype in dtypes):
         return [np.float32]
     return [np.float64, np.float32]
+
+
+def check_rows(
+    X: ArrayLike, estimator: object = None, *, reset: bool = True, allow_nan: bool = True
+) -> NDArray[np.floating]:
+    """Return rows as an array of float64 or float32.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_features)
+        Pandas' NA may stand among Python objects, where scikit-learn fails.
+    estimator : estimator, default=None
+        One that is to remember the columns, or has done so.
+    reset : bool, default=True
+        Whether it is to remember them.
+    allow_nan : bool, default=True
+        Whether cells may be missing: NaN in what is returned.
+
+    Raises
+    ------
+    ValueError
+        If a column holds text, which is named, and for what scikit-learn refuses.
+    TypeError
+        For objects that are no numbers, and for collections of Dask.
+    """
+    who = "This" if estimator is None else type(estimator).__name__
+    check_in_memory(X, who, "Give it a sample of the rows")
+    read = check_array if estimator is None else partial(validate_data, estimator, reset=reset)
+    finite = "allow-nan" if allow_nan else True
+
+    def checked(rows: ArrayLike) -> NDArray[np.floating]:
+        try:
+            result: NDArray[np.floating] = read(
+                rows, dtype=float_dtypes(rows), ensure_all_finite=finite
+            )
+        except ValueError as error:
+            _refuse_text(rows, error)
+            raise
+        return result
+
+    try:
+        return checked(X)
+    except TypeError as error:
+        if "NAType" not in str(error):
+            raise
+    return checked(_nan_for_na(X))
+
+
+def _nan_for_na(X: Any) -> Any:
+    """Put NaN where pandas' NA stands among Python objects."""
+    if hasattr(X, "notna"):
+        return X.where(X.notna(), np.nan)
+    cells = np.array(X, dtype=object)
+    missing = [type(cell).__name__ == "NAType" for cell in cells.flat]
+    cells[np.reshape(missing, cells.shape)] = np.nan
+    return cells
+
+
+def _refuse_text(X: Any, error: ValueError) -> None:
+    """Raise ValueError for the first cell of text, if it is text that an error is about."""
+    if not str(error).startswith(("could not convert string", "Cannot cast")):
+        return
+    cells = np.asarray(X, dtype=object)
+    for j, column in enumerate(cells.T):
+        for i, cell in enumerate(column):
+            if isinstance(cell, str) and not _is_written_number(cell):
+                name = getattr(X, "columns", range(len(cells.T)))[j]
+                raise ValueError(
+                    f"Column {name!r} of X holds text: {cell!r} in row {i}. Drop the column, or "
+                    "code it by numbers"
+                ) from error
+
+
+def _is_written_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import skem
 
 # A room may import the rooms before it, and skem's own small modules (skem/_*.py: "helpers").
-LADDER = ["kernels", "engine", "scoring", "families", "inference", "mixture"]
+LADDER = ["kernels", "engine", "scoring", "families", "columns", "inference", "mixture"]
 MAY_IMPORT = {room: {"helpers", *LADDER[:height]} for height, room in enumerate(LADDER)}
 MAY_IMPORT |= {
     "helpers": set(),

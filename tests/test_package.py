@@ -9,7 +9,7 @@ import pytest
 
 import skem
 
-PACKAGES = ["datasets", "display", "em", "impute", "inference", "mixture", "vae"]
+PACKAGES = ["datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae"]
 
 
 def run(code):

@@ -1,4 +1,4 @@
-"""The ``skem`` command: ``skem cluster`` and ``skem score``.
+"""The ``skem`` command: ``skem cluster``, ``skem score``, ``skem impute`` and ``skem outliers``.
 
 It parses, calls estimators and prints. Only the parser is imported at once: pyarrow and
 scikit-learn wait until a command runs, so that ``skem --help`` is quick.
@@ -19,6 +19,7 @@ __all__ = ["main"]
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 STREAM = "-"
+SCORED = "the table with cluster, probability and log_density added"
 
 # Those of the estimators, which would take long to import.
 COVARIANCE_TYPES = (
@@ -27,6 +28,7 @@ COVARIANCE_TYPES = (
     *("EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"),
 )
 CRITERIA = ("bic", "icl", "aic", "cv")
+METHODS = ("mean", "draw", "mode")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,17 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_cluster(commands)
     _add_score(commands)
+    _add_impute(commands)
+    _add_outliers(commands)
     return parser
 
 
 def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
     text = "Fit Gaussian mixtures to a table, choose one, and add each row's cluster."
     parser = commands.add_parser("cluster", help=text, description=text)
-    _add_table(parser)
-    add = parser.add_argument_group("columns").add_argument
-    text = "columns to use (default: all numeric ones)"
-    add("--columns", type=_names, metavar="A,B,...", help=text)
-    add("--exclude", type=_names, default=[], metavar="A,B,...", help="columns to leave out")
+    _add_table(parser, SCORED)
+    _add_scored(parser)
+    add = _add_columns(parser).add_argument
     add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
     add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")
     text = (
@@ -158,35 +160,87 @@ def _add_fit(group: "argparse._ArgumentGroup") -> None:
     add("--n-init", type=_count, default=1, metavar="N", help=text)
     text = "added to variances, as a share of the columns' own (default: 1e-6)"
     add("--reg-covar", type=_share, default=1e-6, metavar="SHARE", help=text)
-    add("--seed", type=_seed, default=0, help="seed of the random starts (default: 0)")
+    _add_seed(group, "seed of the random starts (default: 0)")
 
 
 def _add_score(commands: "argparse._SubParsersAction[_Parser]") -> None:
     text = "Score new rows under a model that 'skem cluster --save' wrote."
     parser = commands.add_parser("score", help=text, description=text)
-    _add_table(parser)
+    _add_table(parser, SCORED)
+    _add_scored(parser)
     parser.add_argument(
         "--model", type=Path, required=True, metavar="MODEL.skops", help="the saved model"
     )
 
 
-def _add_table(parser: argparse.ArgumentParser) -> None:
+def _add_impute(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    text = "Fill the missing cells of a table's numeric columns by a Gaussian mixture."
+    parser = commands.add_parser("impute", help=text, description=text)
+    _add_table(parser, "the filled table")
+    _add_columns(parser)
+    group = parser.add_argument_group("what cells are filled with")
+    group.add_argument(
+        "--method",
+        choices=METHODS,
+        default="mean",
+        help="mean: what is expected given the seen cells of the row, the best guess of each cell; "
+        "draw: a random draw, which keeps spreads and correlations; mode: what the most probable "
+        "component expects (default: mean)",
+    )
+    _add_seed(group, "seed of the draws, and of the choice of the mixture (default: 0)")
+
+
+def _add_outliers(commands: "argparse._SubParsersAction[_Parser]") -> None:
+    text = "Find the odd rows of a table, and say which of their cells are odd."
+    parser = commands.add_parser("outliers", help=text, description=text)
+    _add_table(parser, "the table with columns that say which rows are outliers, and why,")
+    _add_scored(parser)
+    _add_columns(parser)
+    group = parser.add_argument_group("what is an outlier")
+    group.add_argument(
+        "--contamination",
+        type=_contamination,
+        default="auto",
+        metavar="auto|SHARE",
+        help="auto: rows where the fitted mixture would draw less than 1 %% of its own; or the "
+        "share of the rows, at most 0.5 (default: auto)",
+    )
+    _add_seed(group, "seed of the fit and of the threshold (default: 0)")
+
+
+def _add_columns(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    group = parser.add_argument_group("columns")
+    text = "columns to use (default: all numeric ones)"
+    group.add_argument("--columns", type=_names, metavar="A,B,...", help=text)
+    text = "columns to leave out"
+    group.add_argument("--exclude", type=_names, default=[], metavar="A,B,...", help=text)
+    return group
+
+
+def _add_seed(group: "argparse._ArgumentGroup", text: str) -> None:
+    group.add_argument("--seed", type=_seed, default=0, help=text)
+
+
+def _add_scored(parser: argparse.ArgumentParser) -> None:
+    text = "show the N least probable rows"
+    parser.add_argument("--top", type=_count, metavar="N", help=text)
+    text = "leave out rows with a missing value in a column that is used, instead of modelling them"
+    parser.add_argument("--drop-missing", action="store_true", help=text)
+
+
+def _add_table(parser: argparse.ArgumentParser, written: str) -> None:
     text = "a .csv, .tsv (also with .gz) or .parquet file, or - for standard input"
     parser.add_argument("table", metavar="TABLE", help=text)
     parser.add_argument(
         "-o",
         "--output",
         metavar="FILE",
-        help="write the table with cluster, probability and log_density added to this .csv, .tsv "
-        "or .parquet file, or - for standard output (default: show the first rows)",
+        help=f"write {written} to this .csv, .tsv or .parquet file, or - for standard output "
+        "(default: show the first rows)",
     )
-    text = "show the N least probable rows"
-    parser.add_argument("--top", type=_count, metavar="N", help=text)
     text = "threads to use (default: all that are allowed)"
     parser.add_argument("--jobs", type=_jobs, metavar="N", help=text)
     add = parser.add_argument_group("how the table is written").add_argument
-    text = "leave out rows with a missing value in a column that is used"
-    add("--drop-missing", action="store_true", help=text)
     text = "character between the fields of text, or tab or space (default: a comma; tab for .tsv)"
     add("--sep", type=_separator, metavar="CHAR", help=text)
     text = "character before the decimals (default: a point)"
@@ -229,6 +283,15 @@ def _share(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
     if not 0 <= share < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not at least 0 and finite")
+    return share
+
+
+def _contamination(text: str) -> str | float:
+    if text == "auto":
+        return text
+    share = _share(text)
+    if not 0 < share <= 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is not auto or more than 0 and at most 0.5")
     return share
 
 

@@ -1,7 +1,8 @@
 """Cells: what stands in a column as numbers, and its values as text or as Arrow types."""
 
 import re
-from typing import NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 
 from skem.cli.text import Dialect
 
-__all__ = ["Numbers", "as_text", "has_other_decimal", "numbers", "typed"]
+__all__ = ["Numbers", "as_text", "fill", "has_other_decimal", "numbers", "typed"]
 
 # What stands for a missing value in text, besides an empty cell.
 _WORDS = ("NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "none", "<NA>")
@@ -19,6 +20,7 @@ FALSE = pa.array(["false", "False", "FALSE"], pa.large_string())
 _NO_TEXT = pa.scalar(None, pa.large_string())
 _INFINITE = r"^[+-]?[iI][nN][fF]([iI][nN][iI][tT][yY])?$"
 _WHOLE = r"^(0|-?[1-9][0-9]*)$"
+_DIGITS = r"^[+-]?[0-9]+$"
 _NO_FLOAT = r"^[+-]?(0[0-9]|[0-9]{17})"  # leading zeros, or more digits than float64 has
 
 
@@ -166,6 +168,64 @@ def _typed(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
         elif _all(pc.invert(pc.match_substring_regex(kept, _NO_FLOAT))):
             return pa.chunked_array([pa.array(found.values, mask=found.missing)])
     return pc.if_else(pc.equal(column, ""), _NO_TEXT, column)
+
+
+def fill(
+    column: pa.ChunkedArray, gap: np.ndarray, values: np.ndarray, decimal: str
+) -> pa.ChunkedArray:
+    """Put numbers into the empty cells of a column, which keeps its type and all other cells.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray
+        One that `numbers` finds numbers in, and nothing else.
+    gap : ndarray of shape (n_rows,), bool
+        Where they are to be put.
+    values : ndarray of shape (n_gap,), float64
+    decimal : str
+        The decimal mark of numbers in text.
+
+    Returns
+    -------
+    pyarrow.ChunkedArray
+        Among whole numbers the nearest that the type has, among truth values the nearer one.
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return fill(pc.cast(column, kind.value_type), gap, values, decimal).dictionary_encode()
+    cells: list[Any] = [None] * len(column)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        texts = _as_written(pc.cast(column, pa.large_string()), values, decimal)
+    else:
+        texts = _as_typed(kind, values)
+    for place, cell in zip(np.flatnonzero(gap).tolist(), texts, strict=True):
+        cells[place] = cell
+    return pc.if_else(pa.array(gap), pa.array(cells, kind), column)
+
+
+def _as_written(column: pa.ChunkedArray, values: np.ndarray, decimal: str) -> list[str]:
+    """Write numbers as the cells of a column of text are written."""
+    there = pc.invert(pa.array(numbers(column, decimal).missing))
+    seen = pc.utf8_trim_whitespace(column).filter(there)
+    if not _mask(_looks_like_number(seen, decimal)).any():
+        words = {text.lower(): text for text in pc.unique(seen).to_pylist()}
+        return [words.get(text, text) for text in np.where(values >= 0.5, "true", "false").tolist()]
+    if _all(pc.match_substring_regex(seen, _DIGITS)):
+        return [str(round(value)) for value in values.tolist()]
+    return [repr(value).replace(".", decimal) for value in values.tolist()]
+
+
+def _as_typed(kind: pa.DataType, values: np.ndarray) -> list[Any]:
+    """Make cells of a type of numbers."""
+    if pa.types.is_boolean(kind):
+        return (values >= 0.5).tolist()
+    if pa.types.is_integer(kind):
+        limits = np.iinfo(kind.to_pandas_dtype())
+        return [min(max(round(value), limits.min), limits.max) for value in values.tolist()]
+    if pa.types.is_decimal(kind):
+        step = Decimal(1).scaleb(-kind.scale)
+        return [Decimal(value).quantize(step) for value in values.tolist()]
+    return list(values.astype(kind.to_pandas_dtype()))
 
 
 def _all(column: pa.ChunkedArray) -> bool:

@@ -34,7 +34,7 @@ class Request:
     weight : str or None
         The one with the rows' weights, which is never a feature.
     drop_missing : bool
-        Whether rows with a missing value are left out; they are refused otherwise.
+        Whether rows with a missing value are left out; missing cells are kept otherwise.
     """
 
     columns: Sequence[str] | None = None
@@ -51,18 +51,23 @@ class Features:
     ----------
     columns : tuple of str
         Names of the columns.
-    X : ndarray of shape (n_complete, n_columns), float64
-        The complete rows' values, in the table's units.
-    weights : ndarray of shape (n_complete,), float64, or None
-        Their weights.
-    complete : ndarray of shape (n_rows,), bool
+    X : ndarray of shape (n_used, n_columns), float64
+        Their values in the rows that are used, in the table's units; NaN where one is missing.
+    weights : ndarray of shape (n_used,), float64, or None
+        The rows' weights.
+    used : ndarray of shape (n_rows,), bool
         Which rows of the table these are.
     """
 
     columns: tuple[str, ...]
     X: np.ndarray
     weights: np.ndarray | None
-    complete: np.ndarray
+    used: np.ndarray
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which cells of `X` are missing."""
+        return np.isnan(self.X)
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,8 @@ class Reader:
         CommandError
             If a named column is unknown, named twice or the weights; if no column is numeric; if
             a used column holds something that is no number or infinite, naming the first such
-            row; if rows miss values and are not to be dropped, naming the columns and how many
-            rows; if a weight is negative or all are zero.
+            row; if a weight is missing and such rows are not to be dropped; if a weight is negative
+            or all are zero; if no row is left.
         """
         table, weight = self.table, request.weight
         weight = None if weight is None else table.find(weight)
@@ -121,9 +126,65 @@ class Reader:
         used = [*columns, *([weight] if weight else [])]
         for name in used:
             self._refuse_bad(name)
-        complete = self._complete(used, request.drop_missing)
+        if request.drop_missing:
+            rows = self._complete_rows(used)
+        else:
+            rows = np.ones(table.n_rows, dtype=bool)
+            if weight is not None:
+                self._refuse_missing(weight)
         X = np.column_stack([self.numbers(name).values for name in columns])
-        return Features(tuple(columns), X[complete], self._weights(weight, complete), complete)
+        return Features(tuple(columns), X[rows], self._weights(weight, rows), rows)
+
+    def check_seen(self, features: Features) -> None:
+        """Refuse columns without any value in the rows that count.
+
+        Parameters
+        ----------
+        features : Features
+            What was read.
+
+        Raises
+        ------
+        CommandError
+            Naming them.
+        """
+        there = ~features.missing
+        if features.weights is not None:
+            there = there[features.weights > 0]
+        seen = np.logical_or.reduce(there, axis=0)
+        pairs = zip(features.columns, seen, strict=True)
+        empty = joined(quoted(name) for name, has_value in pairs if not has_value)
+        if empty:
+            where = "" if features.weights is None else " in a row of positive weight"
+            raise CommandError(
+                f"{self.table.name}: no value{where} in {empty}; leave it out by --exclude"
+            )
+
+    def note_gaps(self, features: Features, fate: str = "") -> None:
+        """Note how many cells are missing where they are modelled.
+
+        Parameters
+        ----------
+        features : Features
+            What was read.
+        fate : str, default=""
+            What becomes of rows without any value.
+        """
+        missing = features.missing
+        if not missing.any():
+            return
+        rows = missing.any(axis=1)
+        counts = zip(features.columns, missing.sum(axis=0), strict=True)
+        gaps = {name: int(number) for name, number in counts if number}
+        text = (
+            f"{self.table.name}: {count(int(missing.sum()), 'missing cell')} in "
+            f"{_concerned(int(rows.sum()), self.table.n_rows, gaps)}; they are modelled "
+            "(--drop-missing leaves such rows out)"
+        )
+        empty = int(missing.all(axis=1).sum())
+        if empty:
+            text += f"; without any value: {count(empty, 'row')}{fate}"
+        note(text)
 
     def remark(self, request: Request, features: Features) -> None:
         """Note what is left out, and what is odd about the columns that are used.
@@ -141,7 +202,7 @@ class Reader:
             self._note_left_out([*features.columns, *exclude, *weight])
             self._note_ids(features)
         pairs = zip(features.columns, features.X.T, strict=True)
-        same = joined(quoted(name) for name, x in pairs if x.min() == x.max())
+        same = joined(quoted(name) for name, x in pairs if np.nanmin(x) == np.nanmax(x))
         if same:
             text = f"the same value in every row of {same}; better leave it out"
             note(f"{self.table.name}: {text}")
@@ -166,7 +227,7 @@ class Reader:
         if not columns:
             raise CommandError(
                 f"{table.name}: no numeric column among {joined(map(quoted, table.names))}; text "
-                "is not clustered, so code categories as numbers, or as 0 and 1"
+                "is not used, so code categories as numbers, or as 0 and 1"
             )
         return columns
 
@@ -205,39 +266,37 @@ class Reader:
         reason = f"{self._show(name, row)} is not a number" if found.bad[row] else "infinite value"
         raise CommandError(f"{self.table.where(name, row)}: {reason}")
 
-    def _complete(self, columns: Sequence[str], drop_missing: bool) -> np.ndarray:
-        """Say which rows miss no value; refuse the others unless they are to be dropped."""
-        table = self.table
+    def _complete_rows(self, columns: Sequence[str]) -> np.ndarray:
+        """Say which rows miss no value, and note the others."""
         masks = {name: self.numbers(name).missing for name in columns}
         gaps = {name: int(mask.sum()) for name, mask in masks.items() if mask.any()}
         complete = ~np.logical_or.reduce(list(masks.values()))
         if not gaps:
             return complete
-        rows = int((~complete).sum())
-        concerned = (
-            f"{rows:,} of {count(table.n_rows, 'row')} with missing values, in "
-            f"{count(len(gaps), 'column')}: "
-            f"{joined(f'{quoted(name)} ({gap:,})' for name, gap in gaps.items())}"
-        )
-        if drop_missing and rows < table.n_rows:
-            note(f"{table.name}: left out {concerned}")
-            return complete
-        if drop_missing:
-            help_ = "no row would be left; leave columns out by --exclude"
-        else:
-            help_ = "--drop-missing leaves the rows out, --exclude columns"
-        name = min(gaps, key=lambda name: int(masks[name].argmax()))
-        first = table.where(name, int(masks[name].argmax()))
-        raise CommandError(f"{first}: missing value; in all {concerned}; {help_}")
+        rows, name = int((~complete).sum()), self.table.name
+        concerned = _concerned(rows, self.table.n_rows, gaps, " with missing values")
+        if rows == self.table.n_rows:
+            raise CommandError(
+                f"{name}: {concerned}: --drop-missing would leave no row; leave columns out by "
+                "--exclude"
+            )
+        note(f"{name}: left out {concerned}")
+        return complete
 
-    def _weights(self, name: str | None, complete: np.ndarray) -> np.ndarray | None:
+    def _refuse_missing(self, weight: str) -> None:
+        missing = self.numbers(weight).missing
+        if missing.any():
+            where = self.table.where(weight, int(missing.argmax()))
+            raise CommandError(f"{where}: missing weight; --drop-missing leaves such rows out")
+
+    def _weights(self, name: str | None, rows: np.ndarray) -> np.ndarray | None:
         if name is None:
             return None
         values = self.numbers(name).values
         if (values < 0).any():
             row = int((values < 0).argmax())
             raise CommandError(f"{self.table.where(name, row)}: negative weight {values[row]:g}")
-        weights: np.ndarray = values[complete]
+        weights: np.ndarray = values[rows]
         if not weights.any():
             raise CommandError(f"{self.table.name}: column {name!r}: every weight is zero")
         return weights
@@ -283,6 +342,7 @@ class Reader:
         """Whether a column is named as ids are, counts up or down, or has leading zeros."""
         if _ID_NAME.search(name):
             return True
+        x = x[~np.isnan(x)]
         if len(x) < _ENOUGH_FOR_AN_ID:
             return False
         steps = np.diff(x)
@@ -293,6 +353,12 @@ class Reader:
             return False
         zeros = pc.sum(pc.match_substring_regex(column, r"^\s*0[0-9]"))
         return bool(zeros.as_py())
+
+
+def _concerned(rows: int, n_rows: int, gaps: dict[str, int], which: str = "") -> str:
+    """Say in how many rows of a table cells are missing, and how many in each column."""
+    columns = joined(f"{quoted(name)} ({gap:,})" for name, gap in gaps.items())
+    return f"{rows:,} of {count(n_rows, 'row')}{which}, in {count(len(gaps), 'column')}: {columns}"
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -1,20 +1,28 @@
-"""The two commands, from parsed arguments to printed summary."""
+"""The commands, from parsed arguments to printed summary."""
 
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from skem.cli.columns import Features, Reader, Request
-from skem.cli.files import STREAM, Table, check_target, read_table, write_table
+from skem.cli.files import ADDED, STREAM, Table, check_target, read_table, write_table
+from skem.cli.filling import describe, fill_table, note_left
 from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
-from skem.cli.report import first_rows, least_probable, score_summary, summary
+from skem.cli.report import score_summary, summary
+from skem.cli.rows import filled_rows, first_rows, least_probable, odd_rows
 from skem.cli.search import MATRIX_TYPES, Compilation, search
 from skem.cli.text import Dialect
 
-__all__ = ["cluster", "score"]
+__all__ = ["cluster", "impute", "outliers", "score"]
+
+IN_LARGEST = ", put into the largest cluster"
 
 
 def cluster(arguments: Namespace) -> None:
@@ -42,8 +50,10 @@ def cluster(arguments: Namespace) -> None:
     request = Request(arguments.columns, arguments.exclude, weight, arguments.drop_missing)
     reader = Reader(table)
     features = reader.read(request)
+    reader.check_seen(features)
     ks, remark = _numbers_of_clusters(arguments, table, features)
     reader.remark(request, features)
+    reader.note_gaps(features, IN_LARGEST)
     found = search(
         features.X,
         features.columns,
@@ -86,7 +96,9 @@ def score(arguments: Namespace) -> None:
     model = load_model(arguments.model)
     table = _read(arguments)
     request = Request(model.columns, drop_missing=arguments.drop_missing)
-    features = Reader(table).read(request)
+    reader = Reader(table)
+    features = reader.read(request)
+    reader.note_gaps(features, IN_LARGEST)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
         with Progress(1) as progress, Compilation(progress):
@@ -96,6 +108,85 @@ def score(arguments: Namespace) -> None:
     _write(arguments, table, features, scores)
     _print(arguments, score_summary(table, model, scores))
     _print_rows(arguments, table, features, scores)
+
+
+def impute(arguments: Namespace) -> None:
+    """Fill the missing cells of a table's numeric columns.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        The parsed command line.
+
+    Raises
+    ------
+    CommandError
+        If the input is bad, no mixture can be fitted or a file cannot be written.
+    """
+    _check_output(arguments)
+    table = _read(arguments, added=())
+    request = Request(arguments.columns, arguments.exclude)
+    reader = Reader(table)
+    features = reader.read(request)
+    reader.check_seen(features)
+    reader.remark(request, features)
+    note_left(reader, features)
+    filled = fill_table(
+        table, features, method=arguments.method, seed=arguments.seed, n_jobs=arguments.jobs
+    )
+    if arguments.output is not None:
+        write_table(filled.table, pa.table({}), arguments.output)
+    _print(arguments, describe(features, filled, arguments.method))
+    if arguments.output not in (None, STREAM):
+        _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}")
+    elif arguments.output is None and filled.mixture is not None:
+        rows = np.flatnonzero(features.missing.any(axis=1))
+        _print(arguments, f"\n{filled_rows(filled.table, rows)}")
+
+
+def outliers(arguments: Namespace) -> None:
+    """Say which rows of a table are outliers, and which of their cells are odd.
+
+    Parameters
+    ----------
+    arguments : Namespace
+        The parsed command line.
+
+    Raises
+    ------
+    CommandError
+        If the input is bad, no mixture can be fitted or a file cannot be written.
+    """
+    require("pandas")
+    from skem.cli.outlying import OUTLIER_COLUMNS, describe_outliers, find_outliers
+
+    _check_output(arguments)
+    table = _read(arguments, OUTLIER_COLUMNS)
+    request = Request(arguments.columns, arguments.exclude, drop_missing=arguments.drop_missing)
+    reader = Reader(table)
+    features = reader.read(request)
+    reader.check_seen(features)
+    reader.remark(request, features)
+    reader.note_gaps(features)
+    found = find_outliers(
+        table,
+        features,
+        contamination=arguments.contamination,
+        seed=arguments.seed,
+        n_jobs=arguments.jobs,
+    )
+    added = found.as_columns(features.used)
+    if arguments.output is not None:
+        write_table(table, added, arguments.output)
+    _print(arguments, describe_outliers(table, features, found, arguments.contamination))
+    number = arguments.top
+    if number is None and arguments.output is None:
+        number = int(found.outlier.sum())
+    if number:
+        rows = np.flatnonzero(features.used)[found.order][:number]
+        _print(arguments, f"\n{odd_rows(table, added, rows, shorten=arguments.top is None)}")
+    if arguments.output not in (None, STREAM):
+        _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}")
 
 
 def _check_output(arguments: Namespace) -> None:
@@ -109,7 +200,7 @@ def _check_output(arguments: Namespace) -> None:
         raise CommandError(f"{output}: is the table itself; write to another file")
 
 
-def _read(arguments: Namespace) -> Table:
+def _read(arguments: Namespace, added: Sequence[str] = ADDED) -> Table:
     """Read the table as the options say that it is written."""
     tabs = arguments.table.lower().endswith((".tsv", ".tsv.gz"))
     sep = arguments.sep or ("\t" if tabs else ",")
@@ -119,7 +210,7 @@ def _read(arguments: Namespace) -> Table:
     dialect = Dialect(
         sep, arguments.decimal, arguments.encoding, arguments.header, arguments.comment
     )
-    table = read_table(arguments.table, dialect)
+    table = read_table(arguments.table, dialect, added)
     to_parquet = arguments.output is not None and arguments.output.lower().endswith(".parquet")
     if to_parquet and table.names.count("") > 1:
         raise CommandError(
@@ -162,12 +253,12 @@ def _print(arguments: Namespace, text: str) -> None:
 def _write(arguments: Namespace, table: Table, features: Features, scores: Scores) -> None:
     """Write the output file, if one is wanted, before anything is printed."""
     if arguments.output is not None:
-        write_table(table, scores.as_columns(features.complete), arguments.output)
+        write_table(table, scores.as_columns(features.used), arguments.output)
 
 
 def _print_rows(arguments: Namespace, table: Table, features: Features, scores: Scores) -> None:
     """Show the least probable rows, if wanted, and the first rows or where all of them are."""
-    added = scores.as_columns(features.complete)
+    added = scores.as_columns(features.used)
     if arguments.top is not None:
         _print(arguments, f"\n{least_probable(table, added, arguments.top)}")
     if arguments.output is None:

@@ -97,7 +97,7 @@ class Table:
         )
 
 
-def read_table(path: str, dialect: Dialect) -> Table:
+def read_table(path: str, dialect: Dialect, added: Sequence[str] = ADDED) -> Table:
     """Read a text or Parquet file, which may be compressed by gzip.
 
     Parameters
@@ -107,6 +107,8 @@ def read_table(path: str, dialect: Dialect) -> Table:
         ``.parquet``; or ``-`` for standard input. What is in it decides how it is read.
     dialect : Dialect
         How text is written.
+    added : sequence of str
+        Names of the columns that the command will add.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def read_table(path: str, dialect: Dialect) -> Table:
             table = _read(stream, name, dialect)
     except (OSError, EOFError, ValueError, zlib.error) as error:  # Arrow's errors among them
         raise CommandError(f"{name}: cannot be read: {one_line(error)}") from error
-    _check_names(name, table.names)
+    _check_names(name, table.names, added)
     if table.n_rows == 0:
         raise CommandError(f"{name}: the table has no rows")
     return table
@@ -183,11 +185,11 @@ def _row_labels(columns: pa.Table) -> pa.Table:
     return pa.table(labels)
 
 
-def _check_names(name: str, columns: Sequence[str]) -> None:
+def _check_names(name: str, columns: Sequence[str], added: Sequence[str]) -> None:
     twice = next((column for column, n in Counter(columns).items() if n > 1 and column), None)
     if twice is not None:
         raise CommandError(f"{name}: two columns are named {quoted(twice)}")
-    taken = next((column for column in ADDED if column in columns), None)
+    taken = next((column for column in added if column in columns), None)
     if taken is not None:
         raise CommandError(
             f"{name}: already has a column {taken!r}, which the command would add; rename it"

@@ -16,7 +16,7 @@ from skem import EMGaussianMixture
 from skem.cli.files import ADDED, check_target
 from skem.cli.messages import CommandError, Progress, count, joined, note, one_line, quoted, require
 from skem.cli.model import SUFFIX, Model, save_model
-from skem.cli.report import CRITERIA, cluster_table, criterion_table
+from skem.cli.report import CRITERIA, criterion_table
 from skem.cli.search import Compilation, Fit
 
 __all__ = ["cluster_parts"]
@@ -57,13 +57,12 @@ def cluster_parts(arguments: Namespace) -> None:
     del mixture.feature_names_in_  # a model scores arrays
     model = Model(Pipeline([("mixture", mixture)]), tuple(columns))
     parts = frame.to_delayed()
-    sizes = _write(parts, model, arguments.output)
+    n_rows = _write(parts, model, arguments.output)
     if arguments.save is not None:
         save_model(model, arguments.save)
-    rows = count(int(sizes.sum()), "row")
+    rows = count(n_rows, "row")
     print(f"{arguments.table}: {rows}, {count(len(columns), 'column')}, {mixture.covariance_type}")
-    print(f"\n{criterion_table(fits, fits[best], criterion)}\n\n{cluster_table(model, sizes)}")
-    print("  (mean ± standard deviation of each column, in the table's units)")
+    print(f"\n{criterion_table(fits, fits[best], criterion)}\n\n{model.summary()}")
     if arguments.output is not None:
         print(f"\nWrote {rows} in {count(len(parts), 'file')} to {arguments.output}")
     if arguments.save is not None:
@@ -193,8 +192,8 @@ def _choose(fits: list[Fit]) -> int:
     return min(sound or whole, key=lambda place: fits[place].value)
 
 
-def _write(parts: Sequence[Any], model: Model, output: str | None) -> np.ndarray:
-    """Write each part with its rows' clusters, all of them or none; return the clusters' sizes."""
+def _write(parts: Sequence[Any], model: Model, output: str | None) -> int:
+    """Write each part with its rows' clusters, all of them or none; return the number of rows."""
     import dask
 
     directory = None
@@ -208,7 +207,7 @@ def _write(parts: Sequence[Any], model: Model, output: str | None) -> np.ndarray
             dask.delayed(_write_part)(part, model, directory, number)
             for number, part in enumerate(parts)
         ]
-        sizes: np.ndarray = np.sum(dask.compute(*jobs), axis=0)
+        n_rows = sum(dask.compute(*jobs))
         if directory is not None:
             directory.rename(output or "")
     except OSError as error:
@@ -216,11 +215,11 @@ def _write(parts: Sequence[Any], model: Model, output: str | None) -> np.ndarray
     finally:
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
-    return sizes
+    return n_rows
 
 
-def _write_part(part: Any, model: Model, directory: Path | None, number: int) -> np.ndarray:
-    """Score a part, write it, and count its rows by cluster; runs where the rows lie."""
+def _write_part(part: Any, model: Model, directory: Path | None, number: int) -> int:
+    """Score a part, write it, and count its rows; runs where the rows lie."""
     columns = list(model.columns)
     if len(part):
         added = model.score(part[columns].to_numpy(np.float64))._asdict()
@@ -228,4 +227,4 @@ def _write_part(part: Any, model: Model, directory: Path | None, number: int) ->
         added = dict(zip(ADDED, (np.zeros(0, np.int64), np.zeros(0), np.zeros(0)), strict=True))
     if directory is not None:
         part.assign(**added).to_parquet(directory / f"part-{number:05}.parquet")
-    return np.bincount(added["cluster"], minlength=model.mixture.n_components)
+    return len(part)

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import shutil
 import sys
 from collections.abc import Iterable
 from types import ModuleType, TracebackType
@@ -18,6 +19,7 @@ __all__ = [
     "require",
     "say",
     "shorten",
+    "terminal_width",
 ]
 
 
@@ -77,6 +79,11 @@ def joined(texts: Iterable[str]) -> str:
     if len(shown) > 15:
         shown[12:] = [f"and {len(shown) - 12:,} more"]
     return ", ".join(shown)
+
+
+def terminal_width() -> int:
+    """Return how many characters a line of the terminal has; 100 where there is none."""
+    return shutil.get_terminal_size((100, 24)).columns
 
 
 def say(text: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import warnings
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from skem import EMGaussianMixture
 from skem._version import __version__
 from skem.cli.files import check_source, replacing
 from skem.cli.messages import CommandError, note, one_line, require
+from skem.engine import sum_seen
 from skem.families import GAUSSIAN_FAMILIES, GaussianFamily
+from skem.mixture import MixtureSummary
 
 __all__ = ["Model", "Scores", "load_model", "save_model"]
 
@@ -108,19 +110,13 @@ class Model:
             return np.ones(len(self.columns))
         return self.pipeline["scale"].scale_
 
-    @property
-    def means(self) -> np.ndarray:
-        """The components' means, shape (n_components, n_columns), in the table's units."""
-        means = self.mixture.means_
-        return self.pipeline["scale"].inverse_transform(means) if self.standardised else means
-
-    @property
-    def deviations(self) -> np.ndarray:
-        """The components' standard deviations, shape and units those of the means."""
-        k, d = self.mixture.means_.shape
-        published = np.asarray(self.mixture.covariances_, dtype=np.float64)
-        covariances = _family(self.mixture).dense(published, k, d)
-        return np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)) * self.scale
+    def summary(self) -> MixtureSummary:
+        """Return the mixture's summary, in the table's units and with its columns' names."""
+        summary = self.mixture.summary()
+        means, deviations = summary.means, summary.deviations * self.scale
+        if self.standardised:
+            means = self.pipeline["scale"].inverse_transform(means)
+        return replace(summary, columns=self.columns, means=means, deviations=deviations)
 
     def score(self, X: np.ndarray) -> Scores:
         """Assign rows to clusters.
@@ -128,13 +124,14 @@ class Model:
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_columns)
-            Rows in the table's units.
+            Rows in the table's units; missing cells are NaN.
 
         Returns
         -------
         Scores
             The columns to add. The density is that of the standardised rows divided by the
-            product of the scales (change of variables), so that it belongs to the table's units.
+            product of the scales of the columns that a row has (change of variables), so that it
+            belongs to the table's units.
 
         Raises
         ------
@@ -143,7 +140,7 @@ class Model:
         """
         with np.errstate(over="ignore"):  # what overflows is infinite, and the mixture says so
             probability = self.pipeline.predict_proba(X)
-            log_density = self.pipeline.score_samples(X) - np.log(self.scale).sum()
+            log_density = self.pipeline.score_samples(X) - sum_seen(X, np.log(self.scale))
         return Scores(probability.argmax(axis=1), probability.max(axis=1), log_density)
 
 

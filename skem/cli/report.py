@@ -1,34 +1,24 @@
 """Reports: the summaries that a person reads."""
 
-import math
 import os
-import shutil
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
-from skem.cli.cells import as_text
 from skem.cli.files import Table
-from skem.cli.messages import count, one_line, shorten
+from skem.cli.messages import count, one_line, terminal_width
 from skem.cli.model import Model, Scores
 from skem.cli.search import Fit, Search
 
 __all__ = [
-    "cluster_table",
     "criterion_grid",
     "criterion_table",
-    "first_rows",
-    "least_probable",
-    "plus_minus",
     "score_summary",
     "summary",
 ]
-
-ROWS_SHOWN = 10
-WIDEST = 24  # characters of a name or a cell in a table
 
 
 class Criterion(NamedTuple):
@@ -102,6 +92,7 @@ def summary(
     choice = f" of model {best.covariance_type}" if len(types) > 1 else ""
     by = "held-out log density" if criterion.higher else criterion.title
     choice += f", chosen by {by}" if len(found.fits) > 1 else ""
+    heading = f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all"
     tabulate = criterion_table if len(types) == 1 else criterion_grid
     return "\n".join(
         [
@@ -110,10 +101,7 @@ def summary(
             tabulate(found.fits, best, criterion),
             *_wrap([remark] if remark else []),
             "",
-            f"{count(best.k, 'cluster')}{choice}; {state}; {found.seconds:.2f} s in all",
-            "",
-            cluster_table(model, np.bincount(scores.cluster, minlength=best.k)),
-            "  (mean ± standard deviation of each column, in the table's units)",
+            repr(replace(model.summary(), title=heading)),
         ]
     )
 
@@ -181,7 +169,7 @@ def criterion_grid(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
     ks = sorted({fit.k for fit in fits})
     first = max(len(name) for name in [criterion.title, *types])
     width = max(len(text) for text in cells.values())
-    band = max(1, (_columns() - first - 2) // (width + 1))
+    band = max(1, (terminal_width() - first - 2) // (width + 1))
     bands = []
     for start in range(0, len(ks), band):
         shown = ks[start : start + band]
@@ -219,7 +207,9 @@ def _notes(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> list[str]:
 def _wrap(texts: Sequence[str]) -> list[str]:
     lines = []
     for text in texts:
-        lines += textwrap.wrap(text, _columns() - 2, initial_indent="  ", subsequent_indent="    ")
+        lines += textwrap.wrap(
+            text, terminal_width() - 2, initial_indent="  ", subsequent_indent="    "
+        )
     return lines
 
 
@@ -227,43 +217,6 @@ def _state(fit: Fit) -> str:
     if fit.failure:
         return ""
     return ("  collapsed" if fit.collapsed else "") + ("" if fit.converged else "  not converged")
-
-
-def cluster_table(model: Model, rows: np.ndarray) -> str:
-    """Tabulate the clusters: weight, rows, and mean ± standard deviation of each column.
-
-    Parameters
-    ----------
-    model : Model
-        The mixture.
-    rows : ndarray of shape (n_components,), int
-        Number of rows in each cluster.
-
-    Returns
-    -------
-    str
-        One row for each column of the table and one column for each cluster, in as many bands
-        as the terminal's width asks for.
-    """
-    k = model.mixture.n_components
-    names = ["cluster", "weight", "rows"] + [shorten(name, WIDEST) for name in model.columns]
-    cells = []
-    for j in range(k):
-        values = zip(model.means[j], model.deviations[j], strict=True)
-        texts = [plus_minus(mean, deviation) for mean, deviation in values]
-        cells.append([str(j), f"{model.mixture.weights_[j]:.3f}", f"{rows[j]:,}", *texts])
-    first = max(len(name) for name in names)
-    width = max(len(text) for column in cells for text in column)
-    band = max(1, (_columns() - first - 2) // (width + 3))
-    bands = []
-    for start in range(0, k, band):
-        columns = cells[start : start + band]
-        lines = [
-            f"  {name:<{first}}" + "".join(f"   {text:>{width}}" for text in texts)
-            for name, *texts in zip(names, *columns, strict=True)
-        ]
-        bands.append("\n".join(lines))
-    return "\n\n".join(bands)
 
 
 def score_summary(table: Table, model: Model, scores: Scores) -> str:
@@ -295,106 +248,3 @@ def score_summary(table: Table, model: Model, scores: Scores) -> str:
         share = members / len(scores.cluster)
         lines.append(f"  {j:7d}  {weight:15.3f}  {share:13.3f}  {members:6,d}")
     return "\n".join(lines)
-
-
-def plus_minus(mean: float, deviation: float) -> str:
-    """Write a mean and a standard deviation to the same decimal place.
-
-    Parameters
-    ----------
-    mean, deviation : float
-        The two numbers, in the same units.
-
-    Returns
-    -------
-    str
-        Such as ``54.5 ± 5.9``: the deviation has two significant digits.
-    """
-    rounded = float(f"{deviation:.1e}")
-    places = 1 - math.floor(math.log10(rounded)) if rounded > 0 else 3
-    if places > 5 or abs(mean) >= 1e7 or deviation >= 1e7:
-        return f"{mean:.4g} ± {deviation:.2g}"
-    places = max(places, 0)
-    mean = round(mean, places) + 0.0  # which is never -0.0
-    return f"{mean:.{places}f} ± {deviation:.{places}f}"
-
-
-def first_rows(table: Table, added: pa.Table) -> str:
-    """Show the first rows of the table with the added columns.
-
-    Parameters
-    ----------
-    table : Table
-        The table.
-    added : pyarrow.Table
-        The added columns.
-
-    Returns
-    -------
-    str
-        A heading and up to ten rows.
-    """
-    shown = np.arange(min(ROWS_SHOWN, table.n_rows))
-    total = count(table.n_rows, "row")
-    heading = f"First {len(shown)} of {total} (-o FILE writes the whole table):"
-    return "\n".join([heading, "", *_rows(table, added, shown)])
-
-
-def least_probable(table: Table, added: pa.Table, number: int) -> str:
-    """Show the rows of the lowest density, the lowest first.
-
-    Parameters
-    ----------
-    table : Table
-        The table.
-    added : pyarrow.Table
-        The added columns.
-    number : int
-        How many rows to show at most.
-
-    Returns
-    -------
-    str
-        A heading and the rows, with their numbers from 1.
-    """
-    density = added["log_density"].to_numpy(zero_copy_only=False).astype(np.float64)
-    order = np.argsort(density, kind="stable")  # rows that were not scored are NaN, at the end
-    shown = order[: min(number, int(np.isfinite(density).sum()))]
-    heading = f"The least probable of {count(table.n_rows, 'row')}:"
-    labels = [f"{row + 1:,}" for row in shown]
-    width = max(len(text) for text in ["row", *labels])
-    numbers = [f"{text:>{width}}" for text in ["row", *labels]]
-    return "\n".join([heading, "", *_rows(table, added, shown, [numbers])])
-
-
-def _rows(
-    table: Table, added: pa.Table, rows: np.ndarray, first: Sequence[list[str]] = ()
-) -> list[str]:
-    """Write some rows, as many columns as fit; those in `first` and the added ones always."""
-    last = [_lines(added[name], name, rows, ".") for name in added.column_names]
-    room = _columns() - sum(len(lines[0]) + 2 for lines in [*first, *last]) - len("  ...")
-    shown = list(first)
-    for name, column in zip(table.names, table.columns.columns, strict=True):
-        lines = _lines(column, name, rows, table.dialect.decimal)
-        room -= len(lines[0]) + 2
-        if room < 0:
-            shown.append(["..."] * len(lines))
-            break
-        shown.append(lines)
-    return ["  " + "  ".join(row) for row in zip(*shown, *last, strict=True)]
-
-
-def _lines(column: pa.ChunkedArray, name: str, rows: np.ndarray, decimal: str) -> list[str]:
-    """Write some cells of a column, its name first, as lines of equal width."""
-    cells = column.take(pa.array(rows))
-    if pa.types.is_floating(column.type):
-        texts = ["" if value is None else f"{value:.6g}" for value in cells.to_pylist()]
-    else:
-        texts = as_text(cells, decimal)
-    texts = [shorten(text, WIDEST) for text in [name, *texts]]
-    width = max(len(text) for text in texts)
-    return [f"{text:>{width}}" for text in texts]
-
-
-def _columns() -> int:
-    return shutil.get_terminal_size((100, 24)).columns

@@ -14,7 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from skem import GaussianMixtureIC
 from skem.cli.messages import CommandError, Progress, one_line
 from skem.cli.model import Model
+from skem.engine import sum_seen
 from skem.mixture._grid import COLUMNS, Cell, make_cells
+from skem.mixture._units import Shown
 
 __all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "search"]
 
@@ -102,7 +104,7 @@ def search(
     Parameters
     ----------
     X : ndarray of shape (n_rows, n_columns)
-        Rows in the table's units.
+        Rows in the table's units; missing cells are NaN.
     columns : sequence of str
         Names of the columns.
     ks : sequence of int
@@ -128,11 +130,12 @@ def search(
     start = perf_counter()
     scaler = _fitted_scaler(X, columns, weights) if scale else None
     Z = X if scaler is None else scaler.transform(X)
-    jacobian = 0.0 if scaler is None else float(np.log(scaler.scale_).sum())
-    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, columns)
+    shown = Shown(columns) if scaler is None else Shown(columns, scaler.mean_, scaler.scale_)
+    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, shown)
     # The change of variables: a criterion counts all rows, twice; a held-out score is their mean.
-    total = len(X) if weights is None else float(weights.sum())
-    shift = -jacobian if choice.criterion == "cv" else 2.0 * jacobian * total
+    w = np.ones(len(X)) if weights is None else weights
+    jacobian = 0.0 if scaler is None else float(w @ sum_seen(X, np.log(scaler.scale_)))
+    shift = -jacobian / float(w.sum()) if choice.criterion == "cv" else 2.0 * jacobian
     fits = _list(choice.results_, COLUMNS[choice.criterion], shift)
     steps = [("mixture", choice.best_estimator_)]
     model = Model(
@@ -158,7 +161,7 @@ def _choose(
     ks: Sequence[int],
     Z: np.ndarray,
     weights: np.ndarray | None,
-    columns: Sequence[str],
+    shown: Shown,
 ) -> GaussianMixtureIC:
     """Fit; what the fits warn of is in the results, and not shown here."""
     cells = make_cells(choice.covariance_type, ks, Z.shape[1])
@@ -167,7 +170,7 @@ def _choose(
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
             return choice._fit(
-                Z, weights, lambda done, cell: progress.show(done, _say(cell)), columns
+                Z, weights, lambda done, cell: progress.show(done, _say(cell)), shown
             )
         except ValueError as error:
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error

@@ -38,5 +38,5 @@ def with_rows(estimator: Any, labels: NDArray[Any] | None) -> NDArray[np.bool_]:
     if counts is not None:
         return np.asarray(counts) >= 1.0 / len(weights)
     if labels is not None and hasattr(estimator, "weight_concentration_"):
-        return np.bincount(labels, minlength=len(weights)) > 0
+        return np.bincount(labels[labels >= 0], minlength=len(weights)) > 0
     return weights > 0

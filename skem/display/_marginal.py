@@ -134,7 +134,11 @@ def cholesky_2d(covariances: NDArray[Any]) -> NDArray[Any]:
 
 
 def log_density(
-    points: NDArray[Any], weights: NDArray[Any], means: NDArray[Any], factors: NDArray[Any]
+    points: NDArray[Any],
+    weights: NDArray[Any],
+    means: NDArray[Any],
+    factors: NDArray[Any],
+    df: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Return the log density of a mixture over two features, in nats.
 
@@ -148,18 +152,23 @@ def log_density(
         Means.
     factors : ndarray of shape (K, 2, 2)
         Cholesky factors of the covariances.
+    df : ndarray of shape (K,), default=None
+        Degrees of freedom of Student's t components, whose scale matrices the factors are of.
 
     Returns
     -------
     values : ndarray of shape (n,)
-        ``log sum_k weights[k] * N(point; means[k], factors[k] @ factors[k].T)``.
+        ``log sum_k weights[k] * N(point; means[k], factors[k] @ factors[k].T)``; over two features
+        a t density is ``(1 + d^2 / df) ** -(df / 2 + 1)`` in the place of ``exp(-d^2 / 2)``.
     """
     total = np.full(len(points), -np.inf)
-    for weight, mean, factor in zip(weights, means, factors, strict=True):
+    for k, (weight, mean, factor) in enumerate(zip(weights, means, factors, strict=True)):
         z0 = (points[:, 0] - mean[0]) / factor[0, 0]
         z1 = (points[:, 1] - mean[1] - factor[1, 0] * z0) / factor[1, 1]
         constant = np.log(weight / (2.0 * np.pi)) - np.log(np.diagonal(factor)).sum()
-        total = np.logaddexp(total, constant - 0.5 * (z0**2 + z1**2))
+        squared = z0**2 + z1**2
+        fall = 0.5 * squared if df is None else (0.5 * df[k] + 1.0) * np.log1p(squared / df[k])
+        total = np.logaddexp(total, constant - fall)
     return total
 
 
@@ -168,6 +177,7 @@ def content_levels(
     weights: NDArray[Any],
     means: NDArray[Any],
     factors: NDArray[Any],
+    df: NDArray[Any] | None = None,
     n_points: int = 500,
 ) -> NDArray[Any]:
     """Return the log densities whose contours enclose given shares of the probability.
@@ -180,7 +190,7 @@ def content_levels(
     ----------
     contents : ndarray of shape (n_levels,)
         Shares of the probability, between 0 and 1.
-    weights, means, factors : ndarray
+    weights, means, factors, df : ndarray
         The mixture, as in :func:`log_density`.
     n_points : int, default=500
         Points for each component.
@@ -196,12 +206,14 @@ def content_levels(
     Statistician 50(2), 120-126.
     """
     i = np.arange(n_points)
-    radius = np.sqrt(-2.0 * np.log1p(-(i + 0.5) / n_points))
-    spiral = radius[:, np.newaxis] * np.column_stack(
-        [np.cos(_GOLDEN_ANGLE * i), np.sin(_GOLDEN_ANGLE * i)]
-    )
-    points = means[:, np.newaxis] + spiral @ factors.transpose(0, 2, 1)
-    values = log_density(points.reshape(-1, 2), weights, means, factors)
+    # -2 log(1 - p), the squared radius of a share p of a Gaussian; of a t: df ((1-p)^(-2/df) - 1).
+    squared = np.tile(-2.0 * np.log1p(-(i + 0.5) / n_points), (len(weights), 1))
+    if df is not None:
+        squared = df[:, np.newaxis] * np.expm1(squared / df[:, np.newaxis])
+    directions = np.column_stack([np.cos(_GOLDEN_ANGLE * i), np.sin(_GOLDEN_ANGLE * i)])
+    spirals = np.sqrt(squared)[:, :, np.newaxis] * directions
+    points = means[:, np.newaxis] + spirals @ factors.transpose(0, 2, 1)
+    values = log_density(points.reshape(-1, 2), weights, means, factors, df)
     order = np.argsort(-values)
     share = np.repeat(weights / weights.sum(), n_points)[order] / n_points
     return np.interp(contents, np.cumsum(share) - 0.5 * share, values[order])

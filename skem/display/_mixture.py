@@ -1,4 +1,4 @@
-"""MixtureDisplay: ellipses, density contours and points of a fitted Gaussian mixture."""
+"""MixtureDisplay: ellipses, density contours and points of a fitted mixture."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_IN_LEGEND = 20
 
 
 class MixtureDisplay:
-    """Picture of a Gaussian mixture over two features.
+    """Picture of a Gaussian or Student's t mixture over two features.
 
     It is recommended to use :meth:`from_estimator` to make one. All parameters are
     stored as attributes.
@@ -46,17 +46,19 @@ class MixtureDisplay:
     means : array-like of shape (n_components, 2)
         Means over the two features.
     covariances : array-like of shape (n_components, 2, 2)
-        Covariances of the two features.
+        Covariances of the two features; scale matrices, where `df` is given.
     X : array-like of shape (n_samples, 2), default=None
         Points to draw.
     labels : array-like of shape (n_samples,), default=None
-        The component of each point, from 0 to n_components - 1. If None, the points
-        are grey.
+        The component of each point, from 0 to n_components - 1; -1, noise, is grey. If
+        None, all points are grey.
     xlabel, ylabel : str, default=None
         Labels of the axes.
     shown : array-like of shape (n_components,), default=None
         Which components have ellipses; the density is that of all. If None, those of
         positive weight.
+    df : array-like of shape (n_components,), default=None
+        Degrees of freedom of Student's t components. If None, they are Gaussian.
 
     Attributes
     ----------
@@ -115,6 +117,7 @@ class MixtureDisplay:
         xlabel: str | None = None,
         ylabel: str | None = None,
         shown: ArrayLike | None = None,
+        df: ArrayLike | None = None,
     ) -> None:
         self.weights = weights
         self.means = means
@@ -124,6 +127,7 @@ class MixtureDisplay:
         self.xlabel = xlabel
         self.ylabel = ylabel
         self.shown = shown
+        self.df = df
 
     @classmethod
     def from_estimator(
@@ -140,7 +144,8 @@ class MixtureDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted :class:`~skem.EMGaussianMixture`, or any fitted estimator with
+            A fitted :class:`~skem.EMGaussianMixture` or :class:`~skem.EMStudentMixture`,
+            or any fitted estimator with
             ``weights_``, ``means_``, ``covariances_``, ``covariance_type`` and
             ``predict`` as scikit-learn's mixtures have them; or a fitted choice among
             such, :class:`~skem.GaussianMixtureIC` or a search, whose best one is drawn.
@@ -191,9 +196,9 @@ class MixtureDisplay:
         n_features = np.shape(estimator.means_)[1]
         names = getattr(estimator, "feature_names_in_", None)
         pair = select_features(features, n_features, names)
-        means, covariances = marginal(
-            estimator.means_, estimator.covariances_, estimator.covariance_type, pair
-        )
+        df = getattr(estimator, "df_", None)
+        matrices = estimator.covariances_ if df is None else estimator.scale_matrices_
+        means, covariances = marginal(estimator.means_, matrices, estimator.covariance_type, pair)
         labels = None if X is None else np.asarray(estimator.predict(X))
         display = cls(
             weights=np.asarray(estimator.weights_),
@@ -204,6 +209,7 @@ class MixtureDisplay:
             xlabel=f"feature {pair[0]}" if names is None else str(names[pair[0]]),
             ylabel=f"feature {pair[1]}" if names is None else str(names[pair[1]]),
             shown=with_rows(estimator, labels),
+            df=df,
         )
         return display.plot(ax=ax, **kwargs)
 
@@ -230,7 +236,9 @@ class MixtureDisplay:
         ellipse_std : sequence of float, default=(1.0, 2.0)
             An ellipse is drawn at each of these Mahalanobis distances from each mean,
             in standard deviations. Distance s holds ``1 - exp(-s**2 / 2)`` of the
-            component: 39 % for 1, 86 % for 2. Empty: no ellipses.
+            component: 39 % for 1, 86 % for 2. Of Student's t components the distance is
+            by the scale matrix, and holds ``1 - (1 + s**2 / df) ** (-df / 2)``. Empty: no
+            ellipses.
         contents : sequence of float, default=(0.5, 0.9, 0.99)
             A contour of the mixture's density is drawn around the smallest region
             that holds each of these shares of its probability. Empty: no contours.
@@ -289,6 +297,13 @@ class MixtureDisplay:
         covariances = np.asarray(self.covariances, dtype=np.float64)[alive]
         return alive, weights[alive], means, cholesky_2d(covariances)
 
+    def _freedom(self) -> NDArray[Any] | None:
+        """Return the degrees of freedom of components with weight; None if they are Gaussian."""
+        if self.df is None:
+            return None
+        df: NDArray[Any] = np.asarray(self.df, dtype=np.float64)[np.asarray(self.weights) > 0]
+        return df
+
     def _is_shown(self, component: int) -> bool:
         return self.shown is None or bool(np.asarray(self.shown)[component])
 
@@ -301,7 +316,7 @@ class MixtureDisplay:
         X = np.asarray(self.X)
         rows = sample_rows(len(X), max_points)
         style: dict[str, Any] = {"s": point_size(len(rows), 16.0), "alpha": 0.6, "linewidths": 0}
-        style["c"] = "0.5" if self.labels is None else palette[np.asarray(self.labels)[rows]]
+        style["c"] = "0.5" if self.labels is None else _colours(palette, self.labels, rows)
         seen = f"{len(rows):,} of {len(X):,} rows" if len(rows) < len(X) else "_all rows"
         style |= {"zorder": 1, "label": seen}
         return self.ax_.scatter(X[rows, 0], X[rows, 1], **(style | kwargs))
@@ -338,8 +353,9 @@ class MixtureDisplay:
         low, high = corners.min(axis=0), corners.max(axis=0)
         x, y = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
         grid = np.stack(np.meshgrid(x, y), axis=-1)
-        values = log_density(grid.reshape(-1, 2), weights, means, factors)
-        levels = content_levels(np.unique(contents)[::-1], weights, means, factors)
+        df = self._freedom()
+        values = log_density(grid.reshape(-1, 2), weights, means, factors, df)
+        levels = content_levels(np.unique(contents)[::-1], weights, means, factors, df)
         style: dict[str, Any] = {"colors": "0.25", "linewidths": 0.8, "zorder": 2}
         style["linestyles"] = "dashed"
         return self.ax_.contour(x, y, values.reshape(grid.shape[:2]), levels, **(style | kwargs))
@@ -361,6 +377,17 @@ class MixtureDisplay:
                 self.ax_.add_patch(polygon)
                 ellipses.append(polygon)
         return ellipses
+
+
+def _colours(
+    palette: NDArray[Any], labels: ArrayLike, rows: NDArray[np.intp] | slice
+) -> NDArray[Any]:
+    """Return the colors of labelled rows; noise, labelled -1, is grey."""
+    chosen = np.asarray(labels)[rows]
+    colours: NDArray[Any] = np.where(
+        chosen[:, np.newaxis] < 0, [0.5, 0.5, 0.5, 1.0], palette[chosen]
+    )
+    return colours
 
 
 def _palette(plt: Any, n_components: int, colors: Sequence[Any] | None) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """How rows are visited: sources, tiles, threads, and sums that never depend on any of these."""
 
+from skem.engine.blocks import Blocks, LinesOfBlocks, make_block_table
 from skem.engine.gaps import GappyTable, has_gaps, index_gaps, make_table, sum_seen
 from skem.engine.moments import column_moments, is_plain, plain, seen_moments
 from skem.engine.partitioned import AnyTable, PartitionedTable, PartitionEngine, make_engine
@@ -11,8 +12,10 @@ from skem.engine.tiles import Tile, TilePlan, Workplace, aligned, plan_tiles
 
 __all__ = [
     "AnyTable",
+    "Blocks",
     "Engine",
     "GappyTable",
+    "LinesOfBlocks",
     "PartitionEngine",
     "PartitionedTable",
     "Partitions",
@@ -30,6 +33,7 @@ __all__ = [
     "has_gaps",
     "index_gaps",
     "is_plain",
+    "make_block_table",
     "make_engine",
     "make_table",
     "plain",

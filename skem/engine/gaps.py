@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.engine.moments import plain
 from skem.engine.source import Array, Table, load_rows
 from skem.engine.tiles import Gaps, Tile
 
@@ -73,7 +74,12 @@ class GappyTable(Table):
     @cached_property
     def index(self) -> GapIndex:
         """The order of the rows."""
-        return index_gaps(self.X, self.weights)
+        return index_gaps(self.lines, self.weights)
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether any cell is NaN: some is."""
+        return True
 
     @property
     def n_rows(self) -> int:
@@ -91,7 +97,7 @@ class GappyTable(Table):
 
     def pairs_seen(self) -> NDArray[np.bool_]:
         """Say for which pairs of columns there are rows that have both, (D, D)."""
-        seen = (~self.index.missing).astype(np.float64)
+        seen = (~self.column_gaps).astype(np.float64)
         result: NDArray[np.bool_] = seen.T @ seen > 0
         return result
 
@@ -106,15 +112,24 @@ class GappyTable(Table):
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows at some places, and say where their gaps are."""
         index = self.places(start, stop)
-        rows = np.take(self.X, index, axis=0)
+        # The faster one would first copy a whole table of another order, for each tile.
+        if self.lines.flags.c_contiguous:
+            rows = np.take(self.lines, index, axis=0)
+        else:
+            rows = plain(self.lines[index])
         weights = tile.ones[: len(rows)] if self.weights is None else self.weights[index]
-        load_rows(rows, weights, self.origin, self._inverse_scale, tile)
+        load_rows(rows, weights, *self._line_units, tile)
         first, missing = self.index.first, self.index.missing
         begin = int(np.searchsorted(first, start, side="right")) - 1
         end = int(np.searchsorted(first, stop, side="left"))
         if missing[begin:end].any():
             edges = np.clip(first[begin : end + 1], start, stop) - start
             tile.gaps = Gaps(edges, missing[begin:end])
+
+    @property
+    def column_gaps(self) -> NDArray[np.bool_]:
+        """Distinct patterns of missing cells, (n_patterns, n_columns)."""
+        return self.index.missing
 
     def take(self, rows: NDArray[np.intp]) -> Table:
         """Return some of the rows as a table of their own."""

@@ -77,6 +77,16 @@ class PartitionedTable:
         return self.X.n_features
 
     @property
+    def width(self) -> int:
+        """Number of values that tell a row from others."""
+        return self.X.n_features
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether any cell is NaN."""
+        return self.X.has_gaps
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights."""
         return self.X.weight
@@ -107,14 +117,14 @@ class PartitionedTable:
     @cached_property
     def seen_share(self) -> Array:
         """Share of the total weight that rows have in which each column is seen, (D,)."""
-        if not self.X.has_gaps:
+        if not self.has_gaps:
             return np.ones(self.n_features)
         result: Array = sum(self.X.ask(_seen_weight)) / self.total_weight
         return result
 
     def pairs_seen(self) -> NDArray[np.bool_]:
         """Say for which pairs of columns there are rows that have both, (D, D)."""
-        if not self.X.has_gaps:
+        if not self.has_gaps:
             return np.ones((self.n_features, self.n_features), dtype=bool)
         return np.any(list(self.X.ask(_pairs_seen)), axis=0)
 

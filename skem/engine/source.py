@@ -107,6 +107,11 @@ class Table:
         return 1.0 if self.weights is None else float(self.weights[self.weights > 0].min())
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether any cell of what tiles are loaded with is NaN."""
+        return False
+
+    @property
     def all_weights(self) -> Array | None:
         """The weights of all rows; None: every row counts once."""
         return self.weights
@@ -135,13 +140,29 @@ class Table:
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
         kept = self.kept(start, stop)
-        rows = plain(self.X[start:stop][kept])
+        rows = plain(self.lines[start:stop][kept])
         weights = tile.ones[: len(rows)] if self.weights is None else self.weights[start:stop][kept]
-        load_rows(rows, weights, self.origin, self._inverse_scale, tile)
+        load_rows(rows, weights, *self._line_units, tile)
+
+    @property
+    def lines(self) -> NDArray[np.floating]:
+        """What tiles are loaded with, (n_rows, n_features): the rows."""
+        return self.X
 
     @cached_property
-    def _inverse_scale(self) -> Array:
-        return 1.0 / self.scale
+    def _line_units(self) -> tuple[Array, Array]:
+        """What is taken from the lines, and what they are multiplied by then."""
+        return self.origin, 1.0 / self.scale
+
+    @property
+    def width(self) -> int:
+        """Number of values that tell a row from others."""
+        return int(self.X.shape[1])
+
+    @property
+    def features(self) -> NDArray[np.floating] | None:
+        """What tells rows apart, in units of the table; None: the rows themselves do."""
+        return None
 
     @property
     def seen_share(self) -> Array:

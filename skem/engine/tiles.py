@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from math import ceil, gcd, prod
 from typing import Any, NamedTuple
@@ -190,6 +191,7 @@ class Tile:
         self.n_rows = 0
         self.gaps: Gaps | None = None
         self._block_rows = plan.chunks[0]
+        self._parts: dict[int, Tile] = {}
         # Lines a power of two apart would share cache sets: eight places more prevent it.
         self.values = aligned(n_features + 2, places + 8)
         self.weights = aligned(places)
@@ -212,10 +214,31 @@ class Tile:
             self.resp,
         )
 
+    def of_components(self, n_components: int) -> Tile:
+        """Return a tile of the same rows for the first components.
+
+        It shares all arrays but its responsibilities, and is the same at each call.
+        """
+        part = self._parts.get(n_components)
+        if part is None:
+            part = self._parts[n_components] = copy(self)
+            part.scores = self.scores[:n_components]
+            part.resp = aligned(len(self.resp), n_components)
+            part.resp.fill(0.0)
+            part.lines = self.lines._replace(scores=part.scores, resp=part.resp)
+        part.n_rows, part.gaps = self.n_rows, self.gaps
+        return part
+
     def hold(self, n_rows: int) -> tuple[int, int]:
         """Set the number of rows, without gaps; return it, and the places to be filled up to."""
         self.n_rows, self.gaps = n_rows, None
         return n_rows, ceil(n_rows / self._block_rows) * self._block_rows
+
+    def share(self, tile: Tile) -> None:
+        """Use the rows' weights and responsibilities of another tile, of the same rows."""
+        if self.resp is not tile.resp:
+            self.weights, self.resp = tile.weights, tile.resp
+            self.lines = self.lines._replace(weights=self.weights, resp=self.resp)
 
 
 class Workplace:

@@ -1,8 +1,10 @@
 """What a component is: one flat class for each covariance structure, and the weights."""
 
 from skem.families.diag import DiagGaussian
+from skem.families.freedom import DegreesOfFreedom
 from skem.families.full import FullGaussian
 from skem.families.gaussian import GaussianFamily
+from skem.families.noise import NoisyFamily, NoisyStatistics
 from skem.families.parameters import (
     GaussianParameters,
     GaussianPosterior,
@@ -20,6 +22,12 @@ from skem.families.priors import (
 )
 from skem.families.registry import GAUSSIAN_FAMILIES, conjugate_names
 from skem.families.spherical import SphericalGaussian
+from skem.families.student import (
+    StudentFamily,
+    StudentParameters,
+    StudentStatistics,
+    covariance_ratio,
+)
 from skem.families.tied import TiedGaussian
 from skem.families.weights import (
     CategoricalWeights,
@@ -31,6 +39,7 @@ from skem.families.weights import (
 __all__ = [
     "GAUSSIAN_FAMILIES",
     "CategoricalWeights",
+    "DegreesOfFreedom",
     "DiagGaussian",
     "FullGaussian",
     "GaussianFamily",
@@ -38,13 +47,19 @@ __all__ = [
     "GaussianPosterior",
     "GaussianPrior",
     "GaussianStatistics",
+    "NoisyFamily",
+    "NoisyStatistics",
     "SingularCovarianceError",
     "SphericalGaussian",
     "StickBreakingWeights",
     "Sticks",
+    "StudentFamily",
+    "StudentParameters",
+    "StudentStatistics",
     "TiedGaussian",
     "VariationalWeights",
     "conjugate_names",
+    "covariance_ratio",
     "draw_components",
     "empirical_scale",
     "given_scale",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from skem.families.parameters import (
     GaussianStatistics,
 )
 from skem.families.structure import CovarianceStructure
-from skem.scoring import Scorer, Sums
+from skem.scoring import MomentScorer, Scorer, Sums
 
 __all__ = ["GaussianAlgebra"]
 
@@ -38,7 +38,7 @@ class GaussianAlgebra(CovarianceStructure):
 
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
-        parts = scorer.parts(sums)
+        parts = cast(MomentScorer, scorer).by_points(sums)
         return reduce(self.add, (self._about(at, *self._moments(at, part)) for at, part in parts))
 
     def _moments(self, points: Array, sums: Sums) -> tuple[Array, Array, Array]:

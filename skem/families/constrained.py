@@ -21,8 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from skem import kernels
-from skem.families.decomposition import compose, loss_of
+from skem.families.decomposition import compose, find_common_axes, loss_of
 from skem.families.floor import cholesky, lift, whiten
 
 __all__ = ["CONSTRAINED_ORIENTATIONS", "CONSTRAINED_VARIANCES"]
@@ -32,7 +31,6 @@ Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array, Array], Array]
 
 _SETTLED = 1e-12
-_TURNS = 3  # as without a floor
 _INNER = 200
 _STAGES, _STEPS = 6, 40  # of the barrier, and Newton's of each
 _HALVINGS = 40
@@ -56,16 +54,18 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
     Of the logarithms of volumes and shape the problem is convex and its constraints are linear:
     Newton's method with a logarithmic barrier (Boyd & Vandenberghe 2004, section 11.3).
     """
-    k, d = spectra.shape
+    d = spectra.shape[1]
     share = count[:, None] / count.sum()
-    spectra = spectra / count.sum()
+    # What is negative by rounding would make the problem one without a minimum.
+    spectra = np.maximum(spectra, 0.0) / count.sum()
     bottom = np.log(least)
     variances = np.maximum(spectra / share, least)
     # Above the floor: the mean of logarithms by component, and the highest shape about it.
     volume = np.log(variances).mean(axis=1)
     shape = (np.log(variances) - volume[:, None]).mean(axis=0)
     volume += (bottom - volume[:, None] - shape).max(axis=1).clip(0.0) + 1e-3
-    barrier = 1e-2 / (k * d)
+    # In proportion to the shares: nothing else holds the volume of a component of hardly a row.
+    barrier = 1e-2 / d * share
     for _ in range(_STAGES):
         for _ in range(_STEPS):
             log_var = volume[:, None] + shape
@@ -88,7 +88,7 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
             shape = shape + length * shape_step
             if decrement < 1e-13 or length == 0.0:
                 break
-        barrier *= 0.03
+        barrier = 0.03 * barrier
     return np.maximum(np.exp(volume[:, None] + shape), 0.0)
 
 
@@ -98,14 +98,14 @@ def _line(
     bottom: Array,
     log_var: Array,
     toward: Array,
-    barrier: float,
+    barrier: Array,
     decrement: float,
 ) -> float:
     """Return how far to go along Newton's step: half as far until the loss is lower enough."""
 
     def loss(at: Array) -> float:
-        inside = float(np.log(at - bottom).sum())
-        return float((share * at + spectra * np.exp(-at)).sum()) - barrier * inside
+        inside = float((barrier * np.log(at - bottom)).sum())
+        return float((share * at + spectra * np.exp(-at)).sum()) - inside
 
     now, length = loss(log_var), 1.0
     for _ in range(_HALVINGS):
@@ -216,26 +216,12 @@ def _common_axes(
 ) -> Array:
     """One orientation for all: EVE and VVE. As without a floor, which turns with the axes."""
 
-    def judge(axes: Array) -> tuple[float, Array]:
-        spectra = np.einsum("ij,kil,lj->kj", axes, scatter, axes)
+    def judge(axes: Array, spectra: Array) -> tuple[float, Array]:
         least = np.tile(np.einsum("ij,il,lj->j", axes, floor, axes), (len(count), 1))
         found = variances(spectra, count, least)
         return loss_of(spectra, count, found), found
 
-    starts = []
-    for matrix in (previous.sum(axis=0), scatter.sum(axis=0)):
-        axes = np.linalg.eigh(matrix)[1]
-        starts.append((*judge(axes), axes))
-    loss, found, axes = min(starts, key=lambda start: start[0])
-    turned = axes.T @ scatter @ axes
-    for _ in range(_TURNS):
-        axes_before, found_before = axes.copy(), found
-        kernels.rotations.turn_axes(turned, 1.0 / found, axes)
-        before, (loss, found) = loss, judge(axes)
-        if not loss < before - _SETTLED * abs(before):
-            axes, found = axes_before, found_before
-            break
-    return compose(axes, found)
+    return compose(*find_common_axes(scatter, count, previous, judge))
 
 
 # By orientation, as `skem.families.decomposition.ORIENTATIONS`; "*" stands for a shape and an

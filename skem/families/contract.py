@@ -13,11 +13,13 @@ chose them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.engine import LinesOfBlocks
 from skem.scoring import Scorer, Sums
 
 __all__ = [
@@ -227,23 +229,48 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Count the free parameters."""
 
-    def with_gaps(self, start: Params) -> Self:
-        """Return the family for tables with missing cells.
+    @property
+    def maker(self) -> LinesOfBlocks | None:
+        """What makes the lines of tiles from rows; None: rows are the lines."""
 
-        ``start``, of one component, completes rows where parameters are not known yet.
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
+        """Return the family for the missing cells of rows.
+
+        ``gappy`` says whether any cell is missing, ``more`` that other rows may follow, in which
+        other cells are missing.
         """
 
-    def relates_columns(self) -> bool:
-        """Say whether covariances between columns are among the parameters."""
+    def with_gaps(self, start: Callable[[], Any]) -> Self:
+        """Return the family for tables with missing cells.
+
+        ``start()`` returns one component that completes rows where parameters are not known yet:
+        parameters of the family that `regularised` returns.
+        """
+
+    def related_columns(self, n_features: int) -> NDArray[np.bool_]:
+        """Say of which pairs of columns covariances are among the parameters, (D, D)."""
 
     def fill(self, rows: Array) -> Array:
         """Put something likely into the missing cells (NaN) of rows (n, D)."""
 
-    def typical_scale(self, weights: Array, parameters: Params) -> Array:
-        """Width of the components in each column, (D,); a scale to score rows in."""
+    @property
+    def gaussian(self) -> Any:
+        """The Gaussian family whose covariances its scale matrices have the form of."""
 
-    def rescale(self, parameters: Params, scale: Array) -> Params:
-        """Return the parameters of the columns multiplied by ``scale`` (D,)."""
+    def column_variances(self, parameters: Params) -> Array:
+        """Return the variance of each column in each component, (K, D)."""
+
+    def typical_units(self, weights: Array, parameters: Params) -> tuple[Array, Array]:
+        """Return an origin and a scale, each (D,), that rows are scored well in."""
+
+    def standardise(self, parameters: Params, origin: Array, scale: Array) -> Params:
+        """Return the parameters of the columns ``(x - origin) / scale``."""
+
+    def restore(self, parameters: Params, origin: Array, scale: Array) -> Params:
+        """Return the parameters of the columns ``x * scale + origin``."""
+
+    def regularised(self) -> Any:
+        """Return a family that completes rows: no covariance of it is singular, or has a floor."""
 
     def precisions(self, factors: Array) -> Array:
         """Return precisions from their factors."""
@@ -264,11 +291,17 @@ class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
         """Statistics per unit of weight that rows of a mixture are expected to have."""
 
     @property
-    def floor(self) -> Array | None:
+    def floor(self) -> Any:
         """What no covariance is narrower than; None where nothing is held."""
 
-    def floor_below(self, variances: Array, one: Array) -> Array | None:
-        """Return the floor below variances (D,), and below the covariance of all rows."""
+    def with_floor(self, floor: Any) -> Self:
+        """Return the family with another floor, or without one (None)."""
+
+    def find_floor(self, variances: Array, one: Params) -> Any:
+        """Return the floor below variances (D,), and below the covariance of all rows.
+
+        ``one`` are the parameters of one component that has all rows. None: there is no floor.
+        """
 
     def least_rows(self, n_components: int, n_features: int) -> int:
         """Return how many rows determine the covariances of so many components at all."""

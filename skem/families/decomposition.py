@@ -15,24 +15,31 @@ volumes and shapes: `VARIANCES`. `ORIENTATIONS` finds the axes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["ORIENTATIONS", "VARIANCES", "compose", "loss_of"]
+__all__ = ["ORIENTATIONS", "VARIANCES", "compose", "find_common_axes", "loss_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array], Array]
+Judge: TypeAlias = Callable[[Array, Array], tuple[float, Array]]
 
 _INNER = 100  # inner iterations at most, where they lead to the only minimum
 _TURNS = 3  # of common axes: later EM iterations go on, and each is an improvement
+# A gain, in twice the nats per unit of weight, that is little.
+_LITTLE = 1e-2
 # A scatter that is none: features have unit variance here.
 _NOTHING = 1e-100
 # A share of its variances that makes a matrix without an inverse one that has one.
 _WIDENED, _SINGULAR = 1e-12, 1e-14
+# A share of the largest scatter, below which others do not fall where there is one shape for all:
+# a component without spread in a direction would make the others' variances there and elsewhere
+# differ without limit.
+_OF_ONE_SHAPE = 1e-10
 # A share of the largest volume, below which others do not fall.
 _LEAST_VOLUME = 1e-12
 _SETTLED = 1e-12  # relative change that ends them
@@ -72,11 +79,11 @@ def _own(spectra: Array, count: Array) -> Array:
     return spectra / count[:, None]
 
 
-def _positive(rule: Variances) -> Variances:
+def _positive(rule: Variances, share: float = np.finfo(np.float64).eps) -> Variances:
     """Give rows without spread in a direction a little of it, for the logarithms' sake."""
 
     def variances(spectra: Array, count: Array) -> Array:
-        least = np.finfo(np.float64).eps * max(spectra.max(), _NOTHING)
+        least = share * max(spectra.max(), _NOTHING)
         return rule(np.maximum(spectra, least), count)
 
     return variances
@@ -85,7 +92,7 @@ def _positive(rule: Variances) -> Variances:
 # By the letters of volume and shape.
 VARIANCES: dict[str, Variances] = {
     "EE": _same,
-    "VE": _positive(_own_volume),
+    "VE": _positive(_own_volume, _OF_ONE_SHAPE),
     "EV": _positive(_own_shape),
     "VV": _positive(_own),
 }
@@ -108,36 +115,70 @@ def loss_of(spectra: Array, count: Array, variances: Array) -> float:
     return float((count[:, None] * np.log(variances) + spectra / variances).sum())
 
 
-def _common_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
-    """One orientation for all; alternates between axes and variances, and never gets worse.
+class _Turned(NamedTuple):
+    """Axes (D, D) with what they are judged by: the loss, and variances (K, D) along them."""
 
-    Starts from the axes of what was fitted before or from those of the pooled scatter, whichever
-    is better. The axes are turned in planes, which needs no step size and no decomposition (the
-    problem is that of Flury & Gautschi 1986 and of Browne & McNicholas 2014).
+    loss: float
+    variances: Array
+    axes: Array
+
+
+def find_common_axes(
+    scatter: Array, count: Array, previous: Array, judge: Judge
+) -> tuple[Array, Array]:
+    """Return one orientation for all and variances along it; never worse than the axes before.
+
+    Alternates between axes and variances. The axes are turned in planes, which needs no step size
+    and no decomposition (the problem is that of Flury & Gautschi 1986 and of Browne & McNicholas
+    2014). It begins from the axes of what was fitted before and from those of the pooled scatter.
+    There are local minima, so once little is gained by these, it also begins from each component's
+    own axes. Not earlier: while components are on their way their axes are no guide.
+
+    Parameters
+    ----------
+    scatter, previous : ndarray of shape (K, D, D)
+        Scatter matrices, and the covariances before.
+    count : ndarray of shape (K,)
+    judge : callable
+        ``judge(axes, spectra)`` returns the loss along axes (D, D), in which scatters have these
+        diagonals (K, D), and the variances that it is lowest for.
     """
 
-    def judge(turned: Array) -> tuple[float, Array]:
-        spectra = np.diagonal(turned, axis1=1, axis2=2)
+    def turned_from(matrices: Array) -> _Turned:
+        ends = (_turn(scatter, axes, judge) for axes in np.linalg.eigh(matrices)[1])
+        return min(ends, key=lambda turned: turned.loss)
+
+    best = turned_from(np.stack([previous.sum(axis=0), scatter.sum(axis=0)]))
+    inside = np.einsum("kij,kji->k", np.linalg.pinv(previous, hermitian=True), scatter)
+    before = float((count * np.linalg.slogdet(previous)[1] + inside).sum())
+    if before - best.loss < _LITTLE * count.sum():
+        best = min(best, turned_from(scatter), key=lambda turned: turned.loss)
+    return best.axes, best.variances
+
+
+def _turn(scatter: Array, axes: Array, judge: Judge) -> _Turned:
+    """Turn axes until that is no gain, but not too often."""
+    axes = np.ascontiguousarray(axes)
+    turned = axes.T @ scatter @ axes
+    best = _Turned(*judge(axes, np.diagonal(turned, axis1=1, axis2=2)), axes.copy())
+    for _ in range(_TURNS):
+        kernels.rotations.turn_axes(turned, 1.0 / best.variances, axes)
+        loss, found = judge(axes, np.diagonal(turned, axis1=1, axis2=2))
+        # What is no gain may be a loss, by rounding.
+        if not loss < best.loss - _SETTLED * abs(best.loss):
+            break
+        best = _Turned(loss, found, axes.copy())
+    return best
+
+
+def _common_axes(scatter: Array, count: Array, variances: Variances, previous: Array) -> Array:
+    """One orientation for all: EVE and VVE."""
+
+    def judge(axes: Array, spectra: Array) -> tuple[float, Array]:
         found = variances(spectra, count)
         return loss_of(spectra, count, found), found
 
-    def start(pooled: Array) -> tuple[float, Array, Array, Array]:
-        axes = np.linalg.eigh(pooled)[1]
-        turned = axes.T @ scatter @ axes
-        loss, found = judge(turned)
-        return loss, found, axes, turned
-
-    starts = (start(previous.sum(axis=0)), start(scatter.sum(axis=0)))
-    loss, found, axes, turned = min(starts, key=lambda start: start[0])
-    for _ in range(_TURNS):
-        axes_before, found_before = axes.copy(), found
-        kernels.rotations.turn_axes(turned, 1.0 / found, axes)
-        before, (loss, found) = loss, judge(turned)
-        if not loss < before - _SETTLED * abs(before):
-            # What is no gain may be a loss, by rounding.
-            axes, found = axes_before, found_before
-            break
-    return compose(axes, found)
+    return compose(*find_common_axes(scatter, count, previous, judge))
 
 
 def _invertible(matrix: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,9 +16,16 @@ from skem.families.parameters import (
     GaussianPrior,
 )
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
-from skem.scoring import CentredDiagonalScorer, LinearScorer, Scorer, Sums
+from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = ["DiagGaussian"]
+
+
+@cache
+def _pairs(n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    lines = np.arange(n_features, dtype=np.int64)
+    ones = np.full(n_features, n_features, dtype=np.int64)
+    return np.r_[lines, lines, ones[:1]], np.r_[lines, ones, ones[:1]]
 
 
 class DiagGaussian(GaussianFamily):
@@ -28,9 +37,7 @@ class DiagGaussian(GaussianFamily):
         return 2 * n_components * n_features
 
     def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        lines = np.arange(n_features, dtype=np.int64)
-        ones = np.full(n_features, n_features, dtype=np.int64)
-        return np.r_[lines, lines, ones[:1]], np.r_[lines, ones, ones[:1]]
+        return _pairs(n_features)
 
     def scatter_of(self, deviations: Array, weight: Array) -> Array:
         return weight[:, None] * np.square(deviations)
@@ -56,7 +63,7 @@ class DiagGaussian(GaussianFamily):
             parameters.factors / scale,
         )
 
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         left, right = self.pairs(parameters.means.shape[1])
         precisions = self.precisions(parameters.factors)
         slopes = precisions * parameters.means
@@ -73,7 +80,7 @@ class DiagGaussian(GaussianFamily):
         spread = np.square(parameters.means) + parameters.covariances
         return float((spread * np.square(parameters.factors)).sum(axis=1).max())
 
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         means = np.ascontiguousarray(parameters.means)
         return CentredDiagonalScorer(means, self.precisions(parameters.factors), constants)
 

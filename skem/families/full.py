@@ -18,7 +18,7 @@ from skem.families.parameters import (
     SingularCovarianceError,
 )
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
-from skem.scoring import CentredScorer, LinearScorer, Scorer, Sums
+from skem.scoring import CentredScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = [
     "FullGaussian",
@@ -130,7 +130,7 @@ class FullGaussian(GaussianFamily):
     def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
         return rescale_matrices(parameters, scale)
 
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         n_components, n_features = parameters.means.shape
         left, right = self.pairs(n_features)
         precisions = self.precisions(parameters.factors)
@@ -158,7 +158,7 @@ class FullGaussian(GaussianFamily):
         spread += np.trace(parameters.covariances, axis1=1, axis2=2)
         return float((spread * np.square(parameters.factors).sum(axis=(1, 2))).max())
 
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         factors = np.ascontiguousarray(np.swapaxes(parameters.factors, 1, 2))
         return CentredScorer(np.ascontiguousarray(parameters.means), factors, constants)
 

@@ -10,8 +10,8 @@ regularization for normal mixture estimation and model-based clustering", for th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,11 @@ from skem.scoring import Scorer
 
 __all__ = ["GaussianFamily"]
 
+# Where `reg_covar` is 0: so narrow a covariance is singular all the same.
+_NO_VARIANCE = 1e-14
+# What keeps a covariance from being singular that need not be exact.
+_SOME_VARIANCE = 1e-6
+
 
 @dataclass(frozen=True)
 class GaussianFamily(GaussianRows):
@@ -47,6 +52,23 @@ class GaussianFamily(GaussianRows):
 
     # A predictive density has one tail for all features, or one for each.
     tail_of_each_feature: ClassVar[bool] = False
+
+    @property
+    def gaussian(self) -> GaussianFamily:
+        """The family of Gaussian components with these covariances: this one."""
+        return self
+
+    def with_floor(self, floor: Array | None) -> Self:
+        """Return the family with another floor under its covariances, or without one."""
+        return replace(self, floor=floor)
+
+    def find_floor(self, variances: Array, one: GaussianParameters) -> Array | None:
+        return self.floor_below(
+            np.maximum(variances, max(self.reg_covar, _NO_VARIANCE)), one.covariances
+        )
+
+    def regularised(self) -> Self:
+        return replace(self, reg_covar=max(self.reg_covar, _SOME_VARIANCE), floor=None)
 
     # --- searching, extrapolating -----------------------------------------------------------
 
@@ -149,8 +171,12 @@ class GaussianFamily(GaussianRows):
 
         A component without rows or prior keeps its previous parameters.
         """
-        posterior = self.updated(prior, stats)
-        total = float(stats.weight.sum())
+        return self.maximum(self.updated(prior, stats), float(stats.weight.sum()), previous)
+
+    def maximum(
+        self, posterior: GaussianPosterior, total: float, previous: GaussianParameters
+    ) -> GaussianParameters:
+        """Return where a posterior after rows of a total weight is highest; see `mode`."""
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
         means = np.where(known[:, None], posterior.mean, previous.means)
@@ -241,8 +267,9 @@ class GaussianFamily(GaussianRows):
             Its `expected_parameters`.
         log_weights : ndarray of shape (K,)
         """
-        constants = log_weights + self.expected_log_height(posterior, parameters)
-        return self._scorer(parameters, constants)
+        height = self.expected_log_height(posterior, parameters)
+        nothing_seen = log_weights + (height - self.log_height(parameters))
+        return self._scorer(parameters, log_weights + height, nothing_seen)
 
     def expected_log_likelihood(
         self,
@@ -316,6 +343,15 @@ class GaussianFamily(GaussianRows):
         apart = parameters.means - weights @ parameters.means
         total: Array = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
         return total
+
+    def column_variances(self, parameters: GaussianParameters) -> Array:
+        """Return the variance of each column in each component, (K, D)."""
+        means, covariances, _ = parameters
+        if self.has_matrices:
+            variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        else:
+            variances = covariances.reshape(len(covariances), -1)
+        return np.broadcast_to(variances, means.shape)
 
     def sample(
         self,

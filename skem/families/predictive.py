@@ -73,6 +73,7 @@ def predictive_scorer(
     levels = (log_weights + family.log_det_factors(factors, n_features))[:, None]
     levels = levels - 0.5 * seen * np.log(stretch)[:, None]
     levels[:, 1:] += log_t_height(freedom[:, None], seen[1:])
+    levels[:, 0] = log_weights
     return GapStudentScorer(whole, family.gap_model(parameters), levels, freedom, whole.rates)
 
 

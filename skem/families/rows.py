@@ -5,15 +5,18 @@ Shapes: K components, D features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Self
+from functools import partial
+from typing import Self, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skem.families.algebra import GaussianAlgebra
 from skem.families.filling import fill_gaps
 from skem.families.parameters import Array, GaussianParameters, GaussianStatistics
-from skem.scoring import DenseGaps, DiagonalGaps, GapModel, GapScorer, Scorer
+from skem.scoring import DenseGaps, DiagonalGaps, GapScorer, MomentScorer, Scorer
 
 __all__ = ["LOG_2PI", "GaussianRows"]
 
@@ -28,8 +31,11 @@ MOST_CANCELLATION = 1e6
 class GaussianRows(GaussianAlgebra):
     """Gaussian components with any structure of their covariances, as rows meet them."""
 
-    # What completes rows with missing cells before there are parameters; None: none are missing.
-    gap_start: GaussianParameters | None = field(default=None, kw_only=True, compare=False)
+    # Returns what completes rows with missing cells before there are parameters; None: none are
+    # missing.
+    gap_start: Callable[[], GaussianParameters] | None = field(
+        default=None, kw_only=True, compare=False
+    )
 
     def n_products(self, n_features: int) -> int:
         return len(self.pairs(n_features)[0])
@@ -46,6 +52,12 @@ class GaussianRows(GaussianAlgebra):
         common = largest * np.sqrt(np.mean(np.square(deviation / largest))) if largest > 0 else 1.0
         return mean, np.full_like(deviation, common)
 
+    def typical_units(self, weights: Array, parameters: GaussianParameters) -> tuple[Array, Array]:
+        # About one of the means: where all agree, the origin is theirs to the last bit.
+        means = parameters.means
+        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
+        return origin, self.typical_scale(weights, parameters)
+
     def typical_scale(self, weights: Array, parameters: GaussianParameters) -> Array:
         n_features = parameters.means.shape[1]
         diagonal = np.atleast_2d(self.precision_diagonal(parameters.factors, n_features))
@@ -55,43 +67,72 @@ class GaussianRows(GaussianAlgebra):
 
     def scorer(self, parameters: GaussianParameters, log_weights: Array) -> Scorer:
         """Make the packed form, or the centred one where the packed one would lose digits."""
-        return self._scorer(parameters, log_weights + self.log_height(parameters))
+        return self._scorer(parameters, log_weights + self.log_height(parameters), log_weights)
 
-    def distance_scorer(self, parameters: GaussianParameters) -> Scorer:
+    def distance_scorer(self, parameters: GaussianParameters) -> MomentScorer:
         """Make the scorer of minus half the squared Mahalanobis distances."""
-        return self._scorer(parameters, np.zeros(len(parameters.means)))
+        nothing = np.zeros(len(parameters.means))
+        return self._scorer(parameters, nothing, nothing)
 
     def log_height(self, parameters: GaussianParameters) -> Array:
         """Log density at the mean, in nats: (K,), or () for a shared covariance."""
         n_features = parameters.means.shape[1]
         return self.log_det_factors(parameters.factors, n_features) - 0.5 * n_features * LOG_2PI
 
-    def _scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def _scorer(
+        self, parameters: GaussianParameters, constants: Array, nothing_seen: Array
+    ) -> MomentScorer:
+        """Make a scorer by what rows at the means score, and rows with nothing seen, (K,)."""
         narrow = self.cancellation(parameters) > MOST_CANCELLATION
         make = self.centred_scorer if narrow else self.packed_scorer
         complete = make(parameters, constants)
         if self.gap_start is None:
             return complete
-        return GapScorer(complete, self.gap_model(parameters), constants)
+        return GapScorer(complete, self.gap_model(parameters), constants, nothing_seen)
 
-    def with_gaps(self, start: GaussianParameters) -> Self:
+    def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
         """Return the family for tables with missing cells.
 
         Parameters
         ----------
-        start : GaussianParameters
-            Of one component: what rows are completed by where parameters are not known yet.
+        start : callable
+            Returns the parameters of one component, by which rows are completed where parameters
+            are not known yet. It is called where that is so.
         """
         return replace(self, gap_start=start)
 
-    def gap_model(self, parameters: GaussianParameters) -> GapModel:
+    @property
+    def has_gaps(self) -> bool:
+        """Whether cells may be missing."""
+        return self.gap_start is not None
+
+    @property
+    def maker(self) -> None:
+        """Rows are the lines that tiles are loaded with."""
+        return
+
+    def for_rows(self, X: NDArray[np.floating], *, gappy: bool, more: bool = False) -> Self:
+        return self.with_gaps(partial(self.without_rows, 1, X.shape[1])) if gappy else self
+
+    def standardise(
+        self, parameters: GaussianParameters, origin: Array, scale: Array
+    ) -> GaussianParameters:
+        moved = parameters._replace(means=parameters.means - origin)
+        return self.rescale(moved, 1.0 / scale)
+
+    def restore(
+        self, parameters: GaussianParameters, origin: Array, scale: Array
+    ) -> GaussianParameters:
+        scaled = self.rescale(parameters, scale)
+        return scaled._replace(means=scaled.means + origin)
+
+    def gap_model(self, parameters: GaussianParameters) -> DenseGaps | DiagonalGaps:
         """Make what meets rows with missing cells."""
         centres = np.ascontiguousarray(parameters.means)
         precisions = self.precisions(parameters.factors)
         if self.has_matrices:
-            shape = (*centres.shape, centres.shape[1])
-            matrices = np.ascontiguousarray(np.broadcast_to(precisions, shape))
-            return DenseGaps(centres, matrices)
+            matrices = precisions if precisions.ndim == 3 else precisions[None]
+            return DenseGaps(centres, np.ascontiguousarray(matrices))
         if precisions.ndim == 1:
             precisions = precisions[:, None]
         return DiagonalGaps(
@@ -102,17 +143,17 @@ class GaussianRows(GaussianAlgebra):
         """Put conditional means under `gap_start` into missing cells (NaN) of rows (n, D)."""
         if self.gap_start is None:
             return rows
-        means, covariances, _ = self.gap_start
+        means, covariances, _ = self.gap_start()
         return fill_gaps(rows, means[0], self.dense(covariances, *means.shape)[0])
 
-    def summer(self, n_components: int, n_features: int) -> Scorer:
+    def summer(self, n_components: int, n_features: int) -> MomentScorer:
         """Make a scorer that is good for summing statistics about the origin only."""
         unit, constants = self.without_rows(n_components, n_features), np.zeros(n_components)
         complete = self.packed_scorer(unit, constants)
         if self.gap_start is None:
             return complete
-        copies = self.take(self.gap_start, np.zeros(n_components, np.intp))
-        return GapScorer(complete, self.gap_model(copies), constants)
+        copies = self.take(self.gap_start(), np.zeros(n_components, np.intp))
+        return GapScorer(complete, self.gap_model(copies), constants, constants)
 
     def better_summer(
         self,
@@ -121,14 +162,15 @@ class GaussianRows(GaussianAlgebra):
         parameters: GaussianParameters | None,
     ) -> Scorer | None:
         """Make a scorer about the new means, where components are so narrow that it is needed."""
+        moments = cast(MomentScorer, scorer)
         if parameters is not None:
-            moved = parameters._replace(means=parameters.means - scorer.summed_about)
+            moved = parameters._replace(means=parameters.means - moments.summed_about)
             if self.cancellation(moved) <= MOST_CANCELLATION:
                 return None
         unit = self.identity(*stats.mean.shape)
         about = GaussianParameters(stats.mean, unit, unit)
         summer = self.centred_scorer(about, np.zeros(len(stats.mean)))
-        return scorer.with_summer(summer)
+        return moments.with_summer(summer)
 
     def without_rows(self, n_components: int, n_features: int) -> GaussianParameters:
         unit = self.identity(n_components, n_features)

@@ -14,7 +14,7 @@ from skem.families.parameters import (
     GaussianPrior,
 )
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
-from skem.scoring import CentredDiagonalScorer, LinearScorer, Scorer, Sums
+from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = ["SphericalGaussian"]
 
@@ -59,7 +59,7 @@ class SphericalGaussian(GaussianFamily):
             parameters.factors / scale[0],
         )
 
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         left, right = self.pairs(parameters.means.shape[1])
         precisions = self.precisions(parameters.factors)[:, None]
         slopes = precisions * parameters.means
@@ -76,7 +76,7 @@ class SphericalGaussian(GaussianFamily):
         spread = np.square(parameters.means).sum(axis=1) + n_features * parameters.covariances
         return float((spread * np.square(parameters.factors)).max())
 
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         means = np.ascontiguousarray(parameters.means)
         precisions = self.precisions(parameters.factors)
         return CentredDiagonalScorer(

@@ -20,7 +20,7 @@ from skem.families.parameters import (
     GaussianPrior,
     SingularCovarianceError,
 )
-from skem.scoring import Scorer, Sums
+from skem.scoring import MomentScorer, Sums
 
 __all__ = ["CovarianceStructure"]
 
@@ -79,7 +79,7 @@ class CovarianceStructure(ABC):
         """Return the parameters of the features multiplied by ``scale`` (D,)."""
 
     @abstractmethod
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         """Make the scorer by one matrix product."""
 
     @abstractmethod
@@ -91,7 +91,7 @@ class CovarianceStructure(ABC):
         """Bound the largest (distance from the origin / width)^2 of the components' rows."""
 
     @abstractmethod
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         """Make the scorer about the components' own means."""
 
     @abstractmethod
@@ -114,9 +114,9 @@ class CovarianceStructure(ABC):
         """Add up what informs a covariance, where it is one of several components: cov -> cov."""
         return scatter
 
-    def relates_columns(self) -> bool:
-        """Say whether covariances between columns are among the parameters."""
-        return self.has_matrices
+    def related_columns(self, n_features: int) -> NDArray[np.bool_]:
+        """Say of which pairs of columns covariances are among the parameters, (D, D)."""
+        return np.full((n_features, n_features), self.has_matrices)
 
     def values_of_a_row(self, n_features: int) -> int:
         """Count the values that one row gives a variance."""

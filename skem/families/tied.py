@@ -20,7 +20,7 @@ from skem.families.parameters import (
     SingularCovarianceError,
 )
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
-from skem.scoring import CentredScorer, ProjectedScorer, Scorer, Sums
+from skem.scoring import CentredScorer, MomentScorer, ProjectedScorer, Sums
 
 __all__ = ["TiedGaussian"]
 
@@ -74,7 +74,7 @@ class TiedGaussian(GaussianFamily):
     def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
         return rescale_matrices(parameters, scale)
 
-    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         centres = parameters.means @ parameters.factors
         level = constants - 0.5 * np.square(centres).sum(axis=1)
         return ProjectedScorer(np.ascontiguousarray(parameters.factors.T), centres, level)
@@ -87,7 +87,7 @@ class TiedGaussian(GaussianFamily):
         spread = np.square(parameters.means).sum(axis=1).max() + np.trace(parameters.covariances)
         return float(spread * np.square(parameters.factors).sum())
 
-    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> Scorer:
+    def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         # A tile of one copy keeps its argument's order.
         factors = np.tile(np.ascontiguousarray(parameters.factors.T), (len(parameters.means), 1, 1))
         return CentredScorer(np.ascontiguousarray(parameters.means), factors, constants)

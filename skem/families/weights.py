@@ -32,11 +32,20 @@ class Sticks(NamedTuple):
     b: Array
 
 
+def _descending(counts: Array, noise: bool) -> NDArray[np.intp]:
+    """Return the order by decreasing count; noise stays the last."""
+    if not noise:
+        return np.argsort(-counts, kind="stable")
+    return np.append(np.argsort(-counts[:-1], kind="stable"), len(counts) - 1)
+
+
 class VariationalWeights(Protocol):
     """What variational inference asks of weights; their posterior is plain data of their own."""
 
     @property
     def concentration(self) -> float: ...
+    @property
+    def noise(self) -> bool: ...
     def posterior(self, weight: Array) -> Any: ...
     def counts(self, posterior: Any) -> Array: ...
     def expected(self, posterior: Any) -> Array: ...
@@ -58,9 +67,12 @@ class CategoricalWeights:
         Each of the K parameters of the prior. At 1 it is flat and the mode is the
         maximum-likelihood estimate; a mode needs at least 1. At infinity the weights are no
         parameters any more: all components that have rows have the same.
+    noise : bool, default=False
+        Whether the last component is noise, and stays the last.
     """
 
     concentration: float = 1.0
+    noise: bool = False
 
     @property
     def held_equal(self) -> bool:
@@ -124,7 +136,7 @@ class CategoricalWeights:
 
     def order(self, posterior: Array) -> NDArray[np.intp]:
         """Return the order by decreasing count; to this prior all are alike."""
-        return np.argsort(-posterior, kind="stable")
+        return _descending(posterior, self.noise)
 
     def take(self, posterior: Array, index: NDArray[np.intp]) -> Array:
         """Return the posterior of some of the components."""
@@ -145,9 +157,12 @@ class StickBreakingWeights:
     Parameters
     ----------
     concentration : float
+    noise : bool, default=False
+        Whether the last component is noise, and stays the last.
     """
 
     concentration: float
+    noise: bool = False
 
     def posterior(self, weight: Array) -> Sticks:
         """Return the posterior's parameters (Blei & Jordan 2006, 18 and 19)."""
@@ -201,8 +216,8 @@ class StickBreakingWeights:
         orders to compare.
         """
         counts = self.counts(posterior)
-        descending = np.argsort(-counts, kind="stable")
-        if self.concentration <= 1.0 or len(counts) == 1:
+        descending = _descending(counts, self.noise)
+        if self.concentration <= 1.0 or len(counts) == 1 or self.noise:
             return descending
 
         def value(order: NDArray[np.intp]) -> float:

@@ -8,22 +8,27 @@ from typing import Any, ClassVar, Self, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
-    float_dtypes,
     none,
     one_of,
     random_state,
 )
+from skem.families import GAUSSIAN_FAMILIES
 from skem.impute._choice import choose_mixture
+from skem.mixture._fitting import fit_quietly
+from skem.mixture._point import POINT
+from skem.mixture._units import measure
 
 __all__ = ["MixtureImputer"]
 
@@ -166,10 +171,22 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -----
         UserWarning
             If columns without any value are dropped.
+        ConvergenceWarning
+            What the mixture warns of.
         """
-        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
         rows = self._check(X, reset=True)
         weights = check_sample_weight(sample_weight, len(rows))
+        names = getattr(self, "feature_names_in_", None)
+        for category, message in self._fit(rows, weights, names):
+            warnings.warn(message, category, stacklevel=2)
+        return self
+
+    def _fit(
+        self, rows: Floats, weights: NDArray[np.float64] | None, names: NDArray[Any] | None
+    ) -> list[tuple[type[Warning], str]]:
+        """Fit to checked rows, whose columns may have names; return what to warn of."""
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        said: list[tuple[type[Warning], str]] = []
         there = ~np.isnan(rows)
         if weights is not None:
             there = there[weights > 0]
@@ -177,26 +194,33 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if not seen.any():
             raise ValueError("No column of X has any value, so there is nothing to impute from")
         self._kept = seen
+        if names is None:
+            names = np.arange(len(seen))
         if not (seen.all() or self.keep_empty_features):
-            names = getattr(self, "feature_names_in_", np.arange(len(seen)))
-            warnings.warn(
+            text = (
                 f"Column(s) {names[~seen].tolist()} of X have no value at all and are dropped. Set "
-                "keep_empty_features=True to keep them, filled with zeros",
-                stacklevel=2,
+                "keep_empty_features=True to keep them, filled with zeros"
             )
+            said.append((UserWarning, text))
         self.indicator_ = None
         if self.add_indicator:
             self.indicator_ = MissingIndicator(error_on_new=False).fit(rows)
-        self.estimator_ = self._fit_mixture(rows[:, seen], weights)
-        return self
-
-    def _fit_mixture(self, rows: Floats, weights: NDArray[np.float64] | None) -> Any:
-        given = {} if weights is None else {"sample_weight": weights}
+        rows = rows[:, seen]
         if self.estimator is not None:
-            return clone(self.estimator).fit(rows, **given)
-        return choose_mixture(rows, weights, check_random_state(self.random_state)).fit(
-            rows, **given
+            given = {} if weights is None else {"sample_weight": weights}
+            self.estimator_ = clone(self.estimator).fit(rows, **given)
+            return said
+        # Errors of the whole fit name the columns; a choice among fits knows nothing of names.
+        measure(
+            rows, weights, GAUSSIAN_FAMILIES["full"](0.0), gappy=True, names=names[seen].tolist()
         )
+        mixture = choose_mixture(rows, weights, check_random_state(self.random_state))
+        mixture.feature_names_in_ = names[seen]
+        said += [(ConvergenceWarning, text) for text in fit_quietly(mixture, POINT, rows, weights)]
+        # Rows without names follow.
+        del mixture.feature_names_in_
+        self.estimator_ = mixture
+        return said
 
     def transform(self, X: ArrayLike) -> Floats:
         """Fill the missing cells.
@@ -248,7 +272,4 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_in_memory(
             X, type(self).__name__, "Fill the cells of a collection by a fitted mixture's impute"
         )
-        rows: Floats = validate_data(
-            self, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-        )
-        return rows
+        return check_rows(X, self, reset=reset)

@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array
 
 from skem import kernels
-from skem._parameters import check_sample_weight, float_dtypes
+from skem._collections import check_in_memory
+from skem._parameters import check_rows, check_sample_weight
 from skem.engine import column_moments
 from skem.engine.resolution import recording_units
 
@@ -120,7 +120,8 @@ def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     L. Scrucca and A. E. Raftery (2015). Improved initialisation of model-based clustering using
     Gaussian hierarchical partitions. Advances in Data Analysis and Classification 9(4), 447-460.
     """
-    table = check_array(X, dtype=float_dtypes(X))
+    check_in_memory(X, "grow_tree", "Grow it on a sample of the rows")
+    table = check_rows(X, allow_nan=False)
     return tree_of(table, check_sample_weight(sample_weight, len(table)))
 
 

@@ -11,14 +11,16 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
 from skem.engine import AnyTable, GappyTable, Table
 from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, choose_places, tree_of
+from skem.inference.cleaning import noise_probabilities
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta, update_summing, with_floor
+from skem.inference.rules import Rule, Theta, has_noise, update_summing, with_floor
 from skem.inference.tasks import RowShares
 from skem.scoring import Scorer
 
@@ -32,6 +34,13 @@ _SAMPLE_VALUES = 524_288
 _SAMPLE_ROWS_PER_COMPONENT = 50
 # Up to as many rows, rows are chosen by a permutation, as scikit-learn does with the same seed.
 _PERMUTED_ROWS = 1_000_000
+# A tree of rows that are told apart by features is grown on so many.
+_ROWS_OF_FEATURES = 2000
+
+# Noise is looked for among no more rows (of no more a tree is grown), and has of every row at least
+# this share.
+_CLEANED = 2000
+_LEAST_NOISE = 0.01
 
 # Rows whose random numbers are skipped at a time.
 _SKIPPED_ROWS = 4096
@@ -61,6 +70,8 @@ class Start:
     fill : callable
         Puts something likely into the missing cells of rows in the table's units; returns rows
         without missing cells as they are.
+    by_features : bool, default=False
+        Whether features tell rows apart, which are in the table's units; see `Table.features`.
     """
 
     method: str | Tree | Array
@@ -70,10 +81,25 @@ class Start:
     column_mean: Array
     column_scale: Array
     fill: Callable[[Array], Array] = _as_they_are
+    by_features: bool = False
 
     def complete(self, table: Table) -> NDArray[np.floating]:
-        """Return the rows of a table with their missing cells filled, in the user's units."""
+        """Return the rows of a table with their missing cells filled, in the user's units.
+
+        Or the features that tell them apart, which are in the table's units.
+        """
+        features = table.features
+        if features is not None:
+            return self.fill(features.astype(np.float64, copy=False))
         return self.complete_rows(table.X) if isinstance(table, GappyTable) else table.X
+
+    def standardised(self, table: Table) -> Array:
+        """Return the same in the table's units."""
+        rows = self.complete(table).astype(np.float64)
+        if self.by_features:
+            return rows
+        standardised: Array = (rows - table.origin) / table.scale
+        return standardised
 
     def complete_rows(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         """Fill the missing cells of rows in the user's units."""
@@ -159,10 +185,14 @@ class RandomShares:
     rng : numpy.random.RandomState
         Its state when the first row is drawn; asking for rows goes on with it.
     n_components : int
+    places : ndarray of shape (n_rows,), intp, default=None
+        Where each row stands in a table that has an order of its own. Rows are then drawn in that
+        order, and asked for as they stand there, side by side.
     """
 
     rng: np.random.RandomState
     n_components: int
+    places: NDArray[np.intp] | None = None
     _state: dict[str, Any] = field(init=False, repr=False)
     _next: int = field(init=False, default=0, repr=False)
 
@@ -171,10 +201,14 @@ class RandomShares:
 
     def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return some of them."""
-        if not isinstance(index, slice):
+        if isinstance(index, slice):
+            start, stop = index.start, index.stop
+        elif self.places is None:
             result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
             return result
-        start, stop = index.start, index.stop
+        else:
+            start = int(self.places[index[0]])
+            stop = start + len(index)
         self._go_to(start)
         resp: Array = self.rng.uniform(size=(stop - start, self.n_components))
         self._next = stop
@@ -224,7 +258,10 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     ValueError
         If a tree was grown on another number of rows.
     """
-    if isinstance(start.method, str):
+    n_components = start.n_components
+    if has_noise(rule):
+        rows, n_components = _rows_and_noise(start), n_components + 1
+    elif isinstance(start.method, str):
         rows = ROW_METHODS[start.method](start.table, start)
     elif isinstance(start.method, Tree):
         rows = _cut(start.method, start.table, start.n_components)
@@ -232,7 +269,41 @@ def start_by_rows(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
         rows = _Rows(start.table, GivenShares(start.method))
     if rows.single:
         rule = with_floor(rule, None)
-    return _estimate(passes.over(rows.table), rule, rows.shares, start.n_components)
+    return _estimate(passes.over(rows.table), rule, rows.shares, n_components)
+
+
+def _rows_and_noise(start: Start) -> _Rows:
+    """Give each row to a component, or to the noise, which is the last.
+
+    Components are started by the rows that are no noise. Of these the noise has a little, so that
+    a start without noise can find some.
+    """
+    method, k = start.method, start.n_components
+    if not isinstance(method, str | Tree):
+        return _Rows(start.table, GivenShares(method))
+    if isinstance(method, Tree):
+        cut = _cut(method, start.table, k)
+        assert isinstance(cut.table, Table)
+        table, shares = cut.table, cut.shares.rows(slice(0, len(cut.table.X)))
+    else:
+        table = draw_rows(start.table, min(_CLEANED, _most_rows(start)), start.rng)
+    rows = (start.complete(table).astype(np.float64) - start.column_mean) / start.column_scale
+    noise = noise_probabilities(rows)
+    # At least half of the rows are somebody's, and one for each component.
+    kept = noise <= max(0.5, float(np.sort(noise)[max(len(noise) // 2, min(k, len(noise)) - 1)]))
+    if isinstance(method, str):
+        clean = replace(start, table=table.take(np.flatnonzero(kept)))
+        found = ROW_METHODS[method](clean.table, clean)
+        shares = np.zeros((len(kept), k))
+        shares[kept] = found.shares.rows(slice(0, len(clean.table.X)))
+        if found.single:
+            # From single rows, without width, the noise would take all others.
+            nearest = cdist(rows, rows[shares.argmax(axis=0)]).argmin(axis=1)
+            shares = np.eye(k)[nearest]
+    resp = np.zeros((len(kept), k + 1))
+    resp[:, :k] = shares * kept[:, None] * (1.0 - _LEAST_NOISE)
+    resp[:, k] = np.where(kept, _LEAST_NOISE, 1.0)
+    return _Rows(table, GivenShares(resp))
 
 
 def _estimate(passes: Passes, rule: Rule[Theta], shares: RowShares, n_components: int) -> Theta:
@@ -264,6 +335,11 @@ def draw_rows(table: AnyTable, most: int, rng: np.random.RandomState) -> Table:
     return table.take(table.positive(drawn))
 
 
+def _most_rows(start: Start) -> int:
+    """Return how many rows a distance-based start looks at."""
+    return max(_SAMPLE_VALUES // start.table.width, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
+
+
 def _sample(table: AnyTable, start: Start) -> tuple[Table, Array, Array | None]:
     """Draw the rows for a distance-based start.
 
@@ -275,9 +351,7 @@ def _sample(table: AnyTable, start: Start) -> tuple[Table, Array, Array | None]:
     shares : ndarray of shape (n_rows,) or None
         Its weights, divided by their mean.
     """
-    n_features = table.X.shape[1]
-    most = max(_SAMPLE_VALUES // n_features, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
-    sample = draw_rows(table, most, start.rng)
+    sample = draw_rows(table, _most_rows(start), start.rng)
     # k-means compares weights with absolute numbers.
     shares = None if sample.weights is None else sample.weights / sample.weights.mean()
     rows = start.complete(sample).astype(np.float64)
@@ -328,13 +402,22 @@ def _random_from_data(table: AnyTable, start: Start) -> _Rows:
 
 
 def _random(table: AnyTable, start: Start) -> _Rows:
-    return _Rows(table, RandomShares(start.rng, start.n_components))
+    places = None
+    if isinstance(table, GappyTable):
+        places = np.empty(len(table.X), np.intp)
+        places[table.index.order] = np.arange(table.n_rows)
+    return _Rows(table, RandomShares(start.rng, start.n_components, places))
 
 
 def _hierarchical(table: AnyTable, start: Start) -> _Rows:
-    sample = table.take(table.positive(choose_places(table.n_positive, table.n_features)))
-    fill = start.complete_rows if isinstance(sample, GappyTable) else None
-    return _cut(tree_of(sample.X, sample.weights, fill), sample, start.n_components)
+    if start.by_features:
+        sample = draw_rows(table, _ROWS_OF_FEATURES, np.random.RandomState(0))
+        tree = tree_of(start.complete(sample), sample.weights)
+    else:
+        sample = table.take(table.positive(choose_places(table.n_positive, table.n_features)))
+        fill = start.complete_rows if table.has_gaps else None
+        tree = tree_of(sample.X, sample.weights, fill)
+    return _cut(tree, sample, start.n_components)
 
 
 def _cut(tree: Tree, table: AnyTable, n_components: int) -> _Rows:

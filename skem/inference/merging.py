@@ -11,7 +11,12 @@ from skem.families.contract import Searchable, searchable
 from skem.inference.convergence import ROUNDING
 from skem.inference.loops import Earlier, Run, batch_em
 from skem.inference.passes import Passes
-from skem.inference.rules import MixturePosterior, VariationalRule, maximise_with_bound
+from skem.inference.rules import (
+    MixturePosterior,
+    VariationalRule,
+    has_noise,
+    maximise_with_bound,
+)
 
 __all__ = ["batch_em_merging"]
 
@@ -83,7 +88,7 @@ def _merge(
     assert run.statistics is not None
     _, now = maximise_with_bound(rule, run.statistics, run.theta)
     trials = []
-    for a, b in _neighbours(passes, family, run):
+    for a, b in _neighbours(passes, family, run, has_noise(rule)):
         merged = family.merge(run.statistics, a, b)
         theta, bound = maximise_with_bound(rule, merged, run.theta)
         # The assignments lose entropy: what does not gain before that can't gain after it.
@@ -99,12 +104,14 @@ def _merge(
 
 
 def _neighbours(
-    passes: Passes, family: Searchable[Any, Any], run: Run[MixturePosterior]
+    passes: Passes, family: Searchable[Any, Any], run: Run[MixturePosterior], noise: bool
 ) -> Iterator[tuple[int, int]]:
     """Yield each component that has rows and the one that is nearest to it."""
     weight = run.statistics.weight
     source = passes.source
     least = source.total_weight / (source.n_rows * len(weight))
+    if noise:
+        weight = weight[:-1]
     present = np.flatnonzero(weight >= least)
     pairs = set()
     for a in present:

@@ -19,7 +19,14 @@ from skem.families.contract import Searchable, Statistics
 from skem.inference.initialisation import GivenShares
 from skem.inference.loops import Run
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta, maximise_with_bound, update_summing
+from skem.inference.rules import (
+    Rule,
+    Theta,
+    has_noise,
+    maximise_with_bound,
+    update_summing,
+    without_noise,
+)
 from skem.scoring import Scorer
 
 __all__ = ["Scene", "promising_moves"]
@@ -62,8 +69,8 @@ class Scene(NamedTuple, Generic[Theta]):
 
     @property
     def n_components(self) -> int:
-        """Number of components."""
-        return self.passes.plan.n_components
+        """Number of components, without noise: that is neither split nor merged."""
+        return self.by_parts.plan.n_components // 2
 
 
 class _Parts(NamedTuple):
@@ -115,7 +122,7 @@ def promising_moves(
     """
     rule, total = scene.rule, scene.passes.source.total_weight
     assert run.statistics is not None
-    resp, joint = _assign(scene, run)
+    resp, joint = (values[: scene.n_components] for values in _assign(scene, run))
     parts = _split(scene, run, resp, joint)
     if parts is None:
         return []
@@ -157,7 +164,8 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
 
     A component's rows are first cut through its mean. None if a part has no covariance.
     """
-    rule, family, passes = scene.rule, scene.family, scene.by_parts
+    rule, passes = without_noise(scene.rule), scene.by_parts
+    family = cast("Searchable[Any, Any]", rule.family)
     n_parts, n_features = 2 * len(resp), scene.rows.shape[1]
     none, summer = rule.without_rows(n_parts, n_features), family.summer(n_parts, n_features)
     parts = np.empty((n_parts, len(scene.rows)))
@@ -167,7 +175,8 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
 
     assert run.statistics is not None
     # Too small for two parts: whole in the first, so that the other can't be singular.
-    whole = run.statistics.weight < 2.0 * scene.least
+    weight = run.statistics.weight[: len(resp)]
+    whole = weight < 2.0 * scene.least
     apart = family.cut(run.theta.components, scene.rows, resp * scene.weights)
     for _ in range(_ROUNDS):
         apart[whole] = _CERTAIN
@@ -187,6 +196,9 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
         apart[np.isnan(apart)] = 0.0  # neither part has rows
         np.clip(apart, -_CERTAIN, _CERTAIN, out=apart)
     best_part = np.maximum(scores[0::2], scores[1::2])
+    if has_noise(scene.rule):
+        # Of the parts' weights, which add up to one.
+        best_part += np.log(weight.sum() / scene.passes.source.total_weight)
     either = best_part if rule.hard else best_part + np.log1p(np.exp(-np.abs(apart)))
     with np.errstate(invalid="ignore"):
         gain = np.where(resp > 0, resp * (either - joint), 0.0) @ scene.weights

@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from skem.families import CategoricalWeights, SingularCovarianceError, VariationalWeights
+from skem.families import (
+    CategoricalWeights,
+    NoisyFamily,
+    SingularCovarianceError,
+    VariationalWeights,
+)
 from skem.families.contract import AnyConjugate, AnyFamily, Statistics
 from skem.inference.convergence import Criterion, nothing_left_to_gain, small_gain
 from skem.scoring import Scorer
@@ -22,10 +27,13 @@ __all__ = [
     "Rule",
     "Theta",
     "VariationalRule",
+    "has_noise",
     "joint_scorer",
     "maximise_with_bound",
     "update_summing",
     "with_floor",
+    "with_noise",
+    "without_noise",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -108,7 +116,33 @@ def with_floor(rule: Rule[Theta], floor: Any) -> Rule[Theta]:
     if getattr(rule.family, "floor", None) is None and floor is None:
         return rule
     changed: Any = rule
-    result: Rule[Theta] = replace(changed, family=replace(changed.family, floor=floor))
+    result: Rule[Theta] = replace(changed, family=changed.family.with_floor(floor))
+    return result
+
+
+def has_noise(rule: Rule[Theta]) -> bool:
+    """Say whether the last component is noise."""
+    return isinstance(rule.family, NoisyFamily)
+
+
+def with_noise(rule: Rule[Theta], log_widths: Array) -> Rule[Theta]:
+    """Return the rule with noise as one more component; see `NoisyFamily`."""
+    changed: Any = rule
+    family = NoisyFamily(changed.family, log_widths)
+    result: Rule[Theta] = replace(
+        changed, family=family, weights=replace(changed.weights, noise=True)
+    )
+    return result
+
+
+def without_noise(rule: Rule[Theta]) -> Rule[Theta]:
+    """Return the rule for the components before the noise; the same one where there is none."""
+    if not has_noise(rule):
+        return rule
+    changed: Any = rule
+    result: Rule[Theta] = replace(
+        changed, family=changed.family.others, weights=replace(changed.weights, noise=False)
+    )
     return result
 
 

@@ -8,20 +8,22 @@ algorithm for mixture models").
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Generic, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from skem import kernels
 from skem.engine import Table
-from skem.families import SingularCovarianceError
+from skem.families import GaussianFamily, SingularCovarianceError
 from skem.families.contract import searchable
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
+from skem.inference.leaving_out import describes_better, score_left_out
 from skem.inference.loops import Run, batch_em
 from skem.inference.moves import Scene, promising_moves
 from skem.inference.passes import Passes
-from skem.inference.rules import Rule, Theta
+from skem.inference.rules import PointRule, Rule, Theta, has_noise
 
 __all__ = ["SEARCH", "START_METHODS", "find_start"]
 
@@ -35,25 +37,31 @@ START_METHODS = (SEARCH, *ROW_METHODS)
 _ROWS = 4096
 _ROWS_PER_MEAN = 10
 _SCORES = 400_000
-# The time that a tree takes grows as the square of its rows: 30 ms for so many. It is asked for
-# where there are no more in all than these: with more of them moves need no help.
+# The time that a tree takes grows as the square of its rows: 30 ms for the first, 0.5 s for the
+# others. With more rows moves need no help.
 _ROWS_OF_A_TREE = 600
 _ROWS_WITH_A_TREE = 2000
-# Of the first runs, those that a search must not end below: k-means' and the tree's.
-_COMPARED = 2
+# Starts whose ends a search must not end below.
+_COMPARED = ("kmeans", "hierarchical")
+# With fewer rows for each parameter a higher likelihood is no guide.
+_ROWS_PER_PARAMETER = 10.0
 # Iterations and gains per unit of weight, in nats, at which runs end: before the first move, of a
 # move that has raised the bound, of one that may yet, and when no move is left: most end soon then,
 # and the others go on with extrapolation, which costs as much again as an iteration.
 _FIRST = (30, 1e-2)
 _LONG = (50, 1e-4)
+_FROM_AFAR = (100, 1e-7)
 _SHORT = (20, 1e-4)
 _BRIEF = (8, 1e-6)
 _LAST = (60, 1e-6)
 # A move that lowers the bound by more at once is not tried; one is kept if it raises it by this.
-_HOPE = 0.02
+_HOPE = 0.3
 _GAIN = 5e-4
+_SAME = 1e-5
 _GUESSES, _TRIES = 8, 3
 _MOVES = 30
+# Where rows are told apart by features: runs from nearly equal components, and by random axes.
+_RANDOM, _BY_AXES = 2, 4
 _TURNS, _FAR = 3, 2e-3
 # A component is no spike if it has so many times the rows that determine a covariance.
 _TIMES_DETERMINED = 3.0
@@ -92,15 +100,57 @@ def _search(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     sample = draw_rows(table, most, start.rng)
     start = replace(start, table=sample)
     scene = _set(passes, rule, start, sample)
-    runs = _first(scene, start)
-    chosen = _best_of(scene, runs)
-    if start.n_components == 1:
-        return chosen.theta
-    whole = most >= n_rows
-    run = _climb(scene, chosen, whole=whole)
-    if whole:
-        run = _outdone(scene, run, [other for other in runs[:_COMPARED] if other is not chosen])
-    return run.theta
+    if k == 1 and not has_noise(rule):
+        return _all_as_one(scene, start)
+    trials = _first(scene, start)
+    chosen = _best_of(scene, trials)
+    if most < n_rows:
+        return _climb(scene, chosen.run, whole=False).theta
+    if _has_few_rows(scene):
+        return _search_few_rows(scene, start, trials, chosen)
+    run = _climb(scene, chosen.run, whole=True)
+    return _outdone(scene, run, [trial for trial in trials if trial.method in _COMPARED]).theta
+
+
+class _Trial(NamedTuple, Generic[Theta]):
+    """A start, and a short run from there."""
+
+    method: str
+    start: Theta
+    run: Run[Theta]
+
+
+def _has_few_rows(scene: Scene[Theta]) -> bool:
+    """Say whether rows are so few that likelihood is no guide; only where they ask for that."""
+    rule, k = scene.rule, scene.n_components
+    # A product of one Gaussian block is that block.
+    family = getattr(rule.family, "alone", None) or rule.family
+    if not isinstance(rule, PointRule) or rule.hard or not isinstance(family, GaussianFamily):
+        return False
+    n_parameters = k - 1 + family.n_parameters(k, scene.rows.shape[1])
+    return len(scene.rows) < _ROWS_PER_PARAMETER * n_parameters
+
+
+def _search_few_rows(
+    scene: Scene[Theta], start: Start, trials: list[_Trial[Theta]], chosen: _Trial[Theta]
+) -> Theta:
+    """Return where a search ends, if it describes rows left out better; else k-means' start.
+
+    Ends need not be exact for that: the fit goes on from here.
+    """
+    plain = next((trial for trial in trials if trial.method == "kmeans"), chosen)
+    try:
+        end = _run(scene, plain.run.theta, _LONG)
+        run = _move_on(scene, end if chosen is plain else _run(scene, chosen.run.theta, _LONG))
+        if run.bound < end.bound + _GAIN:
+            return plain.start
+        scores, others = (
+            score_left_out(scene.passes, scene.rule, theta, start)
+            for theta in (run.theta, end.theta)
+        )
+    except SingularCovarianceError:
+        return plain.start
+    return run.theta if describes_better(scores, others, scene.weights) else plain.start
 
 
 def _climb(scene: Scene[Theta], run: Run[Theta], *, whole: bool) -> Run[Theta]:
@@ -128,28 +178,26 @@ def _to_the_end(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta]:
     return _run(scene, run.theta, _LAST, "anderson")
 
 
-def _outdone(scene: Scene[Theta], run: Run[Theta], others: list[Run[Theta]]) -> Run[Theta]:
+def _outdone(scene: Scene[Theta], run: Run[Theta], trials: list[_Trial[Theta]]) -> Run[Theta]:
     """Return a run that ends higher, without more spikes, or the same one.
 
-    A search from the better of two starts may end below what the other leads to by itself.
+    A search may end below what a start leads to by itself.
     """
-    for other in others:
+    for trial in trials:
         try:
-            end = _run(scene, other.theta, _SHORT)
-            if end.bound < run.bound - _HOPE:
-                continue
-            end = _to_the_end(scene, end)
+            end = _to_the_end(scene, trial.run)
         except SingularCovarianceError:
             continue
-        if end.bound > run.bound + _GAIN and _count_spikes(scene, end) <= _count_spikes(scene, run):
-            run = _climb(scene, end, whole=True)
+        gain = end.bound - run.bound
+        if gain > _SAME and _count_spikes(scene, end) <= _count_spikes(scene, run):
+            run = _climb(scene, end, whole=True) if gain > _GAIN else end
     return run
 
 
 def _set(passes: Passes, rule: Rule[Theta], start: Start, table: Table) -> Scene[Theta]:
     k = start.n_components
     passes = passes.over(table)
-    rows = (start.complete(table).astype(np.float64) - table.origin) / table.scale
+    rows = start.standardised(table)
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)
     weights = np.ones(len(rows)) if table.weights is None else table.weights
     family = searchable(rule.family, f"init_params={SEARCH!r}")
@@ -161,44 +209,73 @@ def _set(passes: Passes, rule: Rule[Theta], start: Start, table: Table) -> Scene
     return Scene(passes, passes.with_components(2 * k), rows, weights, rule, least)
 
 
-def _first(scene: Scene[Theta], start: Start) -> list[Run[Theta]]:
+def _all_as_one(scene: Scene[Theta], start: Start) -> Theta:
+    """Return the parameters of one component."""
+    ones = replace(start, method=np.ones((len(scene.rows), 1)))
+    return _run(scene, start_by_rows(scene.passes, scene.rule, ones), _FIRST).theta
+
+
+def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
     """Make short runs (Biernacki, Celeux & Govaert 2003).
 
-    One of them from a tree, which finds long and narrow clusters: of many rows a tree of some. Of
-    two components there is none to split while they are merged, so other starts take the place of
-    moves.
+    One of them from a tree, which finds long and narrow clusters. It is grown on some of the rows
+    where nothing asks for the highest bound of all. Of two components there is none to split while
+    they are merged, so other starts take the place of moves. Where rows are told apart by features,
+    of categories mostly, few of them differ and distances say little: there some runs start from
+    components that have nearly equal shares of all rows, or shares drawn at random for each kind of
+    row.
     """
-    methods: list[str | Array] = ["kmeans"]
-    if start.n_components == 1:
-        methods = [np.ones((len(scene.rows), 1))]
-    elif len(scene.rows) <= _ROWS_WITH_A_TREE:
+    methods = ["kmeans"]
+    some_will_do = _has_few_rows(scene) or not isinstance(scene.rule, PointRule)
+    if start.n_components > 1 and len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
-    if start.n_components == 2:
+    from_afar: list[tuple[str, str | Array]] = []
+    if start.n_components > 1 and start.by_features:
+        from_afar += [("random", "random")] * _RANDOM
+        from_afar += [("axes", _by_random_axes(scene.rows, start)) for _ in range(_BY_AXES)]
+    elif start.n_components == 2:
         methods += ["k-means++", "random_from_data", "random_from_data"]
-    runs = []
-    for method in methods:
+    quick = None if scene.rule.hard else "anderson"
+    tries: list[tuple[str, str | Array, tuple[int, float], str | None]]
+    tries = [(method, method, _FIRST, None) for method in methods]
+    tries += [(name, method, _FROM_AFAR, quick) for name, method in from_afar]
+    trials = []
+    for name, method, limits, acceleration in tries:
         given = replace(start, method=method)
-        if isinstance(method, str) and method == "hierarchical":
+        if name == "hierarchical" and some_will_do:
             some = draw_rows(start.table, _ROWS_OF_A_TREE, np.random.RandomState(0))
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)
-            runs.append(_run(scene, theta, _FIRST))
+            run = _run(scene, theta, limits, acceleration)
+            trials.append(_Trial(name, theta, run))
         except SingularCovarianceError as error:
             singular = error
-    if not runs:
+    if not trials:
         raise singular
-    return runs
+    return trials
 
 
-def _best_of(scene: Scene[Theta], runs: list[Run[Theta]]) -> Run[Theta]:
-    """Return the run with the fewest spikes, and of these that with the highest bound."""
-    chosen = runs[0]
-    for run in runs[1:]:
-        more = _count_spikes(scene, run) - _count_spikes(scene, chosen)
+def _by_random_axes(rows: Array, start: Start) -> Array:
+    """Draw responsibilities that are the same for equal rows, (n, K).
+
+    Log odds are linear in the rows' features, with slopes drawn from a normal distribution.
+    """
+    n_features = rows.shape[1]
+    slopes = start.rng.standard_normal((n_features, start.n_components))
+    odds = (rows - start.column_mean) / start.column_scale @ slopes / np.sqrt(n_features)
+    shares: Array = softmax(odds, axis=1)
+    return shares
+
+
+def _best_of(scene: Scene[Theta], trials: list[_Trial[Theta]]) -> _Trial[Theta]:
+    """Return the one with the fewest spikes, and of these that with the highest bound."""
+    chosen = trials[0]
+    for trial in trials[1:]:
+        more = _count_spikes(scene, trial.run) - _count_spikes(scene, chosen.run)
         # Where two lead to the same end, rounding must not choose the order of components.
-        if more < 0 or (more == 0 and run.bound > chosen.bound + _GAIN):
-            chosen = run
+        if more < 0 or (more == 0 and trial.run.bound > chosen.run.bound + _GAIN):
+            chosen = trial
     return chosen
 
 
@@ -247,5 +324,5 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
 def _count_spikes(scene: Scene[Theta], run: Run[Theta]) -> int:
     """Count the components that have rows, but too few for their covariance."""
     assert run.statistics is not None
-    weight = run.statistics.weight
+    weight = run.statistics.weight[: scene.n_components]
     return int(((weight > _NOTHING * scene.weights.sum()) & (weight < scene.least)).sum())

@@ -17,6 +17,7 @@ __all__ = [
     "ComputeResponsibilities",
     "ComputeScores",
     "Expect",
+    "ExpectedScale",
     "ExpectedSums",
     "LogDensity",
     "LogNormaliser",
@@ -220,6 +221,15 @@ class LogDensity(_Evaluate):
     def _answer(self, tile: Tile, space: Any, out: Values) -> None:
         self.scorer.normalise(tile, space)
         out[:] = tile.log_normaliser[: tile.n_rows]
+
+
+@dataclass(frozen=True)
+class ExpectedScale(_Evaluate):
+    """Each row's expected latent scale, by a `LatentScaleScorer`."""
+
+    def _answer(self, tile: Tile, space: Any, out: Values) -> None:
+        scorer: Any = self.scorer
+        scorer.expected_scales(tile, space, out)
 
 
 @dataclass(frozen=True)

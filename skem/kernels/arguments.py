@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CentredSpace",
+    "GapModel",
     "GapSpace",
     "LinearModel",
     "LinearSpace",
@@ -139,23 +140,49 @@ class CentredSpace(NamedTuple):
     share: Array
 
 
+class GapModel(NamedTuple):
+    """Gaussian components as rows with gaps meet them.
+
+    Attributes
+    ----------
+    centres : ndarray of shape (n_components, n_features)
+    precisions : ndarray
+        Matrices (n_components, n_features, n_features), or one for all, (1, n_features,
+        n_features); diagonal ones (n_components, n_features).
+    levels : ndarray of shape (n_components, n_features + 1)
+        By the number of seen cells: what rows score that have nothing, and from the first cell on
+        what a whole row at the means scores, in nats.
+    """
+
+    centres: Array
+    precisions: Array
+    levels: Array
+
+
 class GapSpace(NamedTuple):
     """Scratch for rows with gaps.
 
     Attributes
     ----------
-    seen, gap : ndarray of shape (n_features,), int64
-    factor, across : ndarray of shape (n_features, n_features)
-    memory, more_memory : ndarray of shape (n_features * block_rows,)
-    square : ndarray of shape (n_features * n_features,)
+    gap : ndarray of shape (n_features,), int64
+    inverses : ndarray of shape (n_components, n_features, n_features)
     part : ndarray of shape (n_features, n_features)
+    block, halves : ndarray of shape (n_components, block_rows)
+        Their shape says how many rows are worked on at a time.
+    share : ndarray of shape (block_rows,)
+    weighted : ndarray of shape (n_features * block_rows,)
+    filled, slopes : ndarray of shape (n_components, n_features * block_rows)
+        Of diagonal components no rows are filled.
+    logs : ndarray of shape (n_components, n_features)
     """
 
-    seen: Index
     gap: Index
-    factor: Array
-    across: Array
-    memory: Array
-    more_memory: Array
-    square: Array
+    inverses: Array
     part: Array
+    block: Array
+    halves: Array
+    share: Array
+    weighted: Array
+    filled: Array
+    slopes: Array
+    logs: Array

@@ -1,17 +1,19 @@
 """Rows with missing cells: marginal scores and expected sums, exactly.
 
 A Gaussian log density is quadratic in the cells of a gap, so the marginal density of the seen
-cells, and the conditional mean and covariance of the others, follow from one factor of the gap's
+cells, and the conditional mean and covariance of the others, follow from the inverse of the gap's
 block of the precision (Ghahramani & Jordan 1994; Little & Rubin 2019, section 11.2). With the
-precision Λ, the seen cells o, the gap g, and ``L L' = Λ_gg``:
+precision Λ, the gap g, the row x whose gap is filled with the component's own mean m, and the
+slopes ``y = Λ (x - m)``:
 
-    marginal precision of o     S = Λ_oo - A' A,  A = L^-1 Λ_go
-    log density                 that of the whole row without -log|Λ_gg| / 2 + |g| log(2 pi) / 2
-    E[x_g | x_o] - m_g          -L'^-1 A (x_o - m_o)
-    Cov[x_g | x_o]              L'^-1 L^-1
+    log density        log|Λ| / 2 - log|Λ_gg| / 2 - p log(2 pi) / 2
+                       - (x - m)' y / 2 + y_g' inv(Λ_gg) y_g / 2      (p cells are seen)
+    E[x_g | seen]      m_g - inv(Λ_gg) y_g
+    Cov[x_g | seen]    inv(Λ_gg)
 
-Rows come segment by segment, all of a segment with the same gap, so factors are made once for each
-segment and component.
+Rows come segment by segment, all of a segment with the same gap, so a block is inverted once for
+each segment and component. What is done to each row, whatever its gap, is done to a block of rows
+at once by a matrix product.
 """
 
 import math
@@ -19,328 +21,320 @@ import math
 import numpy as np
 
 from skem.kernels.jit import kernel, reassociating_kernel
+from skem.kernels.normalise import log_normalise, responsibilities
+from skem.kernels.steps import HARDEN, LEVEL, NORMALISE, SCORE, SUM
 
 LOG_2PI = math.log(2.0 * math.pi)
 
+# A pivot that rounding left below this share of the diagonal counts as so large.
+LEAST_PIVOT = 1e-16
+
 
 @kernel
-def part_columns(missing, seen, gap):
-    """Write the numbers of the seen and of the missing columns; return how many are seen."""
-    p = 0
+def list_gap(missing, gap):
+    """Write the numbers of the missing columns to ``gap``; return how many there are."""
     q = 0
     for j in range(missing.size):
         if missing[j]:
             gap[q] = j
             q += 1
-        else:
-            seen[p] = j
-            p += 1
-    return p
+    return q
 
 
 @kernel
-def factor_gap(precision, seen, p, gap, factor, across):
-    """Factor a gap's block of a precision.
+def invert_gap(precisions, k, gap, q, inverses, to):
+    """Invert a gap's block of component k's precision, by Gauss and Jordan's elimination.
+
+    For blocks as small as gaps are it takes less time than Cholesky's factor and its inverse: there
+    are no roots, and inner loops go along whole rows.
 
     Parameters
     ----------
-    precision : ndarray of shape (D, D)
-    seen, gap : ndarray of shape (D,), int64
-        As `part_columns` writes them.
-    p : int
-        Number of seen columns.
-    factor : ndarray of shape (D, D)
-        Receives L, lower triangular, in its first D - p rows and columns.
-    across : ndarray of shape (D, D)
-        Receives A in its first D - p rows and p columns.
+    precisions : ndarray of shape (n_matrices, n_features, n_features)
+    k : int
+    gap : ndarray of shape (>= q,), int64
+    q : int
+    inverses : ndarray of shape (n_matrices, n_features, n_features)
+        The first rows and columns of matrix ``to`` receive the conditional covariance of the
+        missing cells.
+    to : int
 
     Returns
     -------
-    half_log_det : float
-        ``log|L|``.
+    log_det : float
+        Of the block of the precision.
     """
-    q = precision.shape[0] - p
-    half_log_det = 0.0
     for i in range(q):
-        for j in range(i + 1):
-            value = precision[gap[i], gap[j]]
-            for m in range(j):
-                value -= factor[i, m] * factor[j, m]
-            if i == j:
-                factor[i, i] = math.sqrt(value)
-                half_log_det += math.log(factor[i, i])
-            else:
-                factor[i, j] = value / factor[j, j]
-        for j in range(p):
-            across[i, j] = precision[gap[i], seen[j]]
-        for m in range(i):
-            for j in range(p):
-                across[i, j] -= factor[i, m] * across[m, j]
-        for j in range(p):
-            across[i, j] /= factor[i, i]
-    return half_log_det
+        for j in range(q):
+            inverses[to, i, j] = precisions[k, gap[i], gap[j]]
+    log_det = 0.0
+    product = 1.0
+    for j in range(q):
+        pivot = max(inverses[to, j, j], LEAST_PIVOT * precisions[k, gap[j], gap[j]])
+        product *= pivot
+        if not 1e-100 < product < 1e100:  # a logarithm now and then, not for every pivot
+            log_det += math.log(product)
+            product = 1.0
+        share = 1.0 / pivot
+        for m in range(q):
+            inverses[to, j, m] *= share
+        inverses[to, j, j] = share
+        for i in range(q):
+            if i != j:
+                factor = inverses[to, i, j]
+                for m in range(q):
+                    inverses[to, i, m] -= factor * inverses[to, j, m]
+                inverses[to, i, j] = -factor * share
+    return log_det + math.log(product)
 
 
 @kernel
-def centre_seen(values, start, seen, centre, out):
-    """Write the seen columns minus the centre's, from the row ``start`` on, to ``out`` (p, m)."""
-    for j in range(out.shape[0]):
-        source = values[seen[j], start : start + out.shape[1]]
-        target = out[j]
-        middle = centre[seen[j]]
-        for i in range(out.shape[1]):
-            target[i] = source[i] - middle
-
-
-@kernel
-def gap_distances(values, first, missing, centres, precisions, space, scores, heights):
-    """Write minus half the squared Mahalanobis distances of the seen cells.
+def fill_with_means(values, gaps, segment, start, n, centres, filled):
+    """Write a block's rows minus each component's mean, 0 in the gaps.
 
     Parameters
     ----------
     values : ndarray of shape (n_features + 2, >= n_places)
         What the cells of gaps hold is not read.
-    first : ndarray of shape (n_segments + 1,), int64
-        First row of each segment, and the end of the last.
-    missing : ndarray of shape (n_segments, n_features), bool
+    gaps : Gaps
+    segment : int
+        That of the row ``start``.
+    start, n : int
+        First row of the block, and how many there are.
     centres : ndarray of shape (n_components, n_features)
-    precisions : ndarray of shape (n_components, n_features, n_features)
-    space : GapSpace
-    scores : ndarray of shape (n_components, >= n_places)
-    heights : ndarray of shape (n_components, >= n_segments)
-        Receives what a segment's log densities have less at their centre than those of whole rows:
-        ``-log|Λ_gg| / 2 + |g| log(2 pi) / 2``.
+    filled : ndarray of shape (n_components, >= n_features * n)
+        Receives a block (n_features, n) for each component.
     """
-    seen, gap, factor, across, memory, more_memory, square = space[:7]
+    first, missing = gaps
     n_components, n_features = centres.shape
-    most = memory.size // n_features
-    for s in range(first.size - 1):
-        p = part_columns(missing[s], seen, gap)
-        q = n_features - p
-        marginal = square[: p * p].reshape((p, p))
-        for k in range(n_components):
-            half_log_det = factor_gap(precisions[k], seen, p, gap, factor, across)
-            heights[k, s] = 0.5 * q * LOG_2PI - half_log_det
-            for i in range(p):
-                for j in range(p):
-                    marginal[i, j] = precisions[k, seen[i], seen[j]]
-                for m in range(q):
-                    for j in range(p):
-                        marginal[i, j] -= across[m, i] * across[m, j]
-            for start in range(first[s], first[s + 1], most):
-                n = min(most, first[s + 1] - start)
-                line = scores[k, start : start + n]
-                for i in range(n):
-                    line[i] = 0.0
-                if p == 0:
-                    continue
-                centred = memory[: p * n].reshape((p, n))
-                product = more_memory[: p * n].reshape((p, n))
-                centre_seen(values, start, seen, centres[k], centred)
-                np.dot(marginal, centred, product)
-                for j in range(p):
-                    for i in range(n):
-                        line[i] -= 0.5 * centred[j, i] * product[j, i]
-
-
-@kernel
-def add_heights(first, constants, heights, scores):
-    """Add constants (n_components,) and each segment's heights to scores."""
-    for k in range(scores.shape[0]):
-        for s in range(first.size - 1):
-            height = constants[k] + heights[k, s]
-            for i in range(first[s], first[s + 1]):
-                scores[k, i] += height
-
-
-@kernel
-def complete(values, start, p, seen, gap, centre, factor, across, out):
-    """Write rows minus the centre, conditional means in the gap, to ``out`` (n_features, m)."""
-    n_features, n = out.shape
-    q = n_features - p
-    for j in range(p):
-        target = out[seen[j]]
-        source = values[seen[j], start : start + n]
-        middle = centre[seen[j]]
-        for i in range(n):
-            target[i] = source[i] - middle
-    # -L'^-1 A x: from the last cell of the gap to the first.
-    for a in range(q - 1, -1, -1):
-        target = out[gap[a]]
-        for i in range(n):
-            target[i] = 0.0
-        for j in range(p):
-            source = out[seen[j]]
-            value = across[a, j]
+    for k in range(n_components):
+        for j in range(n_features):
+            source = values[j, start : start + n]
+            target = filled[k, j * n : (j + 1) * n]
+            middle = centres[k, j]
             for i in range(n):
-                target[i] -= value * source[i]
-        for b in range(a + 1, q):
-            source = out[gap[b]]
-            value = factor[b, a]
-            for i in range(n):
-                target[i] -= value * source[i]
-        value = 1.0 / factor[a, a]
+                target[i] = source[i] - middle
+    s = segment
+    while s < len(missing) and first[s] < start + n:
+        a = max(first[s] - start, 0)
+        b = min(first[s + 1] - start, n)
+        for j in range(n_features):
+            if missing[s, j]:
+                for k in range(n_components):
+                    for i in range(j * n + a, j * n + b):
+                        filled[k, i] = 0.0
+        s += 1
+
+
+@kernel
+def multiply_block(precision, whole, slopes, halves):
+    """Write slopes, and minus half the squared distances of the filled rows to ``halves``."""
+    np.dot(precision, whole, slopes)
+    n_features, n = whole.shape
+    for i in range(n):
+        halves[i] = 0.0
+    for j in range(n_features):
+        x = whole[j]
+        y = slopes[j]
         for i in range(n):
-            target[i] *= value
+            halves[i] -= 0.5 * x[i] * y[i]
 
 
 @kernel
-def invert_factor(factor, q, out):
-    """Write ``L'^-1 L^-1`` to the first q rows and columns of ``out``; L is overwritten."""
-    for i in range(q):
-        factor[i, i] = 1.0 / factor[i, i]
-        for j in range(i):
-            value = 0.0
-            for m in range(j, i):
-                value -= factor[i, m] * factor[m, j]
-            factor[i, j] = value * factor[i, i]
-    for i in range(q):
-        for j in range(i + 1):
-            value = 0.0
-            for m in range(i, q):
-                value += factor[m, i] * factor[m, j]
-            out[i, j] = value
-            out[j, i] = value
+def complete_rows(k, a, b, n, gap, q, inverses, at, slopes, filled, block):
+    """Put component k's conditional means into a gap of the rows from ``a`` to ``b`` of ``n``.
+
+    Matrix ``at`` of ``inverses`` is the gap's. To ``block``, from its first column on, is added
+    what this adds to minus half the squared distances.
+    """
+    for u in range(q):
+        line = gap[u] * n
+        for v in range(q):
+            value = inverses[at, u, v]
+            shift = (gap[v] - gap[u]) * n
+            for i in range(line + a, line + b):
+                filled[k, i] -= value * slopes[k, i + shift]
+        for i in range(b - a):
+            block[k, i] -= 0.5 * filled[k, line + a + i] * slopes[k, line + a + i]
 
 
 @kernel
-def gap_sums(values, first, missing, centres, precisions, resp, space, weight, moment, second):
-    """Add expected weight (K,), first (K, D) and second moments (K, D, D) about each centre.
+def normalise_rows(steps, tile, start, n, block):
+    """Normalise scores of n rows if asked for, and keep them in the tile.
+
+    They become responsibilities if these are to be summed. Returns the total of `gap_steps`.
+    """
+    total = 0.0
+    stop = start + n
+    if steps & NORMALISE:
+        total = log_normalise(
+            block,
+            n,
+            tile.weights[start:stop],
+            tile.power,
+            tile.power_bits,
+            tile.log_normaliser[start:stop],
+            tile.factor[start:stop],
+            steps & HARDEN != 0,
+        )
+    if steps & SUM:
+        responsibilities(block, n, tile.factor[start:stop], tile.resp[start:stop])
+    else:
+        scores = tile.scores
+        for k in range(len(block)):
+            for i in range(n):
+                scores[k, start + i] = block[k, i]
+    return total
+
+
+@kernel
+def add_covariances(gap, q, inverses, shared, start, stop, resp, second):
+    """Add the conditional covariances of some rows' missing cells to second moments.
+
+    If they are shared, that of all components to those of the first.
+    """
+    total = 0.0
+    for k in range(len(second)):
+        if not shared:
+            total = 0.0
+        for i in range(start, stop):
+            total += resp[i, k]
+        if not shared or k == len(second) - 1:
+            to = 0 if shared else k
+            for u in range(q):
+                for v in range(q):
+                    second[to, gap[u], gap[v]] += total * inverses[to, u, v]
+
+
+@kernel
+def complete_block(steps, tile, gaps, segment, start, n, model, space, heights, second):
+    """Complete a block of rows filled with means, segment by segment, and score them.
 
     Parameters
     ----------
-    values, first, missing, centres, precisions, space
-        As for `gap_distances`.
-    resp : ndarray of shape (n_places, n_components)
-        Weighted responsibilities.
-    weight, moment, second : ndarray
-        Are added to.
-    """
-    seen, gap, factor, across, memory, more_memory, _, part = space
-    n_components, n_features = centres.shape
-    most = memory.size // n_features
-    for s in range(first.size - 1):
-        p = part_columns(missing[s], seen, gap)
-        q = n_features - p
-        for k in range(n_components):
-            factor_gap(precisions[k], seen, p, gap, factor, across)
-            total = 0.0
-            for start in range(first[s], first[s + 1], most):
-                n = min(most, first[s + 1] - start)
-                whole = memory[: n_features * n].reshape((n_features, n))
-                weighted = more_memory[: n_features * n].reshape((n_features, n))
-                complete(values, start, p, seen, gap, centres[k], factor, across, whole)
-                for i in range(n):
-                    total += resp[start + i, k]
-                for j in range(n_features):
-                    value = 0.0
-                    for i in range(n):
-                        weighted[j, i] = whole[j, i] * resp[start + i, k]
-                        value += weighted[j, i]
-                    moment[k, j] += value
-                np.dot(weighted, whole.T, part)
-                for i in range(n_features):
-                    for j in range(n_features):
-                        second[k, i, j] += part[i, j]
-            weight[k] += total
-            invert_factor(factor, q, across)
-            for i in range(q):
-                for j in range(q):
-                    second[k, gap[i], gap[j]] += total * across[i, j]
-
-
-@kernel
-def mark_seen(first, missing, start, segment, out):
-    """Write 1 for seen cells and 0 for others to ``out`` (D, m), for the rows from ``start`` on.
+    steps, tile, model, space
+        As for `gap_steps`.
+    gaps, segment, start, n
+        As for `fill_with_means`.
+    heights : ndarray of shape (n_components, >= n_segments)
+        Receives ``|g| log(2 pi) / 2 - log|Λ_gg| / 2``.
+    second : ndarray of shape (n_components, n_features, n_features)
+        To be added to.
 
     Returns
     -------
+    total : float
+        As `gap_steps` returns.
     segment : int
-        That of the first row after these; ``segment`` is that of the row ``start``.
+        That of the row after the block.
     """
-    n = out.shape[1]
-    stop = start + n
-    while segment < first.size - 1:
-        a = max(first[segment], start) - start
-        b = min(first[segment + 1], stop) - start
-        for j in range(out.shape[0]):
-            value = 0.0 if missing[segment, j] else 1.0
-            for i in range(a, b):
-                out[j, i] = value
-        if first[segment + 1] > stop:
-            break
-        segment += 1
-    return segment
-
-
-@kernel
-def gap_diagonal_distances(values, first, missing, centres, precisions, space, scores, heights):
-    """As `gap_distances`, with precisions of shape (n_components, n_features)."""
-    memory = space[4]
-    n_components, n_features = centres.shape
-    n_segments = first.size - 1
-    most = memory.size // n_features
-    for k in range(n_components):
-        for s in range(n_segments):
-            heights[k, s] = 0.0
-        for j in range(n_features):
-            height = 0.5 * (LOG_2PI - math.log(precisions[k, j]))
-            for s in range(n_segments):
-                if missing[s, j]:
-                    heights[k, s] += height
-    segment = 0
-    for start in range(0, first[n_segments], most):
-        n = min(most, first[n_segments] - start)
-        seen = memory[: n_features * n].reshape((n_features, n))
-        segment = mark_seen(first, missing, start, segment, seen)
+    first, missing = gaps
+    _, precisions, levels = model
+    # Taken out of the tuple within the loops, each would be counted each time.
+    gap, inverses, halves, block = space.gap, space.inverses, space.halves, space.block
+    slopes, filled, resp = space.slopes, space.filled, tile.resp
+    n_components, n_features = len(levels), missing.shape[1]
+    shared = len(precisions) == 1
+    total = 0.0
+    s = segment
+    while s < len(missing) and first[s] < start + n:
+        a = max(first[s] - start, 0)
+        b = min(first[s + 1] - start, n)
+        q = list_gap(missing[s], gap)
+        height = 0.0
         for k in range(n_components):
-            line = scores[k, start : start + n]
-            for i in range(n):
-                line[i] = 0.0
-            for j in range(n_features):
-                source = values[j, start : start + n]
-                there = seen[j]
-                centre = centres[k, j]
-                half = 0.5 * precisions[k, j]
-                for i in range(n):
-                    deviation = (source[i] - centre) * there[i]
-                    line[i] -= half * deviation * deviation
+            at = 0 if shared else k
+            if k == 0 or not shared:
+                log_det = invert_gap(precisions, k, gap, q, inverses, k)
+                height = 0.5 * (q * LOG_2PI - log_det)
+            heights[k, s] = height
+            level = 0.0
+            if steps & LEVEL:
+                # Where nothing is seen the level is all there is.
+                level = levels[k, n_features - q] + (height if q < n_features else 0.0)
+            for i in range(b - a):
+                block[k, i] = level + halves[k, a + i]
+            complete_rows(k, a, b, n, gap, q, inverses, at, slopes, filled, block)
+        if steps & SCORE:
+            total += normalise_rows(steps, tile, start + a, b - a, block)
+        if steps & SUM:
+            add_covariances(gap, q, inverses, shared, start + a, start + b, resp, second)
+        s += 1
+    return total, s - 1 if first[s] > start + n else s
 
 
 @reassociating_kernel
-def gap_diagonal_sums(
-    values, first, missing, centres, precisions, resp, space, weight, moment, second
-):
-    """As `gap_sums`, with precisions and second moments of shape (n_components, n_features)."""
-    memory, share = space[4], space[5]
+def add_moments(whole, resp, k, space, weight, moment, second):
+    """Add a block's weight, first and second moments of one component; ``whole`` is (D, n)."""
+    n_features, n = whole.shape
+    weighted = space.weighted[: n_features * n].reshape((n_features, n))
+    share = space.share
+    total = 0.0
+    for i in range(n):
+        share[i] = resp[i, k]
+        total += share[i]
+    weight[k] += total
+    for j in range(n_features):
+        x = whole[j]
+        y = weighted[j]
+        value = 0.0
+        for i in range(n):
+            y[i] = x[i] * share[i]
+            value += y[i]
+        moment[k, j] += value
+    np.dot(weighted, whole.T, space.part)
+    for i in range(n_features):
+        for j in range(n_features):
+            second[k, i, j] += space.part[i, j]
+
+
+@kernel
+def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, second):
+    """Take one to three steps with a tile whose rows have gaps, a block of rows after the other.
+
+    Parameters
+    ----------
+    steps : int
+        See `skem.kernels.steps`. Without ``LEVEL``, scores are minus half the squared distances of
+        the seen cells.
+    tile : TileLines
+    n_rows : int
+    gaps : Gaps
+    model : GapModel
+    space : GapSpace
+    heights : ndarray of shape (n_components, >= n_segments)
+        See `complete_block`.
+    weight, moment, second : ndarray of shape (K,), (K, D), (K, D, D)
+        Expected weight, first and second moments about each centre are added. If all components
+        share a precision, only the sum of the second moments has a meaning.
+
+    Returns
+    -------
+    total : float
+        ``sum_n w_n log sum_k exp(score_nk)``, in nats, hardened ``sum_n w_n max_k score_nk``; 0
+        if nothing was normalised.
+    """
+    centres, precisions, _ = model
     n_components, n_features = centres.shape
-    n_rows = first[first.size - 1]
-    most = memory.size // n_features
+    rows = space.block.shape[1]
+    total = 0.0
     segment = 0
-    for start in range(0, n_rows, most):
-        n = min(most, n_rows - start)
-        seen = memory[: n_features * n].reshape((n_features, n))
-        segment = mark_seen(first, missing, start, segment, seen)
+    for start in range(0, n_rows, rows):
+        n = min(rows, n_rows - start)
+        size = n_features * n
+        fill_with_means(tile.values, gaps, segment, start, n, centres, space.filled)
         for k in range(n_components):
-            total = 0.0
-            for i in range(n):
-                share[i] = resp[start + i, k]
-                total += share[i]
-            weight[k] += total
-            for j in range(n_features):
-                source = values[j, start : start + n]
-                there = seen[j]
-                centre = centres[k, j]
-                sum_0 = 0.0
-                sum_1 = 0.0
-                sum_2 = 0.0
-                for i in range(n):
-                    deviation = source[i] - centre
-                    counted = share[i] * there[i]
-                    weighted = counted * deviation
-                    sum_0 += counted
-                    sum_1 += weighted
-                    sum_2 += weighted * deviation
-                moment[k, j] += sum_1
-                # A missing cell's square is expected to be the variance.
-                second[k, j] += sum_2 + max(total - sum_0, 0.0) / precisions[k, j]
+            whole = space.filled[k, :size].reshape((n_features, n))
+            slopes = space.slopes[k, :size].reshape((n_features, n))
+            own = precisions[k if len(precisions) > 1 else 0]
+            multiply_block(own, whole, slopes, space.halves[k])
+        more, segment = complete_block(
+            steps, tile, gaps, segment, start, n, model, space, heights, second
+        )
+        total += more
+        if steps & SUM:
+            resp = tile.resp[start : start + n]
+            for k in range(n_components):
+                whole = space.filled[k, :size].reshape((n_features, n))
+                add_moments(whole, resp, k, space, weight, moment, second)
+    return total

@@ -11,3 +11,5 @@ SUM = 4
 """Add up statistics, with the responsibilities just made or else those of the tile."""
 HARDEN = 8
 """Normalise to responsibilities of 0 and 1; only with ``NORMALISE``."""
+LEVEL = 16
+"""Add log weights and log densities at the centre to scores of rows with gaps."""

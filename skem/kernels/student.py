@@ -56,11 +56,11 @@ def student_gap_scores(first, missing, heights, constants, freedom, rates, score
     Parameters
     ----------
     first, missing : ndarray
-        Segments of rows with the same gap, as for `skem.kernels.gaps.gap_distances`.
+        Segments of rows with the same gap, as for `skem.kernels.gaps.complete_block`.
     heights : ndarray of shape (n_components, >= n_segments)
         As that kernel writes them.
     constants : ndarray of shape (n_components, n_features + 1)
-        By the number of seen cells.
+        By the number of seen cells; where none is seen, the log weights.
     freedom, rates : ndarray of shape (n_components,)
     scores : ndarray of shape (n_components, >= n_rows)
         Is overwritten.
@@ -71,8 +71,9 @@ def student_gap_scores(first, missing, heights, constants, freedom, rates, score
         for j in range(n_features):
             p -= missing[s, j]
         for k in range(scores.shape[0]):
-            # Without the 2 pi of a normal distribution's cells.
-            level = constants[k, p] + heights[k, s] - 0.5 * (n_features - p) * LOG_2PI
+            level = constants[k, p]
+            if p > 0:  # without the 2 pi of a normal distribution's cells
+                level += heights[k, s] - 0.5 * (n_features - p) * LOG_2PI
             power = 0.5 * (freedom[k] + p)
             for i in range(first[s], first[s + 1]):
                 distance = max(-scores[k, i], 0.0)

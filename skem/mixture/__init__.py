@@ -8,16 +8,24 @@ from skem.mixture._bootstrap import (
 )
 from skem.mixture._choice import GaussianMixtureIC
 from skem.mixture._em import EMGaussianMixture
+from skem.mixture._em_mixture import EMMixture
+from skem.mixture._profiles import BlockSummary
+from skem.mixture._student import EMStudentMixture
 from skem.mixture._summary import MixtureSummary
 from skem.mixture._variational import VariationalGaussianMixture
+from skem.mixture._variational_mixture import VariationalMixture
 
 __all__ = [
+    "BlockSummary",
     "EMGaussianMixture",
+    "EMMixture",
+    "EMStudentMixture",
     "GaussianMixtureIC",
     "LikelihoodRatioTest",
     "MixtureSummary",
     "StandardErrors",
     "VariationalGaussianMixture",
+    "VariationalMixture",
     "bootstrap_likelihood_ratio",
     "bootstrap_standard_errors",
 ]

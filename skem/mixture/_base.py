@@ -11,25 +11,24 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import CallbackSupportMixin
 from skem._collections import is_collection
-from skem._parameters import check_sample_weight, float_dtypes
+from skem._parameters import check_sample_weight
 from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._evaluating import evaluate
-from skem.mixture._impute import impute
+from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
-from skem.mixture._summary import Summarised, as_frames
 from skem.scoring import Scores
 
-__all__ = ["BaseMixture"]
+__all__ = ["BaseMixture", "narrow_to"]
 
 
-class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimator):
+class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     """Densities, assignments, criteria and samples of a fitted mixture.
 
     A subclass fits, and says by its `_kind` how its attributes are read.
@@ -39,6 +38,13 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
     block_size: int | None
     random_state: Any
 
+    # Whether rows may be noise; a parameter where there is a choice.
+    noise: bool | float = False
+
+    weights_: Floats
+    noise_weight_: float
+    _record: FitRecord
+
     @property
     @abstractmethod
     def _kind(self) -> Reader[Any, Any]:
@@ -46,7 +52,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
 
     @property
     def _n_features_out(self) -> int:
-        return int(self.weights_.shape[0])
+        return int(self.weights_.shape[0]) + n_noise(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # The record as a plain tuple: readers that trust no foreign types (skops) read it, too.
@@ -62,9 +68,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
 
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(
-            self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-        )
+        rows: Floats = self._kind.read_rows(self, X, reset=False)
         return rows
 
     def _evaluate(
@@ -74,9 +78,9 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
 
         See `evaluate`.
         """
-        family, kind = make_family(self), self._kind
+        kind, family = self._kind, make_family(self)
         theta = kind.read(self, family)
-        n_features = theta.components.means.shape[1]
+        n_features = kind.shape(self)[1]
         if X.shape[1] != n_features:  # attributes set by hand come without n_features_in_
             raise ValueError(
                 f"X has {X.shape[1]} features, but {type(self).__name__} is expecting "
@@ -96,12 +100,15 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
-        if is_collection(X):
+        if self._reads_partitions(X):
             return self._lazily("score_samples", X)
-        rows = self._check_rows(X)
+        return self._log_density(self._check_rows(X))
+
+    def _log_density(self, rows: Floats) -> Floats:
+        """Return the log density of checked rows."""
         log_density, offset = self._evaluate(rows, self._kind.density, LogDensity)
         log_density += offset
-        return _narrow(log_density, rows.dtype)
+        return narrow_to(log_density, rows.dtype)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -120,7 +127,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         score : float
             In nats per unit of weight.
         """
-        if is_collection(X):
+        if self._reads_partitions(X):
             log_likelihood, total = self._log_likelihood(X, sample_weight)
             return log_likelihood / total
         log_density = self.score_samples(X).astype(np.float64)
@@ -137,12 +144,14 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         Returns
         -------
         labels : ndarray of shape (n_samples,), int64
-            Of equally probable components, the first.
+            Of equally probable components, the first; -1 for noise.
         """
-        if is_collection(X):
+        if self._reads_partitions(X):
             return self._lazily("predict", X)
         rows = self._check_rows(X)
         labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
+        if n_noise(self):
+            labels[labels == len(self.weights_)] = NOISE
         return labels
 
     def predict_proba(self, X: ArrayLike) -> Floats:
@@ -155,140 +164,59 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         Returns
         -------
         resp : ndarray of shape (n_samples, n_components), of the dtype of X
-            Responsibilities; each row sums to one.
+            Responsibilities; each row sums to one. With noise there is one more column, the last.
         """
-        if is_collection(X):
+        if self._reads_partitions(X):
             return self._lazily("predict_proba", X)
         rows = self._check_rows(X)
         ask = partial(ComputeResponsibilities, dtype=rows.dtype)
         resp: Floats = self._evaluate(rows, self._kind.assigner, ask)[0]
         return resp
 
-    def sample(
-        self,
-        n_samples: int = 1,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-        as_frame: bool = False,
-    ) -> tuple[Any, Any]:
-        """Draw rows from the mixture.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-        random_state : int or RandomState instance, default=None
-            None goes on with a generator that the fit seeded from the estimator's own
-            ``random_state``: calls differ from each other, and a program run twice draws the
-            same rows.
-        as_frame : bool, default=False
-            Whether to return a pandas DataFrame, with the names of the columns that were fitted,
-            and a Series.
-
-        Returns
-        -------
-        X : ndarray or DataFrame of shape (n_samples, n_features)
-            In random order.
-        y : ndarray or Series of shape (n_samples,), int64
-            The component of each row.
-        """
+    def _draw(
+        self, n_samples: int, random_state: int | np.random.RandomState | None
+    ) -> tuple[Floats, Labels]:
+        """Draw rows of numbers, (n_samples, n_features), and their components."""
         check_is_fitted(self)
         if n_samples < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples}. The sampling requires at least one "
                 "sample."
             )
-        family = make_family(self)
+        family, k = make_family(self), len(self.weights_)
         theta = self._kind.read(self, family)
         if random_state is None and hasattr(self, "_record"):
             rng = self._record.sampler
         else:  # attributes set by hand come without a generator
             rng = check_random_state(self.random_state if random_state is None else random_state)
         share = np.asarray(self.weights_, dtype=np.float64)
+        if n_noise(self):
+            share = np.append(share, self.noise_weight_)
         labels = rng.choice(len(share), size=n_samples, p=share / share.sum()).astype(np.int64)
-        dtype = np.asarray(self.means_).dtype
-        drawn = self._kind.draw(family, theta, labels, rng)
-        rows = _narrow(drawn, dtype if dtype == np.float32 else np.dtype(np.float64))
-        return as_frames(self, rows, labels) if as_frame else (rows, labels)
-
-    def impute(
-        self,
-        X: ArrayLike,
-        method: str = "mean",
-        *,
-        n_draws: int = 1,
-        parameters: str = "fixed",
-        random_state: int | np.random.RandomState | None = None,
-    ) -> Floats:
-        """Fill missing cells (NaN) with what the mixture says of them, given the seen ones.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Missing cells are NaN. Rows may have any of them missing, or all.
-        method : {'mean', 'draw', 'mode'}, default='mean'
-            What is put there:
-
-            - 'mean': the conditional mean, over all components: the best guess by squared error;
-            - 'draw': a draw from the conditional mixture. It keeps spreads and correlations,
-              which means narrow, and several draws tell how uncertain a cell is;
-            - 'mode': the conditional mean of the most probable component. Where clusters lie
-              apart, it does not fall between them.
-        n_draws : int, default=1
-            Number of tables that are drawn.
-        parameters : {'fixed', 'bootstrap', 'posterior'}, default='fixed'
-            Whose draws they are:
-
-            - 'fixed': those of the fitted weights, means and covariances, which are taken for
-              certain. Intervals from such draws are too narrow;
-            - 'bootstrap': for each draw the mixture is fitted anew, to the rows of `X` with
-              random weights (Newton & Raftery 1994), from their responsibilities. `X` is then
-              the table of the fit;
-            - 'posterior': each draw has parameters of its own from the posterior. Of
-              `VariationalGaussianMixture` only.
-        random_state : int or RandomState instance, default=None
-            None goes on with the generator that `sample` draws from, too.
-
-        Returns
-        -------
-        filled : ndarray of shape (n_samples, n_features), of the dtype of X
-            Or of shape (n_draws, n_samples, n_features) if `n_draws` is more than 1. Seen cells
-            are unchanged.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of its range, and for several draws, or parameters that are
-            not fixed, with another method than 'draw'.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from skem import EMGaussianMixture
-        >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, np.nan]])
-        >>> EMGaussianMixture().fit(X).impute(X).round(1)[3]
-        array([4. , 7.9])
-        """
-        if is_collection(X):
-            from skem.mixture._lazy import impute_lazily
-
-            return impute_lazily(self, X, method, n_draws, parameters, random_state)
-        return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
+        drawn = self._kind.draw(family, theta, np.minimum(labels, k - 1), rng)
+        noise = labels == k
+        if noise.any():
+            box = NoiseBox(*(self._record.units.box or ()))
+            drawn[noise], labels[noise] = draw_noise(box, int(noise.sum()), rng), NOISE
+        return drawn, labels
 
     def n_parameters(self) -> int:
-        """Count the free parameters of weights, means and covariances.
+        """Count the free parameters of weights and components.
 
         Returns
         -------
         n_parameters : int
         """
         check_is_fitted(self)
-        n_components, n_features = self.means_.shape
-        weights = self._kind.weights(self).n_parameters(n_components)
-        return weights + make_family(self).n_parameters(n_components, n_features)
+        kind = self._kind
+        n_components, n_features = kind.shape(self)
+        weights = kind.weights(self).n_parameters(n_components + n_noise(self))
+        components: int = kind.family(self).n_parameters(n_components, n_features)
+        return weights + components
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""
-        if is_collection(X):
+        if self._reads_partitions(X):
             log_likelihood, total = self._summed("_log_likelihood", X, sample_weight)
             return float(log_likelihood), float(total)
         log_density = self.score_samples(X).astype(np.float64)
@@ -314,11 +242,15 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
 
     def _certainty(self, X: ArrayLike, sample_weight: ArrayLike | None) -> float:
         """Return the weighted sum of the log probabilities of rows' components."""
-        if is_collection(X):
+        if self._reads_partitions(X):
             return float(self._summed("_certainty", X, sample_weight))
         certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
         weights = check_sample_weight(sample_weight, len(certainty))
         return float(certainty.sum() if weights is None else weights @ certainty)
+
+    def _reads_partitions(self, X: object) -> bool:
+        """Say whether rows are a Dask collection whose partitions are to be asked."""
+        return is_collection(X) and self._kind.by_partitions
 
     def _lazily(self, method: str, X: Any) -> Any:
         """Return a method's answers for a Dask collection as another one."""
@@ -380,7 +312,7 @@ class BaseMixture(Summarised, ClusteringMixin, CallbackSupportMixin, BaseEstimat
         return self._all_criteria(X, sample_weight)["icl"]
 
 
-def _narrow(values: Floats, dtype: np.dtype[Any]) -> Floats:
-    # A log density too low for the dtype becomes the lowest that it has, not -inf.
+def narrow_to(values: Floats, dtype: np.dtype[Any]) -> Floats:
+    """Return values in a dtype; one too low for it becomes the lowest that it has, not -inf."""
     limits = np.finfo(dtype)
     return np.clip(values, limits.min, limits.max, out=values).astype(dtype, copy=False)

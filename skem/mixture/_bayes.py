@@ -7,19 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 from skem.families import (
-    CategoricalWeights,
     GaussianFamily,
     GaussianParameters,
     GaussianPosterior,
     GaussianPrior,
-    GaussianStatistics,
-    StickBreakingWeights,
     Sticks,
-    VariationalWeights,
     draw_components,
     empirical_scale,
     given_scale,
@@ -32,40 +28,36 @@ from skem.inference import (
     MixtureParameters,
     MixturePosterior,
     Passes,
-    Run,
-    Tree,
     VariationalRule,
-    batch_em_merging,
 )
 from skem.mixture._held import warn_of_held
-from skem.mixture._problem import FitProblem, Outcome, column_names, narrow
+from skem.mixture._noise import n_noise, published_weights
+from skem.mixture._posteriors import VariationalEstimates
+from skem.mixture._problem import FitProblem, narrow
 from skem.mixture._protocols import VariationalSettings
-from skem.mixture._reading import check_complete, fitted_components, make_family
-from skem.mixture._record import ElboTerms, FitRecord
+from skem.mixture._reading import (
+    GaussianReader,
+    check_complete,
+    fitted_components,
+    fitted_weights,
+    make_family,
+)
 from skem.mixture._rows import statistics_of_all_rows
-from skem.mixture._units import Units, components_to_table, components_to_user
+from skem.mixture._units import Units
 from skem.scoring import Scores
 
-__all__ = ["VARIATIONAL", "WEIGHT_PRIORS"]
+__all__ = ["VARIATIONAL", "posterior_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 Mixture = TypeVar("Mixture", bound=VariationalSettings)
-
-WEIGHT_PRIORS: dict[str, type[CategoricalWeights] | type[StickBreakingWeights]] = {
-    "dirichlet_process": StickBreakingWeights,
-    "dirichlet_distribution": CategoricalWeights,
-}
 
 _OF_THE_POSTERIOR = ("weight_concentration_", "mean_precision_", "degrees_of_freedom_")
 # What only the rows can tell of a pruned estimator.
 _OF_THE_BOUND = ("lower_bound_", "lower_bounds_")
 
 
-class VariationalKind:
+class VariationalKind(GaussianReader, VariationalEstimates):
     """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
-
-    algorithm = "Variational inference"
-    loop = staticmethod(batch_em_merging)
 
     def rule(
         self,
@@ -79,30 +71,6 @@ class VariationalKind:
         prior = prior or _make_prior(estimator, family, passes, units)
         hard = estimator.assignment == "hard"
         return VariationalRule(self.weights(estimator), family, prior, hard=hard)
-
-    def weights(self, estimator: VariationalSettings) -> VariationalWeights:
-        """Make the weights' family with the prior that the user gave, or 1 / K."""
-        concentration = estimator.weight_concentration_prior
-        if concentration is None:
-            concentration = 1.0 / estimator.n_components
-        return WEIGHT_PRIORS[estimator.weight_concentration_prior_type](float(concentration))
-
-    def start_method(self, estimator: VariationalSettings) -> str | Tree | ArrayLike:
-        """Return `init_params`."""
-        return estimator.init_params
-
-    def complete(
-        self, estimator: VariationalSettings, problem: FitProblem, theta: MixturePosterior | None
-    ) -> MixturePosterior:
-        """Return the start as it is."""
-        assert theta is not None
-        return theta
-
-    def numbered(
-        self, estimator: VariationalSettings, problem: FitProblem, run: Run[MixturePosterior]
-    ) -> Run[MixturePosterior]:
-        """Return the run: its rule has arranged components by count, which the prior prefers."""
-        return run
 
     def read(self, estimator: VariationalSettings, family: GaussianFamily) -> MixturePosterior:
         """Read the fitted attributes back, in the user's units."""
@@ -121,18 +89,19 @@ class VariationalKind:
             weights = Sticks(*(np.asarray(part, dtype=np.float64) for part in given))
         else:
             weights = np.asarray(given, dtype=np.float64)
+        fitted_weights(estimator)  # a check
         freedom = np.asarray(estimator.degrees_of_freedom_, dtype=np.float64)
         precision = np.asarray(estimator.mean_precision_, dtype=np.float64)
-        return MixturePosterior(weights, _posterior(components, precision, freedom), components)
+        return MixturePosterior(weights, posterior_of(components, precision, freedom), components)
 
     def to_table(
         self, family: GaussianFamily, theta: MixturePosterior, origin: Array, scale: Array
     ) -> MixturePosterior:
         """Bring a posterior in the user's units to a table's."""
-        components = components_to_table(family, theta.components, origin, scale)
+        components = family.standardise(theta.components, origin, scale)
         _, precision, _, freedom, _ = theta.posterior
         return MixturePosterior(
-            theta.weights, _posterior(components, precision, freedom), components
+            theta.weights, posterior_of(components, precision, freedom), components
         )
 
     def assigner(
@@ -154,7 +123,12 @@ class VariationalKind:
         """Score by log predictive densities and expected weights (Bishop 2006, 10.81)."""
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights(estimator).expected(theta.weights))
-        return predictive_scorer(family, theta.posterior, theta.components, log_weights)
+        k = len(theta.components.means)
+        scores = predictive_scorer(
+            family.gaussian, theta.posterior, theta.components, log_weights[:k]
+        )
+        noisy: Any = family
+        return noisy.add_noise(scores, log_weights[k]) if len(log_weights) > k else scores
 
     def draw(
         self,
@@ -184,10 +158,10 @@ class VariationalKind:
         """Return the posterior and the prior in the user's units."""
         family, rule, units = problem.family, problem.rule, problem.units
         origin, scale = units.origin, units.scale
-        user = components_to_user(family, theta.components, origin, scale)
+        user = family.restore(theta.components, origin, scale)
         prior = rule.prior
         return {
-            "weights_": rule.weights.expected(theta.weights),
+            **published_weights(rule.weights.expected(theta.weights), len(user.means)),
             "means_": user.means,
             "covariances_": user.covariances,
             "precisions_": family.precisions(user.factors),
@@ -203,38 +177,6 @@ class VariationalKind:
             "degrees_of_freedom_prior_": prior.degrees_of_freedom,
             "covariance_prior_": user_scale(family, prior, scale),
         }
-
-    def bound(self, problem: FitProblem, bound: float) -> float:
-        """Bring a bound per unit of weight to the whole bound in the user's units.
-
-        A divergence has no unit, so only the rows' densities change.
-        """
-        return problem.table.total_weight * (bound - _log_scale(problem))
-
-    def outcome(self, problem: FitProblem, run: Run[MixturePosterior]) -> Outcome:
-        """Return the bound's parts, the expected counts, and where steps may go on."""
-        weight = problem.table.total_weight
-        stats = problem.family.scale(run.statistics, 1.0 / weight)
-        log_normaliser = weight * run.bound - problem.rule.regulariser(run.theta)
-        outcome = _outcome(problem, run.theta, run.statistics, log_normaliser, weight)
-        more = {"statistics": stats, "prior": problem.rule.prior}
-        return outcome._replace(record=outcome.record | more)
-
-    def outcome_of_batch(
-        self, problem: FitProblem, passes: Passes, theta: MixturePosterior, population: float
-    ) -> tuple[float, Outcome]:
-        """Return the bound of a population of which this batch is a sample."""
-        family, rule = problem.family, problem.rule
-        statistics, log_normaliser = passes.expect(family, rule.scorer(theta))
-        share = population / problem.table.total_weight
-        stats = family.scale(statistics, share)
-        outcome = _outcome(problem, theta, stats, share * log_normaliser, population)
-        return sum(outcome.record["elbo_terms"]), outcome
-
-    def resume_point(self, estimator: VariationalSettings) -> FitRecord | None:
-        """Say where stochastic variational inference stands."""
-        record: FitRecord | None = getattr(estimator, "_record", None)
-        return record
 
     def prune(self, estimator: Mixture) -> Mixture:
         """Make a fitted estimator of the effective components."""
@@ -256,13 +198,16 @@ class VariationalKind:
         """Return the fitted attributes of some of the components."""
         family, weights = make_family(estimator), self.weights(estimator)
         theta, record = self.read(estimator, family), estimator._record
+        k = len(index)
+        noise = [len(theta.components.means)] * n_noise(estimator)
+        index = np.append(index, np.array(noise, dtype=np.intp))
         left = weights.take(theta.weights, index)
         components = family.take(theta.components, index)
         posterior = family.take(theta.posterior, index)
         precisions = theta.components._replace(covariances=np.asarray(estimator.precisions_))
         assert record.effective is not None
         attributes = {
-            "weights_": weights.expected(left),
+            **published_weights(weights.expected(left), k),
             "weight_concentration_": tuple(left) if isinstance(left, Sticks) else left,
             "means_": components.means,
             "covariances_": components.covariances,
@@ -270,11 +215,11 @@ class VariationalKind:
             "precisions_cholesky_": components.factors,
             "mean_precision_": posterior.mean_precision,
             "degrees_of_freedom_": posterior.degrees_of_freedom,
-            "expected_counts_": np.asarray(estimator.expected_counts_)[index],
+            "expected_counts_": np.asarray(estimator.expected_counts_)[index[:k]],
             "_record": record._replace(
                 sampler=copy.deepcopy(record.sampler),
                 statistics=family.take(record.statistics, index),
-                effective=record.effective[index],
+                effective=record.effective[index[:k]],
                 elbo_terms=None,
             ),
         }
@@ -289,19 +234,19 @@ class VariationalKind:
     ) -> list[str]:
         """Name components at the floor; one without rows has its prior, and none can collapse."""
         return warn_of_held(
-            problem.family,
-            problem.rule.weights.expected(theta.weights),
+            problem.family.gaussian,
+            problem.rule.weights.expected(theta.weights)[: problem.n_components],
             theta.components,
             n_rows,
             problem.units,
-            column_names(estimator, problem),
+            problem.shown,
         )
 
 
 VARIATIONAL = VariationalKind()
 
 
-def _posterior(
+def posterior_of(
     components: GaussianParameters, mean_precision: Array, freedom: Array
 ) -> GaussianPosterior:
     """Put a posterior together from what is published of it."""
@@ -328,29 +273,3 @@ def _make_prior(
         covariance=scale,
         degrees_of_freedom=float(d) if nu is None else float(nu),
     )
-
-
-def _log_scale(problem: FitProblem) -> float:
-    return float((problem.table.seen_share * np.log(problem.units.scale)).sum())
-
-
-def _outcome(
-    problem: FitProblem,
-    theta: MixturePosterior,
-    stats: GaussianStatistics,
-    log_normaliser: float,
-    weight: float,
-) -> Outcome:
-    """Return the bound's parts and the expected counts, given the statistics of all rows."""
-    rule = problem.rule
-    expected = rule.expected_log_likelihood(stats, theta)
-    weights, components = rule.divergences(theta)
-    terms = ElboTerms(
-        expected - weight * _log_scale(problem), -weights, -components, log_normaliser - expected
-    )
-    effective = stats.weight >= problem.table.least_weight / len(stats.weight)
-    counts = {
-        "expected_counts_": stats.weight,
-        "effective_n_components_": int(effective.sum()),
-    }
-    return Outcome(counts, {"effective": effective, "elbo_terms": terms})

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skem._collections import check_in_memory
-from skem._parameters import check_parameters, float_dtypes, integer, jobs, none, one_of
+from skem._parameters import check_parameters, check_rows, integer, jobs, none, one_of
 from skem._parameters import random_state as seeds
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._fitting import fit_quietly
@@ -331,12 +331,16 @@ def _check(
             f"{owner} needs an EMGaussianMixture, got {type(estimator).__name__}. Of a "
             "GaussianMixtureIC, pass its best_estimator_"
         )
+    if estimator.noise:
+        raise ValueError(
+            f"{owner} knows of no noise, but the estimator has noise={estimator.noise!r}: set "
+            "noise=False"
+        )
     given = {"n_bootstrap": n_bootstrap, "random_state": random_state, "n_jobs": n_jobs}
     check_parameters(owner, given, _COMMON)
     name, parameters = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, parameters, estimator._allowed)
-    rows: Floats = check_array(X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
-    return rows
+    return check_rows(X)
 
 
 def _copy(estimator: EMGaussianMixture, **parameters: Any) -> EMGaussianMixture:

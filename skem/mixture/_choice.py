@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, root_task, with_callbacks
 from skem._collections import check_in_memory
@@ -20,8 +19,8 @@ from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
-    float_dtypes,
     integer,
     none,
     one_of,
@@ -30,6 +29,7 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import START_METHODS
+from skem.mixture._again import fit_again
 from skem.mixture._chosen import Chosen
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import (
@@ -51,6 +51,7 @@ from skem.mixture._grid import (
 )
 from skem.mixture._progress import GridProgress
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
+from skem.mixture._units import Shown
 
 __all__ = ["GaussianMixtureIC"]
 
@@ -59,7 +60,7 @@ Warned: TypeAlias = tuple[type[Warning], str]
 
 _FOLDS = 5
 # Parameters that all fits have as they are here.
-_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution")
+_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution", "noise")
 
 _types = some(one_of(GAUSSIAN_FAMILIES), "these str")
 _splits = Allowed(
@@ -134,7 +135,9 @@ class GaussianMixtureIC(Chosen):
 default='hierarchical'
         As in `EMGaussianMixture`. With the same number of components all covariance types start
         from the same responsibilities. By 'hierarchical' one tree is grown and cut for all
-        numbers of components; by 'auto' each fit searches for a start of its own.
+        numbers of components. Of several types the best fits (a twelfth, at least three) are
+        then made again from a search and from the best two fits of other types, and what ends
+        higher is kept (not for 'cv'). By 'auto' each fit searches for a start of its own.
 
     random_state : int, RandomState instance or None, default=None
         Source of the random numbers of starts and folds. An int is that of every single fit.
@@ -150,6 +153,9 @@ default='hierarchical'
     verbose : int, default=0
         1 prints a line for each fit that has ended, 2 also its time. scikit-learn's callbacks
         (1.9 and later) see each fit as a task.
+
+    noise : bool or float, default=False
+        As in `EMGaussianMixture`: every fit has noise, or none.
 
     Attributes
     ----------
@@ -250,6 +256,7 @@ default='hierarchical'
         n_jobs: int | None = None,
         resolution: str | ArrayLike | None = "auto",
         verbose: int = 0,
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -266,6 +273,7 @@ default='hierarchical'
         self.n_jobs = n_jobs
         self.resolution = resolution
         self.verbose = verbose
+        self.noise = noise
 
     @with_callbacks
     def fit(
@@ -318,13 +326,10 @@ default='hierarchical'
         X: ArrayLike,
         sample_weight: ArrayLike | None,
         watch: Watch,
-        names: Sequence[str] | None = None,
+        shown: Shown,
     ) -> Self:
-        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing.
-
-        ``names`` are those of the columns, where X has none.
-        """
-        self._search(X, None, sample_weight, None, watch, names)
+        """Fit, and tell ``watch`` of each fit to all rows that has ended; warn of nothing."""
+        self._search(X, None, sample_weight, None, watch, shown)
         return self
 
     def _search(
@@ -334,7 +339,7 @@ default='hierarchical'
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
         watch: Watch,
-        names: Sequence[str] | None = None,
+        shown: Shown | None = None,
     ) -> list[Warned]:
         """Fit, choose and publish; return what to warn of."""
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
@@ -349,7 +354,7 @@ default='hierarchical'
             "Choose on a sample of its rows, and fit an EMGaussianMixture with best_params_ to all"
             " of them",
         )
-        rows = validate_data(self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan")
+        rows = check_rows(X, self)
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -361,15 +366,22 @@ default='hierarchical'
         n_fits = len(cells) * (1 + len(folds))
         metadata = None if weights is None else {"sample_weight": weights}
         task = root_task(self, n_fits, sequential=False, X=rows, y=y, metadata=metadata)
-        names = getattr(self, "feature_names_in_", names)
+        if shown is None and hasattr(self, "feature_names_in_"):
+            shown = Shown(self.feature_names_in_.tolist())
         progress = GridProgress(self.verbose, n_fits, task)
-        grid = Grid(cells, parameters, self.n_jobs, progress, names)
+        grid = Grid(cells, parameters, self.n_jobs, progress, shown)
 
         def judge(mixture: EMGaussianMixture) -> dict[str, float]:
             return mixture._all_criteria(rows, weights)
 
         outcomes = grid.fit(rows, weights, judge, watch)
-        results = tabulate(cells, outcomes, _count(rows, weights), rows.shape[1])
+        shape = (_count(rows, weights), rows.shape[1], bool(self.noise))
+        results = tabulate(cells, outcomes, *shape)
+        several = len({cell.covariance_type for cell in cells}) > 1
+        if several and self.init_params == "hierarchical" and self.criterion != "cv":
+            ranks = rank(results[COLUMNS[self.criterion]], set_aside(results, self.criterion))
+            outcomes = fit_again(grid, rows, weights, judge, outcomes, ranks)
+            results = tabulate(cells, outcomes, *shape)
         if self.criterion == "cv":
             columns, errors = cross_validate(grid, rows, weights, folds)
             results |= columns

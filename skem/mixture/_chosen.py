@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import CallbackSupportMixin
 from skem._collections import is_collection
-from skem._parameters import float_dtypes
+from skem._parameters import check_rows
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._grid import Columns
@@ -31,7 +31,7 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        return len(self._best().weights_)
+        return self._best()._n_features_out
 
     def _best(self, X: ArrayLike | None = None) -> EMGaussianMixture:
         """Return the best fit; check that it is there, and that ``X`` has its features."""
@@ -43,9 +43,7 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
             )
         # Of a Dask collection the best fit checks the features: nothing is to be computed here.
         if X is not None and not is_collection(X):
-            validate_data(
-                self, X, reset=False, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-            )
+            check_rows(X, self, reset=False)
         return self.best_estimator_
 
     def summary(self) -> MixtureSummary:
@@ -169,3 +167,16 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         return self._best(X).impute(
             X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
         )
+
+    def explain_density(self, X: ArrayLike) -> Any:
+        """Say which cells make a row odd under the best fit; `EMGaussianMixture.explain_density`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
+        """
+        return self._best(X).explain_density(X)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from skem._callbacks import with_callbacks
 from skem._docstrings import fill_docstring
@@ -19,8 +19,8 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
-from skem.mixture._base import BaseMixture
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
 from skem.mixture._given import FromParameters
 from skem.mixture._point import POINT
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
@@ -30,7 +30,7 @@ __all__ = ["EMGaussianMixture"]
 
 
 @fill_docstring(ENTRIES)
-class EMGaussianMixture(FromParameters, BaseMixture):
+class EMGaussianMixture(FromParameters, GaussianMixtureMethods):
     """Gaussian mixture fitted by expectation-maximisation.
 
     Clusters rows and estimates their density. Takes the parameters of
@@ -83,10 +83,12 @@ class EMGaussianMixture(FromParameters, BaseMixture):
 Tree or array-like of shape (n_samples, n_components), default='auto'
         Where the fit starts. scikit-learn's default is 'kmeans'.
 
-        - 'auto': where a search over some of the rows ends: a short run from 'kmeans' (up to 600
+        - 'auto': where a search over some of the rows ends: a short run from 'kmeans' (up to 2000
           rows also from 'hierarchical', of two components from others, too), then moves that
           merge two components and split a third one for as long as they raise the bound (Ueda et
-          al. 2000), then a run to convergence. It looks at no more than 4096 rows, or
+          al. 2000), then a run to convergence. With fewer than ten rows for each parameter it is
+          'kmeans' unless the search's end describes rows left out better, see :ref:`few_rows`.
+          It looks at no more than 4096 rows, or
           ``10 n_components (n_features + 1)`` if that is more, or ``400 000 / n_components`` if
           that is less. No move may add a component on fewer than three times the rows that
           determine its covariance ('full': 3 (D + 1)): such spikes raise the likelihood by
@@ -182,6 +184,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -213,6 +217,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         its most probable component, which is less than its log density.
 
     {lower_bounds_}
+
+    {noise_weight_}
 
     {resolution_}
 
@@ -265,6 +271,8 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
     array([0, 1])
     """
 
+    covariances_: NDArray[np.floating]
+
     _kind = POINT
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = SHARED_PARAMETERS | {
@@ -304,6 +312,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -331,6 +340,7 @@ Tree or array-like of shape (n_samples, n_components), default='auto'
         self.assignment = assignment
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from skem.engine import (
     GappyTable,
-    Table,
     Task,
     Threads,
     count_threads,
     has_gaps,
+    make_block_table,
     plan_tiles,
     sum_seen,
 )
-from skem.families import GaussianFamily
+from skem.mixture._noise import n_noise
 from skem.mixture._reading import Reader
 from skem.scoring import Scores
 
@@ -28,7 +28,7 @@ __all__ = ["evaluate"]
 def evaluate(
     estimator: Any,
     kind: Reader[Any, Any],
-    family: GaussianFamily,
+    family: Any,
     theta: Any,
     X: NDArray[np.floating],
     make: Callable[..., Scores],
@@ -41,7 +41,7 @@ def evaluate(
     estimator : BaseMixture
         Its weights, threads and blocks count.
     kind : Reader
-    family : GaussianFamily
+    family : Estimable
     theta : MixtureParameters or MixturePosterior
         In the user's units.
     X : ndarray of shape (n_rows, n_features)
@@ -54,20 +54,18 @@ def evaluate(
     offset : float or ndarray of shape (n_rows,)
         What to add to log densities for the user's units, in nats.
     """
-    n_features = X.shape[1]
     gappy = has_gaps(X)
-    if gappy:
-        family = family.with_gaps(family.without_rows(1, n_features))
+    family = family.for_rows(X, gappy=gappy)
     weights = np.asarray(estimator.weights_, dtype=np.float64)
-    # About one of the means: where all agree, the origin is theirs to the last bit.
-    means = theta.components.means
-    origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
-    scale = family.typical_scale(weights, theta.components)
+    origin, scale = family.typical_units(weights, theta.components)
+    n_components = len(weights) + n_noise(estimator)
+    if n_noise(estimator):
+        family = family.in_units(scale)
     scorer = make(estimator, family, kind.to_table(family, theta, origin, scale))
-    n_products = family.n_products(n_features)
-    plan = plan_tiles(len(X), n_features, len(weights), n_products, estimator.block_size)
     with Threads(count_threads(estimator.n_jobs)) as threads:
-        table = (GappyTable if gappy else Table)(X, None, origin, scale)
+        table = make_block_table(X, None, origin, scale, family.maker, gappy=gappy)
+        d = table.n_features
+        plan = plan_tiles(len(X), d, n_components, family.n_products(d), estimator.block_size)
         answer = threads.fold(ask(scorer), table, plan)
     log_scale = np.log(scale)
-    return answer, -(sum_seen(X, log_scale) if gappy else log_scale.sum())
+    return answer, -(sum_seen(X, log_scale) if isinstance(table, GappyTable) else log_scale.sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import joblib
@@ -12,15 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
-from skem._collections import is_collection
+from skem._collections import check_in_memory, is_collection
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
     check_shape,
-    float_dtypes,
 )
 from skem.engine import (
     AnyTable,
@@ -29,11 +27,11 @@ from skem.engine import (
     TilePlan,
     count_threads,
     has_gaps,
+    make_block_table,
     make_engine,
-    make_table,
     plan_tiles,
+    seen_moments,
 )
-from skem.families import GaussianFamily
 from skem.inference import (
     SEARCH,
     Earlier,
@@ -45,15 +43,16 @@ from skem.inference import (
     Tree,
     find_start,
 )
-from skem.inference.rules import with_floor
+from skem.inference.initialisation import draw_rows
+from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
-from skem.mixture._gaps import never_together, single_gaussian
-from skem.mixture._problem import EstimatorKind, FitProblem, narrow
+from skem.mixture._gaps import asked_once, never_together, single_component
+from skem.mixture._noise import NoiseBox, measure_box
+from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
-from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
-from skem.mixture._units import check_enough_rows, measure
+from skem.mixture._units import Shown, check_enough_rows, measure
 
 __all__ = [
     "check",
@@ -67,28 +66,41 @@ __all__ = [
     "start",
 ]
 
+# Rows by which features are standardised.
+_MEASURED_ROWS = 4096
+
 Array: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = EstimatorKind[Any, Any]
 
 
 def check(
-    estimator: MixtureSettings, X: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
+    kind: Kind,
+    estimator: MixtureSettings,
+    X: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
 ) -> tuple[NDArray[np.floating] | Partitions, Array | None]:
     """Check parameters, rows and weights; partitions, of a Dask collection, hold their weights."""
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
-    if given["acceleration"] is not None and given["assignment"] == "hard":
+    if estimator.acceleration is not None and estimator.assignment == "hard":
         raise ValueError(
-            f"acceleration={given['acceleration']!r} needs assignment='soft', but got "
+            f"acceleration={estimator.acceleration!r} needs assignment='soft', but got "
             "assignment='hard': its steps jump, and have no direction. Set acceleration=None"
         )
-    if is_collection(X):
+    if estimator.noise and estimator.weight_concentration_prior == np.inf:
+        raise ValueError(
+            f"noise={estimator.noise!r} has a weight of its own, but "
+            "weight_concentration_prior=inf holds all weights equal: leave one of them out"
+        )
+    if estimator.noise:
+        check_in_memory(X, f"{name} with noise={estimator.noise!r}", "Fit without noise")
+    if is_collection(X) and kind.by_partitions:
         from skem.mixture._lazy import read_collection
 
         return read_collection(estimator, X, sample_weight, reset=reset), None
-    rows = validate_data(
-        estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
-    )
+    rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
 
@@ -96,6 +108,8 @@ def publish(
     estimator: MixtureSettings, attributes: dict[str, Any], messages: list[str], depth: int
 ) -> None:
     """Set fitted attributes, and warn where the caller stands, ``depth`` calls above this one's."""
+    if "noise_weight_" not in attributes:  # that of an earlier fit
+        vars(estimator).pop("noise_weight_", None)
     for name, value in attributes.items():
         setattr(estimator, name, value)
     for message in messages:
@@ -108,32 +122,51 @@ def make_problem(
     X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     state: FitRecord | None = None,
+    *,
+    stepwise: bool = False,
+    shown: Shown | None = None,
 ) -> FitProblem:
-    """Measure the table, and make the rule; in a state's units and with its prior, if given."""
-    family = make_family(estimator)
-    names = getattr(estimator, "feature_names_in_", None)
-    gappy = has_gaps(X)
-    units = state.units if state else measure(X, weights, family, names)
-    table = make_table(X, weights, units.origin, units.scale, gappy=gappy)
-    if gappy:
-        family = family.with_gaps(single_gaussian(family, table))
+    """Measure the table, and make the rule; in a state's units and with its prior, if given.
+
+    ``stepwise`` says that other rows may follow, ``shown`` how messages show columns.
+    """
+    family = kind.family(estimator)
+    shown = shown or Shown(kind.column_names(estimator, X.shape[1]))
+    names, gappy = shown.names, has_gaps(X)
+    units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
+    family = family.for_rows(X, gappy=gappy, more=stepwise)
+    table: AnyTable = make_block_table(
+        X, weights, units.origin, units.scale, family.maker, gappy=gappy
+    )
+    if table.has_gaps:
+        start_of_rows = partial(single_component, family, table)
+        family = family.with_gaps(asked_once(start_of_rows, table))
     plan = _plan(estimator, family, table)
     with make_engine(table, 1) as alone:
         prior = state.prior if state else None
         passes = Passes(table, plan, alone)
         rule = kind.rule(estimator, family, passes, units, prior)
         if not state:
-            steps = measure_steps(estimator.resolution, X, weights, units)
+            stepped = kind.stepped_columns(estimator, X.shape[1])
+            steps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
-    family = replace(family, floor=units.floor)
-    return FitProblem(family, with_floor(rule, units.floor), units, table, plan)
+            if estimator.noise:
+                assert not isinstance(X, Partitions)
+                box = measure_box(estimator.noise, X, weights, units, names)
+                units = units._replace(box=tuple(box))
+    family, rule = family.with_floor(units.floor), with_floor(rule, units.floor)
+    if units.box is not None:
+        rule = with_noise(rule, NoiseBox(*units.box).log_widths - np.log(units.scale))
+        family = rule.family
+    return FitProblem(family, rule, units, table, plan, shown, kind.layout(estimator))
 
 
-def _plan(estimator: MixtureSettings, family: GaussianFamily, table: AnyTable) -> TilePlan:
+def _plan(estimator: MixtureSettings, family: Any, table: AnyTable) -> TilePlan:
     n_products = family.n_products(table.n_features)
+    n_components = estimator.n_components + bool(estimator.noise)
     return plan_tiles(
-        table.n_rows, table.n_features, estimator.n_components, n_products, estimator.block_size
+        table.n_rows, table.n_features, n_components, n_products, estimator.block_size
     )
 
 
@@ -148,20 +181,25 @@ def fit(
 
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
-    rows, weights = check(estimator, X, sample_weight, reset=True)
+    rows, weights = check(kind, estimator, X, sample_weight, reset=True)
     attributes, messages = _fit(kind, estimator, rows, y, weights)
     publish(estimator, attributes, messages, depth=2 + FRAMES)
 
 
 @with_callbacks
 def fit_quietly(
-    estimator: MixtureSettings, kind: Kind, X: NDArray[np.floating], weights: Array | None
+    estimator: MixtureSettings,
+    kind: Kind,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    shown: Shown | None = None,
 ) -> list[str]:
     """Fit to rows and weights that have been checked; return what `fit` would warn of.
 
     Filters of warnings belong to the process, so fits side by side can't catch their own.
+    ``shown`` is how messages show columns of rows without names.
     """
-    attributes, messages = _fit(kind, estimator, X, None, weights)
+    attributes, messages = _fit(kind, estimator, X, None, weights, shown)
     publish(estimator, attributes | {"n_features_in_": X.shape[1]}, [], depth=0)
     return messages
 
@@ -172,17 +210,18 @@ def _fit(
     X: NDArray[np.floating] | Partitions,
     y: object,
     weights: Array | None,
+    shown: Shown | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
-    problem = make_problem(kind, estimator, X, weights)
-    shown, shown_weights = X.given if isinstance(X, Partitions) else (X, weights)
-    metadata = None if shown_weights is None else {"sample_weight": shown_weights}
+    problem = make_problem(kind, estimator, X, weights, shown=shown)
+    given, given_weights = X.given if isinstance(X, Partitions) else (X, weights)
+    metadata = None if given_weights is None else {"sample_weight": given_weights}
     single = n_init == 1
     root = root_task(
         estimator,
         estimator.max_iter if single else n_init,
         sequential=single,
-        X=shown,
+        X=given,
         y=y,
         metadata=metadata,
         n_rows=len(X),
@@ -216,7 +255,7 @@ def _fit(
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = getattr(estimator, "feature_names_in_", None)
+    names = problem.shown.names
     messages += never_together(problem.family, problem.table, names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
@@ -244,7 +283,7 @@ def _fitted_attributes(
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
-            estimator.covariance_type,
+            kind.structure(estimator),
             sampler,
             problem.units,
             problem.table.total_weight,
@@ -321,19 +360,32 @@ def start(
         if isinstance(method, str):
             method = automatic if method == SEARCH else method
         elif not isinstance(method, Tree):
-            method = _check_responsibilities(method, len(table.X), k)
-        how = Start(method, k, rng, table, units.origin, units.column_scale, problem.family.fill)
+            columns = k + bool(estimator.noise)
+            method = _check_responsibilities(method, len(table.X), columns)
+        mean, spread = units.origin, units.column_scale
+        by_features = problem.family.maker is not None
+        if by_features:
+            mean, spread = _feature_units(table)
+        how = Start(method, k, rng, table, mean, spread, problem.family.fill, by_features)
         theta = find_start(passes, problem.rule, how)
     result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
     return result
+
+
+def _feature_units(table: AnyTable) -> tuple[Array, Array]:
+    """Return the means and deviations of (some) rows' features."""
+    some = draw_rows(table, _MEASURED_ROWS, np.random.RandomState(0))
+    assert some.features is not None
+    mean, spread, _ = seen_moments(some.features, some.weights)
+    return np.where(np.isnan(mean), 0.0, mean), np.where(spread > 0, spread, 1.0)
 
 
 def go_on(
     kind: Kind, estimator: MixtureSettings, problem: FitProblem
 ) -> MixtureParameters | MixturePosterior:
     """Start from what was fitted before."""
-    fitted = estimator.means_.shape
-    asked = (estimator.n_components, problem.table.n_features)
+    fitted = kind.shape(estimator)
+    asked = (estimator.n_components, problem.table.X.shape[1])
     theta = kind.read(estimator, problem.family)
     if fitted != asked:
         raise ValueError(
@@ -364,8 +416,7 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     with np.errstate(over="ignore"):
         narrowed = narrow(values, problem.table.X.dtype)
     for name, value in narrowed.items():
-        parts = value if isinstance(value, tuple) else (value,)
-        if not all(np.isfinite(part).all() for part in parts):
+        if not all(np.isfinite(part).all() for part in arrays_in(value)):
             raise ValueError(
                 f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
                 "columns of X or increase reg_covar"
@@ -380,9 +431,9 @@ def diagnose(
     messages = []
     constant = np.flatnonzero(problem.family.values_by_decree(problem.units.constant))
     if len(constant):
-        names = getattr(estimator, "feature_names_in_", np.arange(problem.table.n_features))
+        names = [problem.shown.names[j] for j in constant.tolist()]
         messages.append(
-            f"Column(s) {names[constant].tolist()} of X are constant: their variance is "
+            f"Column(s) {names} of X are constant: their variance is "
             f"reg_covar={estimator.reg_covar:g} by decree, and densities depend on it. Drop them."
         )
     return messages + kind.diagnose(estimator, problem, theta, n_rows)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from skem._parameters import check_shape
 from skem.engine import Partitions
 from skem.engine.resolution import recording_units
-from skem.families import GaussianFamily, SingularCovarianceError
+from skem.families import SingularCovarianceError
 from skem.inference import Passes
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units
@@ -19,17 +19,17 @@ __all__ = ["find_floor", "measure_steps"]
 
 Array: TypeAlias = NDArray[np.float64]
 
-# Where reg_covar is 0: so narrow a covariance is singular all the same.
-_NOTHING = 1e-14
-
 
 def measure_steps(
     resolution: str | ArrayLike | None,
     X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     units: Units,
+    stepped: NDArray[np.bool_],
 ) -> Array | None:
     """Return the steps that the columns were recorded in, found or given; None: none are asked for.
+
+    Columns that are not ``stepped`` (n_features,) have none, and none are to be given for them.
 
     Raises
     ------
@@ -39,8 +39,11 @@ def measure_steps(
     if resolution is None:
         return None
     if isinstance(resolution, str):
-        return recording_units(X, weights, np.where(units.constant, 0.0, units.column_scale))
-    steps = check_shape("resolution", resolution, (X.shape[1],))
+        return recording_units(
+            X, weights, np.where(units.constant | ~stepped, 0.0, units.column_scale)
+        )
+    steps = np.zeros(len(stepped))
+    steps[stepped] = check_shape("resolution", resolution, (int(stepped.sum()),))
     if steps.min() < 0:
         raise ValueError(
             "The parameter 'resolution' should have no negative steps, but got "
@@ -49,16 +52,14 @@ def measure_steps(
     return steps
 
 
-def find_floor(
-    steps: Array | None, family: GaussianFamily, rule: Any, passes: Passes, units: Units
-) -> Array | None:
+def find_floor(steps: Array | None, family: Any, rule: Any, passes: Passes, units: Units) -> Any:
     """Return the floor in the table's units, or None if no step is coarse enough for one.
 
     Parameters
     ----------
     steps : ndarray of shape (n_features,) or None
         In the user's units; 0 for none.
-    family : GaussianFamily
+    family : Estimable
     rule : Rule
         Says what the covariance of all rows is.
     passes : Passes
@@ -66,11 +67,9 @@ def find_floor(
     """
     if steps is None or not (steps > 0).any():
         return None
-    variances = 0.25 * np.square(steps / units.scale)
-    variances = np.maximum(variances, max(family.reg_covar, _NOTHING))
     all_rows = statistics_of_all_rows(family, passes)
     try:
         one = rule.update(all_rows, rule.without_rows(1, len(steps)))
     except SingularCovarianceError:
         return None  # as any fit to these rows is
-    return family.floor_below(variances, one.components.covariances)
+    return family.find_floor(0.25 * np.square(steps / units.scale), one.components)

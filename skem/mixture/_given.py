@@ -14,11 +14,11 @@ from skem._parameters import Allowed, check_parameters, check_shape
 from skem.families import GaussianFamily, GaussianParameters
 from skem.mixture._point import check_weights
 from skem.mixture._protocols import MixtureSettings
-from skem.mixture._reading import make_family, variances_of
+from skem.mixture._reading import gaussian_family
 from skem.mixture._record import FitRecord
-from skem.mixture._units import Units, components_to_table
+from skem.mixture._units import Units
 
-__all__ = ["FromParameters"]
+__all__ = ["FromParameters", "given_attributes"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -84,23 +84,33 @@ class FromParameters:
             n_components=len(np.asarray(weights)), covariance_type=covariance_type, **parameters
         )
         check_parameters(cls.__name__, estimator.get_params(deep=False), cls._allowed)
-        for name, value in _attributes(estimator, weights, means, covariances).items():
+        family = gaussian_family(estimator)
+        for name, value in given_attributes(estimator, family, weights, means, covariances).items():
             setattr(estimator, name, value)
         result: Self = estimator
         return result
 
 
-def _attributes(
-    estimator: MixtureSettings, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike
+def given_attributes(
+    estimator: MixtureSettings,
+    family: GaussianFamily,
+    weights: ArrayLike,
+    means: ArrayLike,
+    covariances: ArrayLike,
 ) -> dict[str, Any]:
     """Return fitted attributes; sets the names of columns."""
-    family, k = make_family(estimator), estimator.n_components
+    k = estimator.n_components
+    if estimator.noise:
+        raise ValueError(
+            f"noise={estimator.noise!r} is as dense as a box around rows, which given parameters "
+            "don't have: set noise=False, or fit"
+        )
     shares = check_weights("weights", weights, k)
     centres: Array = validate_data(estimator, means, dtype=np.float64)
     centres = check_shape("means", centres, (k, centres.shape[1]))
     components = _check_components(family, centres, covariances)
     units = _units(family, shares, components)
-    table = components_to_table(family, components, units.origin, units.scale)
+    table = family.standardise(components, units.origin, units.scale)
     if not _has_structure(family, shares, table):
         raise ValueError(
             "The parameter 'covariances' does not have the structure of covariance_type="
@@ -149,7 +159,7 @@ def _units(family: GaussianFamily, weights: Array, components: GaussianParameter
     """Return the units that many rows of the mixture would be read in."""
     means = components.means
     origin = means[0] + weights @ (means - means[0]) / weights.sum()
-    within = variances_of(family, components)
+    within = family.column_variances(components)
     deviation = np.sqrt(weights @ (within + np.square(means - origin)) / weights.sum())
     origin, scale = family.units(origin, deviation)
     return Units(origin, scale, deviation, np.zeros(len(origin), dtype=bool))

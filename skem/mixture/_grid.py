@@ -18,6 +18,7 @@ from skem.mixture._fitting import fit_quietly
 from skem.mixture._gaps import tree_of_seen
 from skem.mixture._point import POINT
 from skem.mixture._progress import GridProgress
+from skem.mixture._units import Shown
 
 __all__ = [
     "COLUMNS",
@@ -26,8 +27,10 @@ __all__ = [
     "Cell",
     "Columns",
     "Grid",
+    "Judge",
     "Outcome",
     "Watch",
+    "attempt",
     "cross_validate",
     "describe_failures",
     "describe_set_aside",
@@ -130,15 +133,15 @@ class Grid:
         Number of threads. Every bit of the outcomes is the same for each number, time apart.
     progress : GridProgress
         Told of every fit.
-    names : sequence of str, default=None
-        Of the columns, for what fits warn of.
+    shown : Shown, default=None
+        How messages show the columns.
     """
 
     cells: Sequence[Cell]
     parameters: dict[str, Any]
     n_jobs: int | None
     progress: GridProgress
-    names: Sequence[str] | None = None
+    shown: Shown | None = None
 
     def fit(
         self,
@@ -188,7 +191,7 @@ class Grid:
                 self.progress.end(task, what, None, hopeless[number], 0.0)
                 return Outcome(None, {}, [], hopeless[number], 0.0)
             mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
-            outcome = _attempt(mixture, X, weights, judge, self.names)
+            outcome = attempt(mixture, X, weights, judge, self.shown)
             state = f"failed: {outcome.error}" if outcome.error else "done"
             self.progress.end(task, what, outcome.mixture, state, outcome.seconds)
             done.append(cell)
@@ -230,21 +233,16 @@ def iteration_size(X: Floats, n_components: float) -> float:
     return n_rows * n_components * (50.0 + 0.5 * n_features**2)
 
 
-def _attempt(
+def attempt(
     mixture: EMGaussianMixture,
     X: Floats,
     weights: Array | None,
     judge: Judge,
-    names: Sequence[str] | None,
+    shown: Shown | None,
 ) -> Outcome:
     begin = perf_counter()
     try:
-        if names is not None:
-            mixture.feature_names_in_ = np.asarray(names, dtype=object)
-        said = fit_quietly(mixture, POINT, X, weights)
-        if names is not None:
-            # Rows without names follow.
-            del mixture.feature_names_in_
+        said = fit_quietly(mixture, POINT, X, weights, shown)
         seconds = perf_counter() - begin
         values = judge(mixture)
         if not np.isfinite(list(values.values())).all():
@@ -267,7 +265,11 @@ def _say_hopeless(cell: Cell, n_rows: int, n_features: int) -> str:
 
 
 def tabulate(
-    cells: Sequence[Cell], outcomes: Sequence[Outcome], n_rows: int, n_features: int
+    cells: Sequence[Cell],
+    outcomes: Sequence[Outcome],
+    n_rows: int,
+    n_features: int,
+    noise: bool,
 ) -> Columns:
     """Put outcomes judged by all criteria in columns."""
     types, numbers = zip(*cells, strict=True)
@@ -281,7 +283,8 @@ def tabulate(
             for name in ("bic", "icl", "aic", "log_likelihood")
         },
         "n_parameters": [
-            k - 1 + GAUSSIAN_FAMILIES[name](0.0).n_parameters(k, n_features) for name, k in cells
+            k - 1 + noise + GAUSSIAN_FAMILIES[name](0.0).n_parameters(k, n_features)
+            for name, k in cells
         ],
         "converged": [mixture is not None and mixture.converged_ for mixture in mixtures],
         "n_iter": [0 if mixture is None else mixture.n_iter_ for mixture in mixtures],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from skem.families import GaussianFamily, GaussianParameters, GaussianPrior
 from skem.families.held import Held, find_collapsed, find_dependent, find_held
-from skem.mixture._units import Units
+from skem.mixture._units import Shown, Units
 
 __all__ = ["describe_held", "warn_of_held"]
 
@@ -65,8 +65,9 @@ def _say_held(found: Sequence[Held], names: Sequence[object], steps: Array) -> s
     listed = ", ".join(f"{names[j]!s} by {steps[j]:.6g}" for j in columns)
     return (
         f"Component(s) {[held.component for held in found]} are held at the width of the steps "
-        f"that columns are recorded in ({listed}): narrower than that can't be told. If a column's "
-        "values are categories, drop it or make it categorical; resolution=None holds nothing."
+        f"that columns are recorded in ({listed}): narrower than that can't be told. The fit is "
+        "sound. If a column's values are categories, drop it or make it categorical; "
+        "resolution=None holds nothing."
     )
 
 
@@ -82,7 +83,7 @@ def describe_held(
     parameters: GaussianParameters,
     n_rows: float,
     units: Units,
-    names: Sequence[object],
+    shown: Shown,
 ) -> list[str]:
     """Return what a user should know of components that are held up, and of dependent columns.
 
@@ -91,23 +92,23 @@ def describe_held(
     family, prior, weights, parameters, n_rows
         As for `find_collapsed`.
     units : Units
-        From the table's units to the user's.
-    names : sequence
-        Of the columns.
+        From the table's units to those of the rows.
+    shown : Shown
     """
     messages = []
+    names = shown.names
     collapsed = find_collapsed(family, prior, weights, parameters, n_rows)
     if collapsed:
-        shown = [
-            held._replace(
-                values=held.values * units.scale[held.columns] + units.origin[held.columns]
-            )
+        origin = shown.origin + shown.scale * units.origin
+        scale = shown.scale * units.scale
+        found = [
+            held._replace(values=held.values * scale[held.columns] + origin[held.columns])
             for held in collapsed
         ]
         d = len(names)
         needed = max(family.rows_needed(d), family.least_rows(1, d))
-        messages.append(_say_collapsed(shown, names, family.reg_covar, needed))
-    messages += warn_of_held(family, weights, parameters, n_rows, units, names)
+        messages.append(_say_collapsed(found, names, family.reg_covar, needed))
+    messages += warn_of_held(family, weights, parameters, n_rows, units, shown)
     dependent = find_dependent(family, weights, parameters, units.constant)
     if len(dependent) and n_rows > len(names):
         messages.append(
@@ -124,10 +125,10 @@ def warn_of_held(
     parameters: GaussianParameters,
     n_rows: float,
     units: Units,
-    names: Sequence[object],
+    shown: Shown,
 ) -> list[str]:
     """Return what a user should know of components at the floor; see `describe_held`."""
     held = find_held(family, weights, parameters, n_rows)
     if not held or units.steps is None:
         return []
-    return [_say_held(held, names, units.steps)]
+    return [_say_held(held, shown.names, shown.scale * units.steps)]

@@ -19,10 +19,9 @@ from skem.inference import ComputeResponsibilities, MixtureParameters
 from skem.mixture._evaluating import evaluate
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
-from skem.mixture._reading import fitted_components, make_family
-from skem.mixture._units import components_to_table
+from skem.mixture._reading import make_family
 
-__all__ = ["impute"]
+__all__ = ["METHODS", "fill_gaussian", "impute"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -39,6 +38,19 @@ class _Belonging(NamedTuple):
     resp: Floats
 
 
+class _Scales(NamedTuple):
+    """Gamma distributions of rows' scales, given their seen cells.
+
+    Attributes
+    ----------
+    shapes : ndarray of shape (K,)
+    rates : ndarray of shape (K, m)
+    """
+
+    shapes: Array
+    rates: Array
+
+
 class _Piece(NamedTuple):
     """What is known of some rows with the same gap, in standardised units.
 
@@ -49,13 +61,17 @@ class _Piece(NamedTuple):
     expected : ndarray of shape (K, m, q)
         Conditional means of the missing cells.
     factors : ndarray of shape (K, q, q)
-        Lower triangular L; the conditional covariance is the inverse of ``L L'``.
+        Lower triangular L; the conditional covariance is the inverse of ``L L'``, over the row's
+        scale.
+    scales : Scales or None
+        None where all rows have a scale of 1: they are Gaussian.
     """
 
     rows: NDArray[np.intp]
     gap: NDArray[np.intp]
     expected: Array
     factors: Array
+    scales: _Scales | None
 
 
 def impute(
@@ -74,7 +90,7 @@ def impute(
         "impute",
         given | {"random_state": random_state},
         {
-            "method": (one_of(_METHODS),),
+            "method": (one_of(METHODS),),
             "n_draws": (integer(1),),
             "parameters": (one_of(ways),),
             "random_state": (seeds, none),
@@ -92,7 +108,7 @@ def impute(
     for _ in range(n_draws):
         if belonging is None or parameters != "fixed":
             belonging = ways[parameters](estimator, X, rng)
-        tables.append(_fill(family, belonging, X, _METHODS[method], rng))
+        tables.append(_fill(family, belonging, X, METHODS[method], rng))
     return tables[0] if n_draws == 1 else np.stack(tables)
 
 
@@ -101,9 +117,31 @@ def impute(
 
 def _fixed(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
     """Take the fitted parameters."""
-    components = fitted_components(estimator, make_family(estimator))
+    components = estimator._kind.read(estimator, make_family(estimator)).components
     weights = np.asarray(estimator.weights_, dtype=np.float64)
-    return _Belonging(MixtureParameters(weights, components), estimator.predict_proba(X))
+    resp = _responsibilities(estimator, X)
+    return _without_noise(MixtureParameters(weights, components), resp)
+
+
+def _responsibilities(estimator: Any, X: Floats) -> Floats:
+    # Not by `predict_proba`, which would look for the names of columns that checked rows have lost.
+    ask = partial(ComputeResponsibilities, dtype=X.dtype)
+    result: Floats = estimator._evaluate(X, estimator._kind.assigner, ask)[0]
+    return result
+
+
+def _without_noise(theta: MixtureParameters, resp: Floats) -> _Belonging:
+    """Return what is known if rows are no noise, whose column of ``resp`` is the last.
+
+    What is nothing but noise has the components' weights.
+    """
+    k = len(theta.components.means)
+    if resp.shape[1] == k:
+        return _Belonging(theta, resp)
+    weights = theta.weights[:k] / theta.weights[:k].sum()
+    total = resp[:, :k].sum(axis=1, keepdims=True)
+    share = np.where(total > 0, resp[:, :k] / np.where(total > 0, total, 1), weights)
+    return _Belonging(theta._replace(weights=weights), share.astype(resp.dtype))
 
 
 def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
@@ -114,7 +152,7 @@ def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
         for name in ("weights_init", "means_init", "precisions_init")
         if hasattr(estimator, name)
     }
-    resp = estimator.predict_proba(X).astype(np.float64)
+    resp = _responsibilities(estimator, X).astype(np.float64)
     again = clone(estimator).set_params(
         **start,
         init_params=resp / resp.sum(axis=1, keepdims=True),
@@ -134,7 +172,7 @@ def _drawn(
     family = make_family(estimator)
     theta = draw(estimator, family, rng)
     resp = evaluate(estimator, POINT, family, theta, X, POINT.assigner, ComputeResponsibilities)[0]
-    return _Belonging(theta, resp)
+    return _without_noise(theta, resp)
 
 
 # --- what is put into a gap -----------------------------------------------------------------
@@ -153,19 +191,23 @@ def _mode(piece: _Piece, resp: Floats, rng: Rng) -> Array:
 
 
 def _draw(piece: _Piece, resp: Floats, rng: Rng) -> Array:
-    """Draw a component for each row, then from its conditional Gaussian, (m, q)."""
+    """Draw a component for each row, then from its conditional distribution, (m, q)."""
     total = np.cumsum(resp, axis=1, dtype=np.float64)
     labels = (rng.uniform(size=(len(resp), 1)) * total[:, -1:] >= total).sum(axis=1)
     labels = np.minimum(labels, resp.shape[1] - 1)
     result: Array = piece.expected[labels, np.arange(len(resp))]
     noise = rng.standard_normal(result.shape)
+    if piece.scales is not None:
+        shapes, rates = piece.scales
+        drawn = rng.standard_gamma(shapes[labels]) / rates[labels, np.arange(len(resp))]
+        noise /= np.sqrt(np.maximum(drawn, np.finfo(np.float64).tiny))[:, None]
     for k in np.unique(labels):
         own = labels == k
         result[own] += np.linalg.solve(piece.factors[k].T, noise[own].T).T
     return result
 
 
-_METHODS: dict[str, Callable[[_Piece, Floats, Rng], Array]] = {
+METHODS: dict[str, Callable[[_Piece, Floats, Rng], Array]] = {
     "draw": _draw,
     "mean": _mean,
     "mode": _mode,
@@ -181,24 +223,45 @@ def _fill(
 ) -> Floats:
     """Return the table with its gaps filled; seen cells keep their bits."""
     theta, resp = belonging
+    return fill_gaussian(family, theta, resp, X, choose, rng)
+
+
+def fill_gaussian(
+    family: GaussianFamily,
+    theta: MixtureParameters,
+    resp: Floats,
+    X: Floats,
+    choose: Callable[[_Piece, Floats, Rng], Array],
+    rng: Rng,
+) -> Floats:
+    """Return rows of Gaussian columns with their gaps filled; parameters in the user's units."""
     origin = theta.weights @ theta.components.means
     scale = family.typical_scale(theta.weights, theta.components)
-    components = components_to_table(family, theta.components, origin, scale)
-    precisions = family.dense(family.precisions(components.factors), *components.means.shape)
+    components = family.standardise(theta.components, origin, scale)
+    precisions = family.precisions(components.factors)
+    precisions = family.gaussian.dense(precisions, *components.means.shape)
+    freedom = getattr(components, "freedom", None)
     result = np.array(X)
-    for piece in _pieces(X, components.means, precisions, origin, scale):
+    for piece in _pieces(X, components.means, precisions, freedom, origin, scale):
         values = choose(piece, resp[piece.rows], rng)
         result[np.ix_(piece.rows, piece.gap)] = values * scale[piece.gap] + origin[piece.gap]
     return result
 
 
 def _pieces(
-    X: Floats, means: Array, precisions: Array, origin: Array, scale: Array
+    X: Floats,
+    means: Array,
+    precisions: Array,
+    freedom: Array | None,
+    origin: Array,
+    scale: Array,
 ) -> Iterator[_Piece]:
     """Go through the rows with gaps, pattern by pattern.
 
     With the precision Λ, the gap g and the seen cells o: ``E[x_g | x_o] = m_g - inv(Λ_gg) Λ_go
     (x_o - m_o)``, and the conditional covariance is ``inv(Λ_gg)`` (Bishop 2006, 2.73 and 2.75).
+    With degrees of freedom (K,) that holds of rows with a scale of 1, and the scales have the
+    posteriors that `skem.kernels.latent_scales` says.
     """
     n_components, n_features = means.shape
     most = max(1, _VALUES // (n_components * n_features))
@@ -214,5 +277,12 @@ def _pieces(
             rows = index.order[first : min(first + most, stop)]
             cells = X[np.ix_(rows, seen)].astype(np.float64)
             apart = (cells - origin[seen]) / scale[seen] - means[:, None, seen]
-            expected = means[:, None, gap] + apart @ np.swapaxes(slopes, 1, 2)
-            yield _Piece(rows, gap, expected, factors)
+            change = apart @ np.swapaxes(slopes, 1, 2)
+            scales = None
+            if freedom is not None:
+                # The marginal precision is Λ_oo - Λ_og inv(Λ_gg) Λ_go.
+                weighted = apart @ precisions[:, seen][:, :, seen]
+                weighted += change @ block[:, :, seen]
+                distances = (weighted * apart).sum(axis=2)
+                scales = _Scales(0.5 * (freedom + len(seen)), 0.5 * (freedom[:, None] + distances))
+            yield _Piece(rows, gap, means[:, None, gap] + change, factors, scales)

@@ -14,6 +14,7 @@ from skem.families import (
     CategoricalWeights,
     GaussianFamily,
     GaussianPrior,
+    NoisyFamily,
     given_scale,
     make_prior,
     observed_scale,
@@ -29,29 +30,85 @@ from skem.inference import (
     joint_scorer,
 )
 from skem.mixture._held import describe_held
-from skem.mixture._problem import FitProblem, Outcome, column_names
+from skem.mixture._noise import published_weights
+from skem.mixture._problem import FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
-from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._reading import GaussianReader, fitted_components, fitted_weights, make_family
 from skem.mixture._record import FitRecord
 from skem.mixture._rows import statistics_of_all_rows
-from skem.mixture._units import Units, components_to_table, components_to_user
+from skem.mixture._units import Units
 from skem.scoring import Scorer
 
-__all__ = ["POINT", "check_weights"]
+__all__ = ["POINT", "PointEstimates", "check_weights", "number_by_weight", "warn_of_emptied"]
 
 Array: TypeAlias = NDArray[np.float64]
 
+# What noise begins with where weights, means and precisions are given.
+_NOISE = 0.1
 # A component with a smaller weight than this has lost all its rows.
 _EMPTIED = 1e-12
 
 
-class PointKind:
-    """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
+class PointEstimates:
+    """What point estimates of all families have in common."""
 
     algorithm = "EM"
     # A point has no posterior.
     parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
-    loop = staticmethod(batch_em)
+
+    @property
+    def loop(self) -> Callable[..., Run[Any]]:
+        """Expectation-maximisation."""
+        return batch_em
+
+    def weights(self, estimator: Any) -> CategoricalWeights:
+        """Make the weights' family, without a prior if the user gave none."""
+        concentration = estimator.weight_concentration_prior
+        return CategoricalWeights(1.0 if concentration is None else float(concentration))
+
+    def to_table(
+        self, family: Any, theta: MixtureParameters, origin: Array, scale: Array
+    ) -> MixtureParameters:
+        """Bring parameters in the user's units to a table's."""
+        components = family.standardise(theta.components, origin, scale)
+        return theta._replace(components=components)
+
+    def assigner(self, estimator: Any, family: Any, theta: MixtureParameters) -> Scorer:
+        """Score by log joint densities."""
+        return joint_scorer(family, theta)
+
+    density = assigner
+
+    def draw(
+        self,
+        family: Any,
+        theta: MixtureParameters,
+        labels: NDArray[np.int64],
+        rng: np.random.RandomState,
+    ) -> Array:
+        """Draw rows."""
+        return family.sample(theta.components, labels, rng)
+
+    def bound(self, problem: FitProblem, bound: float) -> float:
+        """Bring a bound in the table's units to the user's; per unit of weight in both."""
+        log_scale = np.log(problem.units.scale)
+        k, prior = problem.n_components, problem.rule.prior
+        jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
+        seen = float((problem.table.seen_share * log_scale).sum())
+        return bound - seen - jacobian / problem.table.total_weight
+
+    def outcome_of_batch(
+        self, problem: FitProblem, passes: Passes, theta: MixtureParameters, population: float
+    ) -> tuple[float, Outcome]:
+        """Return the bound of this batch."""
+        rule = problem.rule
+        log_normaliser = passes.log_normaliser(rule.scorer(theta))
+        bound = (log_normaliser + rule.regulariser(theta)) / problem.table.total_weight
+        return self.bound(problem, bound), Outcome({}, {})
+
+
+class PointKind(GaussianReader, PointEstimates):
+    """Maximum likelihood and MAP; see `skem.mixture._problem.EstimatorKind`."""
 
     def rule(
         self,
@@ -62,14 +119,9 @@ class PointKind:
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
-        prior = prior or _make_prior(estimator, family, passes, units)
+        prior = prior or _make_prior(estimator, family.gaussian, passes, units)
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
-
-    def weights(self, estimator: PointSettings) -> CategoricalWeights:
-        """Make the weights' family, without a prior if the user gave none."""
-        concentration = estimator.weight_concentration_prior
-        return CategoricalWeights(1.0 if concentration is None else float(concentration))
 
     def start_method(self, estimator: PointSettings) -> str | Tree | ArrayLike | None:
         """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
@@ -88,81 +140,30 @@ class PointKind:
     def read(self, estimator: FittedMixture, family: GaussianFamily) -> MixtureParameters:
         """Read the fitted attributes back, in the user's units."""
         components = fitted_components(estimator, family)
-        return MixtureParameters(np.asarray(estimator.weights_, dtype=np.float64), components)
-
-    def to_table(
-        self, family: GaussianFamily, theta: MixtureParameters, origin: Array, scale: Array
-    ) -> MixtureParameters:
-        """Bring parameters in the user's units to a table's."""
-        components = components_to_table(family, theta.components, origin, scale)
-        return theta._replace(components=components)
-
-    def assigner(
-        self, estimator: FittedMixture, family: GaussianFamily, theta: MixtureParameters
-    ) -> Scorer:
-        """Score by log joint densities."""
-        return joint_scorer(family, theta)
-
-    density = assigner
-
-    def draw(
-        self,
-        family: GaussianFamily,
-        theta: MixtureParameters,
-        labels: NDArray[np.int64],
-        rng: np.random.RandomState,
-    ) -> Array:
-        """Draw Gaussian rows."""
-        return family.sample(theta.components, labels, rng)
+        return MixtureParameters(fitted_weights(estimator), components)
 
     def numbered(
         self, estimator: PointSettings, problem: FitProblem, run: Run[MixtureParameters]
     ) -> Run[MixtureParameters]:
         """Order components by decreasing weight, unless a start was given that has an order."""
         has_order = any(_is_given(estimator)) or not isinstance(estimator.init_params, str | Tree)
-        order = np.argsort(-run.theta.weights, kind="stable")
-        if has_order or (order[1:] > order[:-1]).all():
-            return run
-        family, stats = problem.family, run.statistics
-        theta = MixtureParameters(
-            run.theta.weights[order], family.take(run.theta.components, order)
-        )
-        return run._replace(
-            theta=theta, statistics=None if stats is None else family.take(stats, order)
-        )
+        return run if has_order else number_by_weight(problem.family, run)
 
     def attributes(self, problem: FitProblem, theta: MixtureParameters) -> dict[str, Any]:
         """Return weights, means, covariances and precisions in the user's units."""
         family, units = problem.family, problem.units
-        user = components_to_user(family, theta.components, units.origin, units.scale)
+        user = family.restore(theta.components, units.origin, units.scale)
         return {
-            "weights_": theta.weights,
+            **published_weights(theta.weights, len(user.means)),
             "means_": user.means,
             "covariances_": user.covariances,
             "precisions_": family.precisions(user.factors),
             "precisions_cholesky_": user.factors,
         }
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
-        """Bring a bound in the table's units to the user's; per unit of weight in both."""
-        log_scale = np.log(problem.units.scale)
-        k, prior = problem.plan.n_components, problem.rule.prior
-        jacobian = problem.family.log_prior_jacobian(prior, log_scale, k)
-        seen = float((problem.table.seen_share * log_scale).sum())
-        return bound - seen - jacobian / problem.table.total_weight
-
     def outcome(self, problem: FitProblem, run: Run[MixtureParameters]) -> Outcome:
         """Return nothing: parameters say it all."""
         return Outcome({}, {})
-
-    def outcome_of_batch(
-        self, problem: FitProblem, passes: Passes, theta: MixtureParameters, population: float
-    ) -> tuple[float, Outcome]:
-        """Return the bound of this batch."""
-        rule = problem.rule
-        log_normaliser = passes.log_normaliser(rule.scorer(theta))
-        bound = (log_normaliser + rule.regulariser(theta)) / problem.table.total_weight
-        return self.bound(problem, bound), Outcome({}, {})
 
     def resume_point(self, estimator: PointSettings) -> FitRecord | None:
         """Say where stepwise EM stands; after a fit, with the statistics its rows should have."""
@@ -172,6 +173,8 @@ class PointKind:
         family = make_family(estimator)
         units = record.units
         theta = self.to_table(family, self.read(estimator, family), units.origin, units.scale)
+        if units.box is not None:
+            family = family.in_units(units.scale)
         return record._replace(statistics=family.expected(theta.weights, theta.components))
 
     def diagnose(
@@ -182,26 +185,45 @@ class PointKind:
         n_rows: float,
     ) -> list[str]:
         """Name components that emptied or collapsed."""
-        messages = []
-        emptied = np.flatnonzero(theta.weights <= _EMPTIED)
-        if len(emptied):
-            messages.append(
-                f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
-                "zero and their means and covariances are the last they had. Decrease n_components "
-                "or try other init_params."
-            )
-        return messages + describe_held(
-            problem.family,
+        weights = theta.weights[: problem.n_components]
+        return warn_of_emptied(weights) + describe_held(
+            problem.family.gaussian,
             problem.rule.prior,
-            theta.weights,
+            weights,
             theta.components,
             n_rows,
             problem.units,
-            column_names(estimator, problem),
+            problem.shown,
         )
 
 
 POINT = PointKind()
+
+
+def number_by_weight(family: Any, run: Run[MixtureParameters]) -> Run[MixtureParameters]:
+    """Order components by decreasing weight; noise stays the last."""
+    weights = run.theta.weights
+    k = len(weights) - isinstance(family, NoisyFamily)
+    order = np.append(np.argsort(-weights[:k], kind="stable"), np.arange(k, len(weights)))
+    if (order[1:] > order[:-1]).all():
+        return run
+    stats = run.statistics
+    theta = MixtureParameters(run.theta.weights[order], family.take(run.theta.components, order))
+    return run._replace(
+        theta=theta, statistics=None if stats is None else family.take(stats, order)
+    )
+
+
+def warn_of_emptied(weights: Array) -> list[str]:
+    """Name components without rows."""
+    emptied = np.flatnonzero(weights <= _EMPTIED)
+    if not len(emptied):
+        return []
+    return [
+        f"Component(s) {emptied.tolist()} emptied: no row is left to them, their weight is "
+        "zero and their means and covariances are the last they had. Decrease n_components "
+        "or try other init_params."
+    ]
 
 
 def check_weights(name: str, weights: ArrayLike, n_components: int) -> Array:
@@ -257,6 +279,8 @@ def _complete(
 ) -> MixtureParameters:
     family, table = problem.family, problem.table
     k, d = estimator.n_components, table.n_features
+    # Where all is given there is no start that found noise.
+    noise = np.full(problem.plan.n_components - k, _NOISE) if theta is None else theta.weights[k:]
     weights, means, precisions = (
         estimator.weights_init,
         estimator.means_init,
@@ -264,6 +288,7 @@ def _complete(
     )
     if weights is not None:
         weights = check_weights("weights_init", weights, k)
+        weights = np.append((1.0 - noise.sum()) * weights, noise)
     else:
         assert theta is not None
         weights = theta.weights
@@ -277,9 +302,8 @@ def _complete(
         positive, words = family.are_positive(precisions)
         if not positive:
             raise ValueError(f"The parameter 'precisions_init' should be {words}")
-        components = family.rescale(
-            family.from_precisions(precisions)._replace(means=np.zeros((k, d))), 1.0 / table.scale
-        )
+        given = family.from_precisions(precisions)._replace(means=np.zeros((k, d)))
+        components = family.standardise(given, np.zeros(d), table.scale)
     else:
         assert theta is not None
         components = theta.components

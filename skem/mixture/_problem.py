@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem.engine import AnyTable, TilePlan
-from skem.families import GaussianFamily, GaussianPrior
 from skem.inference import (
     MixtureParameters,
     MixturePosterior,
@@ -21,9 +20,9 @@ from skem.inference import (
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
-from skem.mixture._units import Units
+from skem.mixture._units import Shown, Units
 
-__all__ = ["EstimatorKind", "FitProblem", "Outcome", "column_names", "narrow"]
+__all__ = ["EstimatorKind", "FitProblem", "Outcome", "arrays_in", "narrow"]
 
 Array: TypeAlias = NDArray[np.float64]
 Settings = TypeVar("Settings", bound=MixtureSettings, contravariant=True)
@@ -31,13 +30,24 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 
 
 class FitProblem(NamedTuple):
-    """One table, and the rule by which an estimator is fitted to it."""
+    """One table, and the rule by which an estimator is fitted to it.
 
-    family: GaussianFamily
+    ``shown`` says how messages show columns; ``layout`` is what is known of the columns, if they
+    are not all of one kind.
+    """
+
+    family: Any
     rule: Any
     units: Units
     table: AnyTable
     plan: TilePlan
+    shown: Shown
+    layout: Any = None
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, without noise."""
+        return self.plan.n_components - (self.units.box is not None)
 
 
 class Outcome(NamedTuple):
@@ -67,12 +77,24 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
     def rule(
         self,
         estimator: Settings,
-        family: GaussianFamily,
+        family: Any,
         passes: Passes,
         units: Units,
-        prior: GaussianPrior | None,
+        prior: Any,
     ) -> Rule[Theta]:
         """Make the rule; ``prior`` is one made before, for the same units."""
+
+    def layout(self, estimator: Settings) -> Any:
+        """Return what is known of the columns; None if they are all of one kind."""
+
+    def structure(self, estimator: Settings) -> str:
+        """Describe what the components are, for comparison with later settings."""
+
+    def column_names(self, estimator: Settings, n_features: int) -> Sequence[Any]:
+        """Return what the columns of rows are called, or their numbers."""
+
+    def stepped_columns(self, estimator: Settings, n_features: int) -> NDArray[np.bool_]:
+        """Say which columns may have been recorded in steps."""
 
     def start_method(self, estimator: Settings) -> str | Tree | ArrayLike | None:
         """Return what a start is made by, of `init_params`; None if none of it is left open."""
@@ -106,18 +128,25 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
         """Return what the user should be warned of, after so many rows were seen."""
 
 
-def column_names(estimator: MixtureSettings, problem: FitProblem) -> list[object]:
-    """Return the names of the columns, or their numbers."""
-    given = getattr(estimator, "feature_names_in_", None)
-    return list(range(problem.table.n_features)) if given is None else list(given)
+def arrays_in(value: Any) -> Iterator[NDArray[Any]]:
+    """Go through the arrays of numbers that are in a value."""
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from arrays_in(part)
+    elif isinstance(value, dict):
+        yield from arrays_in(list(value.values()))
+    elif isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
+        yield np.asarray(value)
 
 
 def narrow(values: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:
-    """Give arrays of numbers, and tuples of such arrays, the dtype of the rows."""
+    """Give arrays of numbers, also in tuples, lists and dictionaries, the dtype of the rows."""
 
     def one(value: Any) -> Any:
-        if type(value) is tuple and all(isinstance(part, np.ndarray) for part in value):
-            return tuple(map(one, value))
+        if type(value) in (tuple, list):
+            return type(value)(map(one, value))
+        if type(value) is dict:
+            return {key: one(part) for key, part in value.items()}
         if isinstance(value, np.ndarray) and value.dtype == np.float64:
             return value.astype(dtype)
         return value

@@ -26,11 +26,18 @@ class FittedMixture(Protocol):
 
     weights_: Floats
     means_: Floats
-    covariances_: Floats
     precisions_: Floats
     precisions_cholesky_: Floats
     lower_bounds_: list[float]
     _record: FitRecord
+
+    @property
+    def covariances_(self) -> Floats:
+        """Covariances, of the shape that the structure gives them."""
+
+    @property
+    def _kind(self) -> Any:
+        """What reads these."""
 
 
 class MixtureSettings(FittedMixture, Protocol):
@@ -53,6 +60,7 @@ class MixtureSettings(FittedMixture, Protocol):
     assignment: Any
     acceleration: str | None
     resolution: str | ArrayLike | None
+    noise: bool | float
 
     mean_prior: ArrayLike | None
     mean_precision_prior: float | None

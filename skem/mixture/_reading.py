@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
+from skem._parameters import check_rows
 from skem.families import (
     GAUSSIAN_FAMILIES,
     CategoricalWeights,
@@ -17,18 +18,32 @@ from skem.families import (
     VariationalWeights,
 )
 from skem.inference import MixtureParameters, MixturePosterior
+from skem.mixture._noise import n_noise, with_noise_of
 from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
 
-__all__ = ["Reader", "check_complete", "fitted_components", "make_family", "variances_of"]
+__all__ = [
+    "GaussianReader",
+    "Reader",
+    "check_complete",
+    "check_shapes",
+    "fitted_components",
+    "fitted_weights",
+    "gaussian_family",
+    "make_family",
+]
 
 Array: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[np.floating]
 Mixture = TypeVar("Mixture", bound=FittedMixture, contravariant=True)
 Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 
 
 class Reader(Protocol[Mixture, Theta]):
     """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
+
+    by_partitions: bool
+    """Whether the rows of Dask collections are read, partition by partition."""
 
     @property
     def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
@@ -40,7 +55,20 @@ class Reader(Protocol[Mixture, Theta]):
     def weights(self, estimator: Mixture) -> CategoricalWeights | VariationalWeights:
         """Make the weights' family."""
 
-    def read(self, estimator: Mixture, family: GaussianFamily) -> Theta:
+    def family(self, estimator: Mixture) -> Any:
+        """Make the components' family."""
+
+    def read_rows(self, estimator: Mixture, X: Any, *, reset: bool) -> Floats:
+        """Check rows, and return them as the engine takes them.
+
+        ``reset`` says whether the estimator is to be fitted to them: what is known of columns by
+        their names is then set.
+        """
+
+    def shape(self, estimator: Mixture) -> tuple[int, int]:
+        """Return the numbers of components and of columns of a fitted estimator."""
+
+    def read(self, estimator: Mixture, family: Any) -> Theta:
         """Read the fitted attributes back, in the user's units.
 
         Raises
@@ -49,18 +77,18 @@ class Reader(Protocol[Mixture, Theta]):
             If they are not of the kind that the estimator's parameters ask for.
         """
 
-    def to_table(self, family: GaussianFamily, theta: Theta, origin: Array, scale: Array) -> Theta:
+    def to_table(self, family: Any, theta: Theta, origin: Array, scale: Array) -> Theta:
         """Bring parameters in the user's units to a table's."""
 
-    def assigner(self, estimator: Mixture, family: GaussianFamily, theta: Theta) -> Scores:
+    def assigner(self, estimator: Mixture, family: Any, theta: Theta) -> Scores:
         """Make what rows are assigned to components by."""
 
-    def density(self, estimator: Mixture, family: GaussianFamily, theta: Theta) -> Scores:
+    def density(self, estimator: Mixture, family: Any, theta: Theta) -> Scores:
         """Make what rows' log densities are sums of."""
 
     def draw(
         self,
-        family: GaussianFamily,
+        family: Any,
         theta: Theta,
         labels: NDArray[np.int64],
         rng: np.random.RandomState,
@@ -68,19 +96,68 @@ class Reader(Protocol[Mixture, Theta]):
         """Draw a row from each labelled component."""
 
 
-def make_family(estimator: FittedMixture) -> GaussianFamily:
-    """Make the family that `covariance_type` names."""
+class GaussianReader:
+    """How estimators are read whose components are Gaussian."""
+
+    by_partitions = True
+
+    def family(self, estimator: Any) -> Any:
+        """Make the family that `covariance_type` names."""
+        return gaussian_family(estimator)
+
+    def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
+        """Check that rows are numbers, NaN among them, and keep float32 and float64."""
+        return check_rows(X, estimator, reset=reset)
+
+    def layout(self, estimator: FittedMixture) -> None:
+        """Return None: columns are all of one kind."""
+        return
+
+    def structure(self, estimator: FittedMixture) -> str:
+        """Return the covariance type."""
+        return estimator.covariance_type
+
+    def shape(self, estimator: FittedMixture) -> tuple[int, int]:
+        """Return the shape of the fitted means."""
+        n_components, n_features = np.shape(estimator.means_)
+        return n_components, n_features
+
+    def column_names(self, estimator: Any, n_features: int) -> Sequence[Any]:
+        """Return the names of the columns, or their numbers."""
+        given = getattr(estimator, "feature_names_in_", None)
+        return list(range(n_features)) if given is None else list(given)
+
+    def stepped_columns(self, estimator: Any, n_features: int) -> NDArray[np.bool_]:
+        """Say which columns may have been recorded in steps: all."""
+        return np.ones(n_features, dtype=bool)
+
+
+def make_family(estimator: FittedMixture) -> Any:
+    """Make the components' family, which an estimator's parameters name."""
+    return with_noise_of(estimator, estimator._kind.family(estimator))
+
+
+def fitted_weights(estimator: FittedMixture) -> Array:
+    """Read the weights back, the noise's last.
+
+    Raises
+    ------
+    ValueError
+        If the estimator was fitted with noise and asks for none, or the other way round.
+    """
+    mixture: Any = estimator
+    weights = np.asarray(mixture.weights_, dtype=np.float64)
+    if bool(n_noise(mixture)) != bool(mixture.noise):
+        raise ValueError(
+            f"noise={mixture.noise!r}, but the estimator was fitted with"
+            f"{'' if n_noise(mixture) else 'out'} noise: fit a new one, or change it back"
+        )
+    return np.append(weights, mixture.noise_weight_) if n_noise(mixture) else weights
+
+
+def gaussian_family(estimator: FittedMixture) -> GaussianFamily:
+    """Make the Gaussian family that `covariance_type` names."""
     return GAUSSIAN_FAMILIES[estimator.covariance_type](float(estimator.reg_covar))
-
-
-def variances_of(family: GaussianFamily, components: GaussianParameters) -> Array:
-    """Return the variance of each column in each component, (K, D)."""
-    means, covariances, _ = components
-    if family.has_matrices:
-        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
-    else:
-        variances = covariances.reshape(len(covariances), -1)
-    return np.broadcast_to(variances, means.shape)
 
 
 def check_complete(estimator: object, names: Iterable[str]) -> None:
@@ -107,14 +184,26 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
     check_complete(estimator, ("weights_", "means_", "covariances_", "precisions_cholesky_"))
     means = np.asarray(estimator.means_, dtype=np.float64)
     covariances = np.asarray(estimator.covariances_, dtype=np.float64)
-    n_components, n_features = means.shape
+    check_shapes(estimator, means, {"covariances_": covariances}, family)
     factors = np.asarray(estimator.precisions_cholesky_, dtype=np.float64)
+    return GaussianParameters(means, covariances, factors)
+
+
+def check_shapes(
+    estimator: FittedMixture, means: Array, matrices: Mapping[str, Array], family: GaussianFamily
+) -> None:
+    """Raise ValueError if attributes' shapes are not those that the parameters ask for.
+
+    ``matrices`` are the attributes, by name, that have the shape of covariances besides
+    ``precisions_cholesky_``.
+    """
+    n_components, n_features = means.shape
     shape = family.covariance_shape(n_components, n_features)
-    values = {
-        "weights_": (np.asarray(estimator.weights_), (n_components,)),
-        "covariances_": (covariances, shape),
-        "precisions_cholesky_": (factors, shape),
+    values: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "weights_": (np.asarray(estimator.weights_), (n_components,))
     }
+    values |= {name: (value, shape) for name, value in matrices.items()}
+    values["precisions_cholesky_"] = (np.asarray(estimator.precisions_cholesky_), shape)
     asked = estimator.covariance_type
     # Shapes alone do not tell diag from tied where there are as many components as features.
     fitted = estimator._record.covariance_type if hasattr(estimator, "_record") else asked
@@ -129,4 +218,3 @@ def fitted_components(estimator: FittedMixture, family: GaussianFamily) -> Gauss
                 f"With means_ of shape {means.shape} and covariance_type={asked!r}, {name} should "
                 f"have the shape {expected}, but has {value.shape}"
             )
-    return GaussianParameters(means, covariances, factors)

@@ -16,7 +16,7 @@ from skem._parameters import (
 )
 from skem.inference import ACCELERATIONS, START_METHODS, Tree
 
-__all__ = ["ENTRIES", "SHARED_PARAMETERS"]
+__all__ = ["BLOCK_ENTRIES", "BLOCK_PARAMETERS", "ENTRIES", "SHARED_PARAMETERS"]
 
 # What `init_params` may be.
 _STARTS = (
@@ -47,7 +47,28 @@ SHARED_PARAMETERS: dict[str, tuple[Allowed, ...]] = {
     "assignment": (one_of(("soft", "hard")),),
     "acceleration": (one_of(ACCELERATIONS), none),
     "resolution": (one_of(("auto",)), array, none),
+    "noise": (boolean, real(0.0, open_left=True)),
 }
+
+_OF_BLOCKS = (
+    one_of(("auto",)),
+    Allowed(
+        lambda value: isinstance(value, list | tuple) and len(value) > 0,
+        "a list of pairs (kind, columns)",
+    ),
+)
+_OF_GAUSSIANS = (
+    "mean_prior",
+    "mean_precision_prior",
+    "covariance_prior",
+    "degrees_of_freedom_prior",
+    "noise",
+)
+
+# Of mixtures of blocks of columns.
+BLOCK_PARAMETERS = {
+    name: allowed for name, allowed in SHARED_PARAMETERS.items() if name not in _OF_GAUSSIANS
+} | {"columns": _OF_BLOCKS}
 
 ENTRIES = read_entries("""
 n_init : int, default=1
@@ -80,6 +101,18 @@ resolution : 'auto', None or array-like of shape (n_features,), default='auto'
     Of steps u the covariances are held above a matrix that is below ``diag(u^2 / 4)`` and below
     the covariance of all rows. Components that are at it are named in a `ConvergenceWarning`.
     One component is never changed, nor is a mixture of wider ones.
+noise : bool or float, default=False
+    Whether there is one more component for rows that belong to no cluster: noise, which has the
+    same density everywhere, see :ref:`noise`:
+
+    - True: that of the smaller of two boxes around the rows, along the columns or along the
+      principal axes of the standardised columns, as in mclust;
+    - a float: one divided by this volume, in the columns' units.
+
+    `n_components` and starts leave noise out, except responsibilities, which have its column as
+    the last. With noise the default start is sought among the rows that are not sparse.
+noise_weight_ : float
+    The weight of the noise; only with `noise`. ``weights_`` and it sum to one.
 resolution_ : ndarray of shape (n_features,) or None
     The steps that covariances were held by, 0 for columns without; None for
     ``resolution=None``.
@@ -98,4 +131,42 @@ n_jobs : int, default=None
     Number of threads. None stands for as many as the linear algebra library may use (all
     cores, unless ``OMP_NUM_THREADS``, threadpoolctl or joblib's workers say otherwise), -1
     for all cores. Every bit of the result is the same for each number.
+""")
+
+BLOCK_ENTRIES = ENTRIES | read_entries("""
+columns : 'auto' or list of (kind, columns), default='auto'
+    Which columns are of which kind. Each column is in one block; columns are selected as in
+    `sklearn.compose.ColumnTransformer`: by names, positions, slices, masks or callables such as
+    `sklearn.compose.make_column_selector`. Within a block they are in the table's order.
+
+    - ``'full'``, ``'tied'``, ``'diag'``, ``'spherical'`` and mclust's fourteen names: a Gaussian
+      block with covariances of that structure;
+    - ``'bernoulli'``: two values (0 and 1, yes and no); the second one's probability is told;
+    - ``'categorical'``: categories of any type: text, booleans, pandas' categories, whole numbers;
+    - ``'poisson'``, ``'negative_binomial'`` and ``'geometric'``: counts; the second vary more than
+      the first, the third are failures before a first success;
+    - ``'exponential'``, ``'gamma'`` and ``'lognormal'``: waiting times and other positive amounts;
+    - an object that is a kind of columns (`skem.families.kinds.contract.Kind`).
+
+    'auto': numbers are one Gaussian block ('full'), text, booleans and categories are categorical.
+    What was taken for what is in `kinds_`. A column of numbers with some text is an error.
+reg_covar : float, default=1e-6
+    Added to the variances of Gaussian blocks, relative to the data's own; see
+    `EMGaussianMixture`.
+pseudo_count : float, default=1e-6
+    Rows that each component is given besides its own, in blocks that are not Gaussian: spread
+    evenly over a column's categories, and of the mean of all rows in counts and waiting times. So
+    no category has a probability of zero, and new rows have finite scores. 0 is plain maximum
+    likelihood, larger numbers are MAP estimates.
+init_params : {'auto', 'kmeans', 'k-means++', 'hierarchical', 'random', 'random_from_data'}, \
+Tree or array-like of shape (n_samples, n_components), default='auto'
+    Where the fit starts; see `EMGaussianMixture`. Distances are those of features: standardised
+    Gaussian columns, indicators of categories, roots of counts; missing cells count as the means
+    of their columns.
+resolution : 'auto', None or array-like, default='auto'
+    As for `EMGaussianMixture`, for the columns of Gaussian blocks and for 'gamma' and 'lognormal'
+    ones: an array has a step for each of these, in the table's order.
+handle_unknown : {'error', 'missing'}, default='error'
+    What becomes of a category at `predict` that was not there at `fit`: an error that names it,
+    or a missing cell.
 """)

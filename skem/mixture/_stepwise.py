@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from skem._collections import check_in_memory
-from skem.engine import Partitions, Threads, count_threads
-from skem.families import GaussianStatistics
+from skem.engine import Partitions, Table, Threads, count_threads
 from skem.inference import Passes, blend
 from skem.mixture._fitting import (
     check,
@@ -46,7 +45,7 @@ def step(
     """
     check_in_memory(X, "partial_fit", "Give it batches that fit into memory, one after the other")
     fitted = hasattr(estimator, "weights_")
-    rows, weights = check(estimator, X, sample_weight, reset=not fitted)
+    rows, weights = check(kind, estimator, X, sample_weight, reset=not fitted)
     attributes, messages = _step(kind, estimator, rows, weights, total_weight, fitted)
     publish(estimator, attributes, messages, depth=2)
 
@@ -60,11 +59,12 @@ def _step(
     fitted: bool,
 ) -> tuple[dict[str, Any], list[str]]:
     state = kind.resume_point(estimator)
-    if state is not None:
-        assert not isinstance(X, Partitions)
-        check_reach(X, weights, state.units)
     rng = check_random_state(estimator.random_state)
-    problem = make_problem(kind, estimator, X, weights, state)
+    problem = make_problem(kind, estimator, X, weights, state, stepwise=True)
+    table = problem.table
+    if state is not None:
+        assert isinstance(table, Table)
+        check_reach(table, state.units, kind.column_names(estimator, X.shape[1]))
     family, rule = problem.family, problem.rule
     with Threads(count_threads(estimator.n_jobs)) as threads:
         passes = Passes(problem.table, problem.plan, threads)
@@ -77,7 +77,7 @@ def _step(
         new = family.scale(expected, 1.0 / problem.table.total_weight)
         if state is None:
             sampler = np.random.RandomState(rng.randint(2**31 - 1))
-            state = _first_state(estimator, problem, new, sampler)
+            state = _first_state(kind.structure(estimator), problem, new, sampler)
         else:
             state = _take_in(estimator, problem, state, new)
         population = total_weight or state.weight
@@ -87,7 +87,7 @@ def _step(
     said = diagnose(kind, estimator, problem, theta, state.weight)
     messages = [text for text in said if _subject(text) not in map(_subject, state.warned)]
     record = state._replace(
-        covariance_type=estimator.covariance_type,
+        covariance_type=kind.structure(estimator),
         warned=(*state.warned, *messages),
         bound=float("-inf"),
         gains=(),
@@ -112,14 +112,14 @@ def _subject(message: str) -> str:
 
 
 def _first_state(
-    estimator: MixtureSettings,
+    structure: str,
     problem: FitProblem,
-    new: GaussianStatistics,
+    new: Any,
     sampler: np.random.RandomState,
 ) -> FitRecord:
     """Begin with a batch's statistics per unit of weight."""
     return FitRecord(
-        estimator.covariance_type,
+        structure,
         sampler,
         problem.units,
         problem.table.total_weight,
@@ -130,7 +130,7 @@ def _first_state(
 
 
 def _take_in(
-    estimator: MixtureSettings, problem: FitProblem, state: FitRecord, new: GaussianStatistics
+    estimator: MixtureSettings, problem: FitProblem, state: FitRecord, new: Any
 ) -> FitRecord:
     """Blend a batch's statistics per unit of weight with those before."""
     steps = state.steps + 1

@@ -13,13 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skem.mixture._reading import fitted_components, make_family, variances_of
+from skem.mixture._noise import n_noise
+from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MixtureSummary", "Summarised", "as_frames", "column_names", "count", "plus_minus"]
+__all__ = [
+    "MixtureSummary",
+    "PrintedTable",
+    "Summarised",
+    "as_frames",
+    "column_names",
+    "count",
+    "expected_sizes",
+    "lines_of_shares",
+    "origin_of",
+    "plus_minus",
+    "short_name",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -27,36 +40,10 @@ Floats: TypeAlias = NDArray[np.floating]
 _LONGEST_NAME = 24
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class MixtureSummary:
-    """The clusters of a fitted mixture: how large they are, and where.
-
-    ``summary()`` of a mixture returns it. Printed, it is a table with a line for each column of
-    the rows; a notebook shows it as an HTML table. Its parameters are attributes of the same names.
-
-    Parameters
-    ----------
-    title : str
-        What was fitted, in one line.
-    columns : tuple of str
-        Names of the columns, ``x0``, ``x1``, ... where they have none.
-    weights : ndarray of shape (n_components,)
-        Shares of the clusters.
-    sizes : ndarray of shape (n_components,) or None
-        Expected numbers of rows (their summed weight, if rows are weighted). None where there
-        were no rows: the parameters were given.
-    means : ndarray of shape (n_components, n_features)
-        In the units of the columns.
-    deviations : ndarray of shape (n_components, n_features)
-        Standard deviations within the clusters, in the same units.
-    """
+class PrintedTable:
+    """A table that prints as text, and shows as HTML in a notebook."""
 
     title: str
-    columns: tuple[str, ...]
-    weights: Array
-    sizes: Array | None
-    means: Array
-    deviations: Array
 
     def __repr__(self) -> str:
         return f"{self.title}\n\n{self.table()}\n  ({self._note()})"
@@ -96,6 +83,47 @@ class MixtureSummary:
             bands.append("\n".join(band))
         return "\n\n".join(bands)
 
+    def _lines(self) -> list[list[str]]:
+        """Return the cells as texts; the first line is the head."""
+        raise NotImplementedError
+
+    def _note(self) -> str:
+        """Say what the numbers are."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class MixtureSummary(PrintedTable):
+    """The clusters of a fitted mixture: how large they are, and where.
+
+    ``summary()`` of a mixture returns it. Printed, it is a table with a line for each column of
+    the rows; a notebook shows it as an HTML table. Its parameters are attributes of the same names.
+
+    Parameters
+    ----------
+    title : str
+        What was fitted, in one line.
+    columns : tuple of str
+        Names of the columns, ``x0``, ``x1``, ... where they have none.
+    weights : ndarray of shape (n_components,)
+        Shares of the clusters.
+    sizes : ndarray of shape (n_components,) or None
+        Expected numbers of rows (their summed weight, if rows are weighted). None where there
+        were no rows: the parameters were given.
+    means : ndarray of shape (n_components, n_features)
+        In the units of the columns.
+    deviations : ndarray of shape (n_components, n_features)
+        Standard deviations within the clusters, in the same units; infinite for Student's t with
+        up to two degrees of freedom.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    weights: Array
+    sizes: Array | None
+    means: Array
+    deviations: Array
+
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers as a pandas frame.
 
@@ -119,18 +147,33 @@ class MixtureSummary:
 
     def _lines(self) -> list[list[str]]:
         """Return the cells as texts: the head, shares, and a line for each column."""
-        lines = [["cluster", *map(str, range(len(self.weights)))]]
-        lines.append(["weight", *(f"{weight:.3f}" for weight in self.weights)])
-        if self.sizes is not None:
-            lines.append(["size", *map(_write_size, self.sizes)])
+        lines = lines_of_shares(self.weights, self.sizes)
         values = zip(self.columns, self.means.T, self.deviations.T, strict=True)
         for name, means, deviations in values:
-            lines.append([_short(name), *map(plus_minus, means, deviations)])
+            lines.append([short_name(name), *map(plus_minus, means, deviations)])
         return lines
 
     def _note(self) -> str:
         size = "" if self.sizes is None else "size: expected number of rows; "
-        return f"{size}mean ± standard deviation of each column, in its own units"
+        return f"{size}columns: mean ± standard deviation"
+
+
+def lines_of_shares(weights: Array, sizes: Array | None) -> list[list[str]]:
+    """Return the first lines of a table of clusters: numbers, shares and sizes."""
+    lines = [["cluster", *map(str, range(len(weights)))]]
+    lines.append(["weight", *(f"{weight:.3f}" for weight in weights)])
+    if sizes is not None:
+        lines.append(["size", *map(_write_size, sizes)])
+    return lines
+
+
+def expected_sizes(estimator: Any) -> Array | None:
+    """Return the components' expected numbers of rows; None where there were no rows."""
+    counts = getattr(estimator, "expected_counts_", None)
+    record: FitRecord | None = getattr(estimator, "_record", None)
+    if counts is None and record is not None and record.weight:
+        counts = record.weight * np.asarray(estimator.weights_, dtype=np.float64)
+    return None if counts is None else np.asarray(counts, dtype=np.float64)
 
 
 class Summarised:
@@ -142,18 +185,10 @@ class Summarised:
 
     weights_: Floats
     means_: Floats
-    covariances_: Floats
     precisions_: Floats
     precisions_cholesky_: Floats
     lower_bounds_: list[float]
     _record: FitRecord
-
-    def _sizes(self) -> Array | None:
-        """Return the components' expected numbers of rows; None where there were no rows."""
-        counts = getattr(self, "expected_counts_", None)
-        if counts is None and hasattr(self, "_record") and self._record.weight:
-            counts = self._record.weight * np.asarray(self.weights_, dtype=np.float64)
-        return None if counts is None else np.asarray(counts, dtype=np.float64)
 
     def summary(self) -> MixtureSummary:
         """Describe the components: shares, expected numbers of rows, means and deviations.
@@ -165,21 +200,24 @@ class Summarised:
             as a pandas frame, with the columns' names.
         """
         check_is_fitted(self)
-        family, sizes = make_family(self), self._sizes()
-        components = fitted_components(self, family)
+        mixture: Any = self
+        family, sizes = make_family(mixture), expected_sizes(self)
+        components = mixture._kind.read(mixture, family).components
         means = components.means
         k, name = len(means), type(self).__name__
+        noise = f" and {100 * mixture.noise_weight_:.3g} % noise" if n_noise(mixture) else ""
         return MixtureSummary(
-            f"{name}: {count(k, 'cluster')}, covariance {self.covariance_type!r}, {_origin(self)}",
+            f"{name}: {count(k, 'cluster')}{noise}, covariance {self.covariance_type!r}, "
+            f"{origin_of(self)}",
             tuple(column_names(self, means.shape[1])),
             np.asarray(self.weights_, dtype=np.float64),
             sizes,
             means,
-            np.sqrt(variances_of(family, components)),
+            np.sqrt(family.column_variances(components)),
         )
 
 
-def _origin(estimator: Any) -> str:
+def origin_of(estimator: Any) -> str:
     """Say where a mixture's parameters come from."""
     record: FitRecord | None = getattr(estimator, "_record", None)
     if record is None or not record.weight:
@@ -212,8 +250,10 @@ def as_frames(estimator: Any, rows: Floats, labels: NDArray[np.int64]) -> tuple[
 def plus_minus(mean: float, deviation: float) -> str:
     """Write a mean and a standard deviation to the same decimal place, such as ``54.5 ± 5.9``.
 
-    The deviation has two significant digits.
+    The deviation has two significant digits; it may be infinite.
     """
+    if math.isinf(deviation):
+        return f"{mean:.4g} ± inf"
     rounded = float(f"{deviation:.1e}")
     places = 1 - math.floor(math.log10(rounded)) if rounded > 0 else 3
     if places > 5 or abs(mean) >= 1e7 or deviation >= 1e7:
@@ -224,10 +264,10 @@ def plus_minus(mean: float, deviation: float) -> str:
 
 
 def _write_size(size: float) -> str:
-    return f"{size:,.1f}" if size >= 100 else f"{size:.3g}"
+    return f"{size:,.1f}" if size >= 0.05 else f"{size:.1g}"
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """Shorten a name, so that it breaks neither line nor terminal."""
     name = "".join(letter if letter.isprintable() else "?" for letter in " ".join(name.split()))
     return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 3] + "..."

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import AnyTable, Partitions, column_moments, has_gaps, seen_moments
-from skem.families import GaussianFamily, GaussianParameters
+from skem.engine import AnyTable, Partitions, Table, column_moments, has_gaps, seen_moments
+from skem.families.contract import AnyFamily
 from skem.kernels.rows import FARTHEST
 
 __all__ = [
+    "Shown",
     "Units",
     "check_enough_rows",
     "check_reach",
-    "components_to_table",
-    "components_to_user",
     "measure",
 ]
 
@@ -24,6 +24,27 @@ Array: TypeAlias = NDArray[np.float64]
 
 # Squares of these, times reg_covar or its inverse, are still numbers of that dtype.
 _SPREADS = {"float64": (1e-153, 1e153), "float32": (1e-15, 1e15)}
+
+
+class Shown(NamedTuple):
+    """How messages show columns: by their names, and in the units that people know.
+
+    Attributes
+    ----------
+    names : sequence
+    origin, scale : ndarray of shape (D,) or float
+        Of a column in which the fit was given ``(x - origin) / scale``.
+    """
+
+    names: Sequence[object]
+    origin: Array | float = 0.0
+    scale: Array | float = 1.0
+
+    def of_columns(self, columns: NDArray[np.intp]) -> Shown:
+        """Return those of some of the columns."""
+        every = (len(self.names),)
+        origin, scale = (np.broadcast_to(part, every)[columns] for part in self[1:])
+        return Shown([self.names[j] for j in columns.tolist()], origin, scale)
 
 
 class Units(NamedTuple):
@@ -44,6 +65,8 @@ class Units(NamedTuple):
         Those that columns were recorded in, in their units; 0 for none.
     floor : ndarray or None
         What no covariance is narrower than, in the units of the table.
+    box : tuple of ndarray, or None
+        The fields of the `NoiseBox`, in the user's units; None where there is no noise.
     """
 
     origin: Array
@@ -51,27 +74,51 @@ class Units(NamedTuple):
     column_scale: Array
     constant: NDArray[np.bool_]
     steps: Array | None = None
-    floor: Array | None = None
+    floor: Any = None
+    box: tuple[Array, ...] | None = None
+
+    def of_columns(self, columns: NDArray[np.intp]) -> Units:
+        """Return the units of some of the columns, without the floor."""
+        steps = None if self.steps is None else self.steps[columns]
+        return Units(
+            self.origin[columns],
+            self.scale[columns],
+            self.column_scale[columns],
+            self.constant[columns],
+            steps,
+        )
 
 
 def measure(
     X: NDArray[np.floating] | Partitions,
     weights: Array | None,
-    family: GaussianFamily,
-    names: NDArray[Any] | None = None,
+    family: AnyFamily,
+    *,
+    gappy: bool,
+    names: Sequence[object] | None = None,
 ) -> Units:
-    """Measure the columns, which errors call by their ``names`` if given.
+    """Measure the columns.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, D)
+    weights : ndarray of shape (n_rows,) or None
+    family : GaussianFamily
+    gappy : bool
+        Whether any cell is missing.
+    names : sequence of D names, default=None
+        What errors call the columns.
 
     Raises
     ------
     ValueError
         If a column has no value, or squares of its deviations leave the range of X's dtype.
     """
-    if has_gaps(X):
+    if gappy:
         mean, deviation, seen = seen_moments(X, weights)
         if not seen.all():
             empty = np.flatnonzero(seen == 0)
-            listed = (empty if names is None else names[empty]).tolist()
+            listed = empty.tolist() if names is None else [names[j] for j in empty.tolist()]
             raise ValueError(
                 f"Column(s) {listed} of X have no value at all: all are NaN or in rows of weight "
                 "zero. Drop them"
@@ -80,12 +127,12 @@ def measure(
         mean, deviation = column_moments(X, weights)
     least, most = _SPREADS[X.dtype.name]
     bad = (deviation > 0) & ~((deviation >= least) & (deviation <= most))
-    _refuse(bad, deviation, X.dtype)
+    _refuse(bad, deviation, X.dtype, names)
     origin, scale = family.units(mean, deviation)
     return Units(origin, scale, np.where(deviation > 0, deviation, 1.0), deviation == 0)
 
 
-def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) -> None:
+def check_reach(table: Table, units: Units, names: Sequence[Any] | None) -> None:
     """Check that rows can be read in units that were measured on others.
 
     Raises
@@ -94,8 +141,10 @@ def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) ->
         If squares of a column's deviations leave the range of X's dtype, or a value is so far out
         in these units that reading would move it.
     """
-    deviation = (seen_moments if has_gaps(X) else column_moments)(X, weights)[1]
-    _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype)
+    X, weights = table.X, table.weights
+    moments = seen_moments if has_gaps(X) else column_moments
+    deviation = moments(X, weights)[1]
+    _refuse(deviation > _SPREADS[X.dtype.name][1], deviation, X.dtype, names)
     rows = X if weights is None else X[weights > 0]
     ends = np.stack([np.fmin.reduce(rows), np.fmax.reduce(rows)]).astype(np.float64)
     with np.errstate(over="ignore"):
@@ -104,22 +153,31 @@ def check_reach(X: NDArray[np.floating], weights: Array | None, units: Units) ->
     if (far > farthest).any():
         column = int(np.argmax(far > farthest))
         raise ValueError(
-            f"Column {column} of X has a value {far[column]:.3g} standard deviations away from "
-            f"the mean of the rows that were fitted first, and at most {farthest:.3g} are "
-            "possible: check the value, or rescale the column and fit anew."
+            f"Column {_name(column, names)} of X has a value {far[column]:.3g} standard "
+            "deviations away from the mean of the rows that were fitted first, and at most "
+            f"{farthest:.3g} are possible: check the value, or rescale the column and fit anew."
         )
 
 
-def _refuse(bad: NDArray[np.bool_], deviation: Array, dtype: np.dtype[np.floating]) -> None:
+def _refuse(
+    bad: NDArray[np.bool_],
+    deviation: Array,
+    dtype: np.dtype[np.floating],
+    names: Sequence[Any] | None,
+) -> None:
     """Raise ValueError for the first bad column."""
     if bad.any():
         column = int(np.argmax(bad))
         least, most = _SPREADS[dtype.name]
         raise ValueError(
-            f"Column {column} of X has a standard deviation of {deviation[column]:.3g}. Its "
-            f"variance is out of the range of {dtype.name}, where standard deviations from "
-            f"{least:g} to {most:g} are possible: rescale the column."
+            f"Column {_name(column, names)} of X has a standard deviation of "
+            f"{deviation[column]:.3g}. Its variance is out of the range of {dtype.name}, where "
+            f"standard deviations from {least:g} to {most:g} are possible: rescale the column."
         )
+
+
+def _name(column: int, names: Sequence[Any] | None) -> str:
+    return str(column) if names is None else repr(names[column])
 
 
 def check_enough_rows(table: AnyTable, n_components: int) -> None:
@@ -131,19 +189,3 @@ def check_enough_rows(table: AnyTable, n_components: int) -> None:
             f"Expected {which} >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_rows}"
         )
-
-
-def components_to_table(
-    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
-) -> GaussianParameters:
-    """Bring parameters in the user's units to a table's."""
-    components = components._replace(means=components.means - origin)
-    return family.rescale(components, 1.0 / scale)
-
-
-def components_to_user(
-    family: GaussianFamily, components: GaussianParameters, origin: Array, scale: Array
-) -> GaussianParameters:
-    """Bring parameters in a table's units to the user's."""
-    components = family.rescale(components, scale)
-    return components._replace(means=components.means + origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import with_callbacks
@@ -19,9 +19,10 @@ from skem._parameters import (
 )
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
-from skem.mixture._base import BaseMixture
-from skem.mixture._bayes import VARIATIONAL, WEIGHT_PRIORS
+from skem.mixture._bayes import VARIATIONAL
 from skem.mixture._fitting import fit
+from skem.mixture._gaussian import GaussianMixtureMethods
+from skem.mixture._posteriors import WEIGHT_PRIORS
 from skem.mixture._record import ElboTerms
 from skem.mixture._shared import ENTRIES, SHARED_PARAMETERS
 from skem.mixture._stepwise import step
@@ -30,7 +31,7 @@ __all__ = ["VariationalGaussianMixture"]
 
 
 @fill_docstring(ENTRIES)
-class VariationalGaussianMixture(BaseMixture):
+class VariationalGaussianMixture(GaussianMixtureMethods):
     """Gaussian mixture with full posteriors, fitted by mean-field variational inference.
 
     Clusters rows and estimates their density without choosing the number of components by hand:
@@ -141,6 +142,8 @@ default='dirichlet_process'
 
     {resolution}
 
+    {noise}
+
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
@@ -192,6 +195,8 @@ default='dirichlet_process'
         How many components have an expected count of at least ``1 / n_components`` (times the
         smallest positive weight of a row). One with less is no row's most probable component.
 
+    {noise_weight_}
+
     {resolution_}
 
     {n_features_in_}
@@ -241,6 +246,8 @@ default='dirichlet_process'
     array([1, 0])
     """
 
+    covariances_: NDArray[np.floating]
+
     _kind = VARIATIONAL
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = SHARED_PARAMETERS | {
@@ -278,6 +285,7 @@ default='dirichlet_process'
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
         resolution: str | ArrayLike | None = "auto",
+        noise: bool | float = False,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -303,6 +311,7 @@ default='dirichlet_process'
         self.assignment = assignment
         self.acceleration = acceleration
         self.resolution = resolution
+        self.noise = noise
 
     @with_callbacks
     def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:

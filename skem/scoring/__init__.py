@@ -1,10 +1,20 @@
 """How components meet the rows of a tile."""
 
 from skem.scoring.centred import CentredDiagonalScorer, CentredScorer
-from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapModel, GapScorer
+from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer
+from skem.scoring.gather import GatherScorer
+from skem.scoring.latent_scales import (
+    GapLatentScaleScorer,
+    LatentScaleScorer,
+    UnknownScaleScorer,
+    gamma_entropy,
+)
 from skem.scoring.linear import LinearScorer
+from skem.scoring.noise import NoiseScorer
+from skem.scoring.product import Part, ProductScorer
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
+    MomentScorer,
     Scorer,
     Scores,
     Sums,
@@ -22,16 +32,24 @@ __all__ = [
     "DiagonalGaps",
     "FeatureStudentScorer",
     "GapFeatureStudentScorer",
-    "GapModel",
+    "GapLatentScaleScorer",
     "GapScorer",
     "GapStudentScorer",
+    "GatherScorer",
+    "LatentScaleScorer",
     "LinearScorer",
+    "MomentScorer",
+    "NoiseScorer",
+    "Part",
+    "ProductScorer",
     "ProjectedScorer",
     "Scorer",
     "Scores",
     "StudentScorer",
     "Sums",
+    "UnknownScaleScorer",
     "expect_tile",
+    "gamma_entropy",
     "log_t_height",
     "normalise",
     "responsibilities",

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
-from skem.kernels.arguments import GapSpace
-from skem.scoring.scorer import Array, Assigning, Scorer, Sums, normalise, responsibilities
+from skem.kernels.arguments import GapModel, GapSpace
+from skem.kernels.steps import LEVEL, SCORE, SUM
+from skem.scoring.scorer import Array, Assigning, MomentScorer, Sums
 
-__all__ = ["DenseGaps", "DiagonalGaps", "GapModel", "GapScorer", "MakeRoom", "Room"]
+__all__ = ["DenseGaps", "DiagonalGaps", "GapScorer", "MakeRoom", "Room"]
+
+# Rows of a block, of which all components' completions are held at a time: 320 KB where possible.
+_VALUES = 40_960
+_LEAST_ROWS, _MOST_ROWS = 32, 256
 
 
 class Room(NamedTuple):
@@ -32,27 +38,6 @@ class Room(NamedTuple):
     heights: Array
 
 
-class GapModel(Protocol):
-    """Gaussian components as rows with gaps meet them."""
-
-    @property
-    def centres(self) -> Array:
-        """Means, (K, D)."""
-
-    def distances(self, tile: Tile, room: Room) -> None:
-        """Fill ``tile.scores`` with minus half the squared distances of the seen cells.
-
-        And ``room.heights`` with what a segment's log densities have less at their centre than
-        those of whole rows, in nats.
-        """
-
-    def zeros(self) -> Sums:
-        """Return the sums of no rows: weight, first and second moments about the centres."""
-
-    def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
-        """Add a tile's expected sums, given its responsibilities."""
-
-
 @dataclass(frozen=True)
 class _Precisions:
     """Components with precisions; a subclass says which kernels read them."""
@@ -61,40 +46,72 @@ class _Precisions:
     precisions: Array
 
     @property
-    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
-        """What writes distances, and what adds up sums."""
+    def _steps(self) -> Callable[..., float]:
         raise NotImplementedError
 
-    def distances(self, tile: Tile, room: Room) -> None:
-        assert tile.gaps is not None
-        self._kernels[0](
-            tile.values,
-            *tile.gaps,
-            self.centres,
-            self.precisions,
-            room.gaps,
-            tile.scores,
-            room.heights,
-        )
+    @property
+    def _add_covariances(self) -> Callable[..., None]:
+        raise NotImplementedError
 
     def zeros(self) -> Sums:
-        return (
-            np.zeros(len(self.centres)),
-            np.zeros_like(self.centres),
-            np.zeros_like(self.precisions),
-        )
+        """Return the sums of no rows: weight, first and second moments about the centres."""
+        n_components = len(self.centres)
+        second = (n_components, *self.precisions.shape[1:])
+        return np.zeros(n_components), np.zeros_like(self.centres), np.zeros(second)
+
+    def distances(self, tile: Tile, room: Room) -> None:
+        """Fill ``tile.scores`` with minus half the squared distances of the seen cells.
+
+        And ``room.heights`` with what a segment's log densities have more at their centre than
+        those of whole rows, in nats.
+        """
+        self.take_steps(SCORE, tile, room, self._no_levels, self._nothing)
 
     def accumulate(self, tile: Tile, room: Room, sums: Sums) -> None:
+        """Add a tile's expected sums, given its responsibilities."""
+        self.take_steps(SUM, tile, room, self._no_levels, sums)
+
+    def add_covariances(self, tile: Tile, room: Room, shares: Array, sums: Sums) -> None:
+        """Add the conditional covariances of a tile's missing cells to the second moments.
+
+        ``shares`` (n_segments, n_components) says how often.
+        """
         assert tile.gaps is not None
-        self._kernels[1](
-            tile.values,
-            *tile.gaps,
-            self.centres,
-            self.precisions,
-            tile.resp,
-            room.gaps,
-            *sums,
+        self._add_covariances(tile.gaps.missing, self.precisions, shares, room.gaps, sums[-1])
+
+    def take_steps(self, steps: int, tile: Tile, room: Room, levels: Array, sums: Sums) -> float:
+        """Take steps with a tile; see `skem.kernels.gaps.gap_steps`.
+
+        Parameters
+        ----------
+        steps : int
+        tile : Tile
+            With gaps.
+        room : Room
+        levels : ndarray of shape (n_components, n_features + 1)
+            See `skem.kernels.arguments.GapModel`.
+        sums : tuple of ndarray
+            As `zeros` makes them.
+
+        Returns
+        -------
+        total : float
+            The tile's sum of weighted log normalisers, in nats.
+        """
+        model = GapModel(self.centres, self.precisions, levels)
+        return self._steps(
+            steps, tile.lines, tile.n_rows, tile.gaps, model, room.gaps, room.heights, *sums
         )
+
+    @cached_property
+    def _no_levels(self) -> Array:
+        n_components, n_features = self.centres.shape
+        return np.zeros((n_components, n_features + 1))
+
+    @cached_property
+    def _nothing(self) -> Sums:
+        """Stands for sums where none are made."""
+        return self.zeros()
 
 
 class DenseGaps(_Precisions):
@@ -104,11 +121,16 @@ class DenseGaps(_Precisions):
     ----------
     centres : ndarray of shape (n_components, n_features)
     precisions : ndarray of shape (n_components, n_features, n_features)
+        Or one for all components, (1, n_features, n_features).
     """
 
     @property
-    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
-        return kernels.gaps.gap_distances, kernels.gaps.gap_sums
+    def _steps(self) -> Callable[..., float]:
+        return kernels.gaps.gap_steps
+
+    @property
+    def _add_covariances(self) -> Callable[..., None]:
+        return kernels.latent_scales.add_gap_covariances
 
 
 class DiagonalGaps(_Precisions):
@@ -120,8 +142,12 @@ class DiagonalGaps(_Precisions):
     """
 
     @property
-    def _kernels(self) -> tuple[Callable[..., None], Callable[..., None]]:
-        return kernels.gaps.gap_diagonal_distances, kernels.gaps.gap_diagonal_sums
+    def _steps(self) -> Callable[..., float]:
+        return kernels.diagonal_gaps.gap_diagonal_steps
+
+    @property
+    def _add_covariances(self) -> Callable[..., None]:
+        return kernels.latent_scales.add_gap_variances
 
 
 @dataclass(frozen=True)
@@ -131,18 +157,21 @@ class MakeRoom:
     complete: Callable[[TilePlan], Any]
 
     def __call__(self, plan: TilePlan) -> Room:
-        d, rows = plan.n_features, plan.projected_rows
+        k, d = plan.n_components, plan.n_features
+        rows = min(max(_VALUES // (k * d) // 16 * 16, _LEAST_ROWS), _MOST_ROWS, plan.n_places)
         gaps = GapSpace(
             np.empty(d, np.int64),
-            np.empty(d, np.int64),
+            aligned(k, d, d),
             aligned(d, d),
-            aligned(d, d),
+            aligned(k, rows),
+            aligned(k, rows),
+            aligned(rows),
             aligned(d * rows),
-            aligned(d * rows),
-            aligned(d * d),
-            aligned(d, d),
+            aligned(k, d * rows),
+            aligned(k, d * rows),
+            aligned(k, d),
         )
-        return Room(self.complete(plan), gaps, aligned(plan.n_components, plan.n_places))
+        return Room(self.complete(plan), gaps, aligned(k, plan.n_places))
 
 
 @dataclass(frozen=True)
@@ -153,16 +182,20 @@ class GapScorer(Assigning):
 
     Parameters
     ----------
-    complete : Scorer
-    model : GapModel
+    complete : MomentScorer
+    model : DenseGaps or DiagonalGaps
         The same components.
     constants : ndarray of shape (n_components,)
-        Log weights and log densities of a whole row at the means, in nats.
+        What a complete row at the means scores, in nats.
+    nothing_seen : ndarray of shape (n_components,)
+        What a row with nothing seen scores: the log weights, exactly; of expected densities what
+        is left of them.
     """
 
-    complete: Scorer
-    model: GapModel
+    complete: MomentScorer
+    model: DenseGaps | DiagonalGaps
     constants: Array
+    nothing_seen: Array
 
     @property
     def space(self) -> Callable[[TilePlan], Room]:
@@ -174,10 +207,10 @@ class GapScorer(Assigning):
         """Where complete rows are summed about."""
         return self.complete.summed_about
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return (*self.complete.parts(sums[:-3]), (self.model.centres, sums[-3:]))
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        return (*self.complete.by_points(sums[:-3]), (self.model.centres, sums[-3:]))
 
-    def with_summer(self, summer: Scorer) -> GapScorer:
+    def with_summer(self, summer: MomentScorer) -> GapScorer:
         """Return the same scorer with other sums of complete rows.
 
         Gaps are filled as before: by the components that rows were scored by.
@@ -188,20 +221,32 @@ class GapScorer(Assigning):
         return replace(self, hard=True, complete=self.complete.with_hard_assignments())
 
     def add_constants(self, log_weights: Array) -> GapScorer:
-        complete = self.complete.add_constants(log_weights)
-        return replace(self, complete=complete, constants=self.constants + log_weights)
+        return replace(
+            self,
+            complete=self.complete.add_constants(log_weights),
+            constants=self.constants + log_weights,
+            nothing_seen=self.nothing_seen + log_weights,
+        )
+
+    @cached_property
+    def _levels(self) -> Array:
+        n_features = self.model.centres.shape[1]
+        return np.column_stack([self.nothing_seen, *[self.constants] * n_features])
+
+    def _take_steps(self, steps: int, tile: Tile, space: Room, sums: Sums) -> float:
+        return self.model.take_steps(steps, tile, space, self._levels, sums)
 
     def score(self, tile: Tile, space: Room) -> None:
         if tile.gaps is None:
             self.complete.score(tile, space.complete)
-            return
-        self.model.distances(tile, space)
-        kernels.gaps.add_heights(tile.gaps.first, self.constants, space.heights, tile.scores)
+        else:
+            self._take_steps(SCORE + LEVEL, tile, space, self.model.zeros())
 
     def normalise(self, tile: Tile, space: Room) -> float:
         if tile.gaps is None:
             return self.complete.normalise(tile, space.complete)
-        return normalise(self, tile, space, hard=self.hard)
+        steps = SCORE + LEVEL + self._assign
+        return self._take_steps(steps, tile, space, self.model.zeros())
 
     def zeros(self) -> Sums:
         return (*self.complete.zeros(), *self.model.zeros())
@@ -215,7 +260,4 @@ class GapScorer(Assigning):
     def expect(self, tile: Tile, space: Room, sums: Sums) -> float:
         if tile.gaps is None:
             return self.complete.expect(tile, space.complete, sums[:-3])
-        total = self.normalise(tile, space)
-        responsibilities(tile)
-        self.accumulate(tile, space, sums)
-        return total
+        return self._take_steps(SCORE + LEVEL + self._assign + SUM, tile, space, sums[-3:])

@@ -22,6 +22,7 @@ from skem.kernels.steps import HARDEN, NORMALISE
 
 __all__ = [
     "Assigning",
+    "MomentScorer",
     "OneForm",
     "Scorer",
     "Scores",
@@ -62,26 +63,10 @@ class Scores(Protocol):
 class Scorer(Scores, Protocol):
     """What can score rows and sum their statistics."""
 
-    @property
-    def summed_about(self) -> Array:
-        """Points about which moments of complete rows are summed: (K, D), or () for the origin."""
-
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        """Take sums apart by the points that they are about.
-
-        Returns
-        -------
-        parts : tuple of (points, sums)
-            Points as in `summed_about`. Together the parts are about all rows.
-        """
-
-    def with_summer(self, summer: Scorer) -> Scorer:
-        """Return what sums complete rows as ``summer`` does, and others as before."""
-
-    def add_constants(self, log_weights: Array) -> Scorer:
+    def add_constants(self, log_weights: Array) -> Self:
         """Return the same scorer with something added to each component's scores."""
 
-    def with_hard_assignments(self) -> Scorer:
+    def with_hard_assignments(self) -> Self:
         """Return the same scorer with responsibilities of 0 and 1.
 
         Each row is wholly the component's of its highest score, the first of equals, and that
@@ -99,6 +84,26 @@ class Scorer(Scores, Protocol):
 
         Returns what `normalise` returns. What it leaves in the tile is of no use.
         """
+
+
+class MomentScorer(Scorer, Protocol):
+    """What sums moments of rows: Gaussian components, and those that are made of them."""
+
+    @property
+    def summed_about(self) -> Array:
+        """Points about which moments of complete rows are summed: (K, D), or () for the origin."""
+
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+        """Take sums of moments apart by the points that they are about.
+
+        Returns
+        -------
+        moments : tuple of (points, sums)
+            Points as in `summed_about`. Together they are of all rows.
+        """
+
+    def with_summer(self, summer: MomentScorer) -> MomentScorer:
+        """Return what sums complete rows as ``summer`` does, and others as before."""
 
 
 def no_space(plan: TilePlan) -> tuple[()]:
@@ -163,10 +168,10 @@ class OneForm:
     def summed_about(self) -> Array:
         return np.zeros(())
 
-    def parts(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
+    def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
         return ((self.summed_about, sums),)
 
-    def with_summer(self, summer: Scorer) -> Scorer:
+    def with_summer(self, summer: MomentScorer) -> MomentScorer:
         return summer
 
 

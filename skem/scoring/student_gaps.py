@@ -12,7 +12,7 @@ from typing import Any
 
 from skem import kernels
 from skem.engine import Tile, TilePlan
-from skem.scoring.gaps import GapModel, MakeRoom, Room
+from skem.scoring.gaps import DenseGaps, DiagonalGaps, MakeRoom, Room
 from skem.scoring.scorer import Array, Scores, normalise
 from skem.scoring.student import FeatureStudentScorer
 
@@ -27,7 +27,7 @@ class GapStudentScorer:
     ----------
     complete : Scores
         Of complete rows.
-    model : GapModel
+    model : DenseGaps or DiagonalGaps
         Distances that are ``2 / (rate freedom)`` times the density's own.
     constants : ndarray of shape (n_components, n_features + 1)
         By the number of seen cells, in nats.
@@ -35,7 +35,7 @@ class GapStudentScorer:
     """
 
     complete: Scores
-    model: GapModel
+    model: DenseGaps | DiagonalGaps
     constants: Array
     freedom: Array
     rates: Array

@@ -19,7 +19,7 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skem import kernels
 from skem._callbacks import FRAMES, CallbackSupportMixin, with_callbacks
@@ -27,6 +27,7 @@ from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
     float_dtypes,
     integer,
@@ -113,6 +114,32 @@ class BaseAutoencoder(
     @abstractmethod
     def _make_latent(self) -> Latent:
         """Make the latent of the parameters."""
+
+    # What `set_output` was last asked for; None: scikit-learn's global setting counts.
+    _container: str | None = None
+
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
+        """Set the container of what all methods return that return rows or codes.
+
+        Parameters
+        ----------
+        transform : {'default', 'pandas', 'polars'}, default=None
+            'default' are arrays. None: as before.
+
+        Returns
+        -------
+        self : estimator
+        """
+        super().set_output(transform=transform)
+        self._container = transform or self._container
+        return self
+
+    def __sklearn_clone__(self) -> Self:
+        clone: Self = super().__sklearn_clone__()
+        clone._container = self._container
+        return clone
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -247,9 +274,7 @@ class BaseAutoencoder(
 
     def _contain(self, rows: Floats, like: object = None) -> Any:
         """Return rows in the units of X in the container that `set_output` asks for."""
-        # What `set_output` leaves in an estimator, and `clone` keeps.
-        own = getattr(self, "_sklearn_output_config", {}).get("transform")
-        container = get_config()["transform_output"] if own is None else own
+        container = self._container or get_config()["transform_output"]
         return in_container(rows, container, getattr(self, "feature_names_in_", None), like)
 
     def _means(self, codes: Floats) -> Floats:
@@ -301,13 +326,13 @@ class BaseAutoencoder(
         self, X: ArrayLike, y: object, sample_weight: ArrayLike | None, *, reset: bool
     ) -> Data:
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        rows = validate_data(self, X, reset=reset, dtype=float_dtypes(X))
+        rows = check_rows(X, self, reset=reset, allow_nan=False)
         columns = getattr(self, "feature_names_in_", np.arange(rows.shape[1]))
         return Data(rows, y, check_sample_weight(sample_weight, len(rows)), columns)
 
     def _check_rows(self, X: ArrayLike) -> Floats:
         check_is_fitted(self)
-        rows: Floats = validate_data(self, X, reset=False, dtype=float_dtypes(X))
+        rows = check_rows(X, self, reset=False, allow_nan=False)
         self._trained.model.likelihood.check(rows, None, self.likelihood)
         return rows
 

@@ -224,9 +224,9 @@ def test_largest_k_by_held_out_density(run, table):
 def test_more_starts_and_regularisation_reach_the_estimator(run, table, monkeypatch):
     seen = []
 
-    def watch(self, kind, X, weights):
+    def watch(self, kind, X, weights, shown):
         seen.append((self.n_init, self.init_params, self.reg_covar))
-        return fit_quietly(self, kind, X, weights)
+        return fit_quietly(self, kind, X, weights, shown)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", watch)
     assert run("cluster", table, "-k", 2, "--n-init", 3, "--reg-covar", 0.01)[0] == 0
@@ -238,11 +238,11 @@ def test_more_starts_and_regularisation_reach_the_estimator(run, table, monkeypa
 
 
 def test_failed_and_unconverged_fits_are_reported(run, refused, table, monkeypatch):
-    def fussy(self, kind, X, weights):
+    def fussy(self, kind, X, weights, shown):
         if self.n_components in failing:
             raise ValueError("no luck\ntoday")
         self.set_params(max_iter=100 if self.n_components == 1 else 1, tol=0.0)
-        return fit_quietly(self, kind, X, weights)
+        return fit_quietly(self, kind, X, weights, shown)
 
     monkeypatch.setattr("skem.mixture._grid.fit_quietly", fussy)
     failing = {2}
@@ -292,24 +292,6 @@ def test_largest_k_chosen_is_remarked(run, table):
     assert "The largest k" not in run("cluster", table, "-k", "1:3")[1]
 
 
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((54.46, 5.83), "54.5 ± 5.8"),
-        ((1234.5, 101.0), "1234 ± 101"),
-        ((1.0, 0.999), "1.0 ± 1.0"),
-        ((-0.0001, 0.05), "0.000 ± 0.050"),
-        ((2e-9, 1.5e-10), "2e-09 ± 1.5e-10"),
-        ((1.23456e9, 2e3), "1.235e+09 ± 2e+03"),
-        ((3.0, 0.0), "3.000 ± 0.000"),
-    ],
-)
-def test_plus_minus(numbers, text):
-    from skem.cli.report import plus_minus
-
-    assert plus_minus(*numbers) == text
-
-
 def test_constant_column_and_many_columns(run, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "52")
     path = tmp_path / "t.csv"
@@ -323,3 +305,13 @@ def test_constant_column_and_many_columns(run, tmp_path, monkeypatch):
     assert "a very long name, of ..." in summary
     assert "..." in rows.splitlines()[2].split()
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_steps_and_values_are_in_the_tables_units(run, table):
+    rng = np.random.default_rng(0)
+    group = np.arange(90) % 2
+    frame = pd.DataFrame({"x": 9.0 * group + rng.normal(size=90), "y": 100.0 + 50.0 * group})
+    frame.to_csv(table, index=False)
+    said = " ".join(run("cluster", table, "-k", "2")[1].split())
+    assert "Component(s) [0, 1] are held at the width of the steps" in said
+    assert "(y by 50)" in said

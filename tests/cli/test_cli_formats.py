@@ -127,7 +127,7 @@ BAD = {
     ),
     "footer": ("x,y\n1,2\n# end\n", [], ["row 2 (line 3) has 1 field", "--comment '#' skips"]),
     "an empty quote": ('x,y\n1,2\n""\n', [], "row 2 (line 3) has 1 field"),
-    "an empty cell": ('x\n1\n\n""\n2\n', [], "column 'x', row 2 (line 4): missing value"),
+    "an empty cell": ('x\n1\n\n""\nz\n', ["--columns", "x"], "column 'x', row 3 (line 5): 'z' is"),
     "open quote": ('x,s\n1,"a"\n2,"b\n3,c\n', [], "line 3: a quote is opened here and not closed"),
     "text after a quote": ('x,s\n1,"a"b\n', [], "line 2: text follows a closing quote"),
     "half of a gzip": (gzip.compress(text().encode())[:60], [], "cannot be read: Compressed file"),

@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skem import EMGaussianMixture, EMStudentMixture
 from skem.datasets import load_faithful
 from skem.display import MixtureDisplay
 from skem.display._marginal import cholesky_2d, content_levels, log_density, marginal
@@ -47,6 +48,40 @@ def dense(mixture):
         "spherical": lambda k: cov[k] * np.eye(n_features),
     }
     return np.array([by_type[mixture.covariance_type](k) for k in range(n_components)])
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_student_mixtures_have_contours_of_their_own_density(iris, covariance_type):
+    mixture = EMStudentMixture(2, covariance_type=covariance_type, df=1.5, random_state=0)
+    mixture.fit(np.asarray(iris)[:, :2])
+    display = MixtureDisplay.from_estimator(mixture, np.asarray(iris)[:, :2], ellipse_std=(2.0,))
+    means, scales = marginal(mixture.means_, mixture.scale_matrices_, covariance_type, (0, 1))
+    points = np.asarray(iris)[:20, :2]
+    values = log_density(points, mixture.weights_, means, cholesky_2d(scales), mixture.df_)
+    np.testing.assert_allclose(values, mixture.score_samples(points), rtol=1e-9)
+    assert len(display.ellipses_) == 2
+    assert np.isfinite(display.contours_.levels).all()
+
+
+def test_noise_is_grey():
+    X = load_faithful().data
+    X = np.vstack([X, np.random.default_rng(0).uniform(X.min(0), X.max(0), size=(40, 2))])
+    mixture = EMGaussianMixture(2, noise=True, random_state=0).fit(X)
+    display = MixtureDisplay.from_estimator(mixture, X)
+    colours = display.points_.get_facecolors()[:, :3]
+    noise = mixture.predict(X) == -1
+    assert noise.any()
+    np.testing.assert_array_equal((colours == 0.5).all(axis=1), noise)
+
+
+def test_levels_of_a_t_hold_their_shares():
+    """Of squared distances from the centre, 2 F(2, df) quantiles."""
+    one, df = np.eye(2)[None], np.array([3.0])
+    levels = content_levels(np.array([0.9, 0.5]), np.ones(1), np.zeros((1, 2)), one, df)
+    edges = np.sqrt(2.0 * stats.f(2, 3.0).ppf([0.9, 0.5]))
+    points = np.column_stack([edges, np.zeros(2)])
+    expected = stats.multivariate_t(np.zeros(2), np.eye(2), 3.0).logpdf(points)
+    np.testing.assert_allclose(levels, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)

@@ -1,11 +1,13 @@
 """A table read in any layout gives the same bits, and copies nothing as a whole."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from oracles import cases
 
 from skem import kernels
-from skem.engine import Table, Tile
+from skem.engine import Table, Tile, Workplace, make_table, plan_tiles
 
 LAYOUTS = ["C", "F", "read-only", "memmap", "sliced", "reversed", "transposed"]
 
@@ -104,3 +106,21 @@ def test_rows_are_not_changed():
     before = X.copy()
     load(cases.make_table(X, origin=X.mean(axis=0)), 0, 41)
     np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_tile_of_a_table_with_gaps_copies_its_own_rows_alone(order):
+    X = np.random.default_rng(0).normal(size=(40_000, 8))
+    X[::3, 1] = np.nan
+    table = make_table(np.asarray(X, order=order), None, np.zeros(8), np.ones(8))
+    plan = plan_tiles(len(X), 8, 2, 45)
+    tile = Workplace(plan).tile
+    tiles = [piece for group in range(table.n_groups(plan)) for piece in table.tiles(plan, group)]
+    table.load(*tiles[-1], tile)  # makes the index, and compiles
+    tracemalloc.start()
+    table.load(*tiles[-1], tile)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < X.nbytes / 3
+    rows = X[table.places(*tiles[-1])]
+    np.testing.assert_array_equal(tile.values[:8, : tile.n_rows].T, np.nan_to_num(rows))

@@ -259,3 +259,15 @@ def test_axes_of_the_floor(parts):
     for orientation in ("V", "E"):
         found = CONSTRAINED_ORIENTATIONS[orientation](scatter, count, rule, scatter, floor_matrix)
         np.testing.assert_allclose(found, wanted, atol=1e-7)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_component_of_hardly_a_row_has_a_volume():
+    # Nothing but the floor says how large it is; it is not to run away, nor to move the others.
+    spectra = np.array([[3.0, 1.0], [2.0, 4.0], [0.0, 0.0]])
+    count, least = np.array([10.0, 20.0, 1e-14]), np.full((3, 2), 0.01)
+    found = CONSTRAINED_VARIANCES["VE"](spectra, count, least)
+    without = CONSTRAINED_VARIANCES["VE"](spectra[:2], count[:2], least[:2])
+    assert np.isfinite(found).all()
+    assert (found >= least).all()
+    np.testing.assert_allclose(found[:2], without, rtol=1e-6)

@@ -20,7 +20,8 @@ import skem
 from skem import datasets
 
 ROOT = Path(skem.__file__).parents[1]
-FILES = [ROOT / "doc/user_guide/penguins.csv", Path(datasets.__file__).parent / "data/faithful.csv"]
+DATA = Path(datasets.__file__).parent / "data"
+FILES = [ROOT / "doc/user_guide/penguins.csv", DATA / "faithful.csv", DATA / "airquality.csv"]
 PAGES = [
     ROOT / "README.md",
     ROOT / "doc/index.rst",
@@ -73,7 +74,7 @@ def run_command(console):
     from skem.cli import main
 
     command = console.splitlines()[0].removeprefix("$ ")
-    if command.startswith("skem cluster faithful.csv"):
+    if command.startswith(("skem cluster faithful.csv", "skem impute airquality.csv")):
         with contextlib.redirect_stdout(io.StringIO()):
             assert main(shlex.split(command)[1:]) == 0
 

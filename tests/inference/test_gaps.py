@@ -32,7 +32,8 @@ def case(kind, seed=0, share=0.3, weighted=True, width=1.0):
 
 def rule_of(kind):
     family = cases.make_family(kind)
-    family = family.with_gaps(family.without_rows(1, D))
+    unit = family.without_rows(1, D)
+    family = family.with_gaps(lambda: unit)
     return PointRule(CategoricalWeights(), family, family.flat_prior(D))
 
 

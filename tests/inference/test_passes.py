@@ -442,6 +442,14 @@ def test_random_shares_are_those_of_the_rows_in_whatever_order():
     shares = RandomShares(np.random.RandomState(0), K)
     for start, stop in [(30, 50), (0, 10), (10, 30), (5, 6), (49, 50)]:
         np.testing.assert_array_equal(shares.rows(slice(start, stop)), whole[start:stop])
-    chosen = np.array([40, 3, 4, 17])
-    np.testing.assert_array_equal(shares.rows(chosen), whole[chosen])
     np.testing.assert_allclose(whole.sum(axis=1), 1.0)
+
+
+def test_random_shares_of_a_table_with_an_order_of_its_own():
+    order = np.random.default_rng(0).permutation(60)[:50]  # ten rows have no weight
+    places = np.empty(60, np.intp)
+    places[order] = np.arange(50)
+    whole = RandomShares(np.random.RandomState(0), K).rows(slice(0, 50))
+    shares = RandomShares(np.random.RandomState(0), K, places)
+    for start, stop in [(0, 10), (10, 50), (0, 10), (30, 31)]:
+        np.testing.assert_array_equal(shares.rows(order[start:stop]), whole[start:stop])

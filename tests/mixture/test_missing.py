@@ -31,7 +31,12 @@ from skem import (
     bootstrap_likelihood_ratio,
     bootstrap_standard_errors,
 )
+from skem.engine import gaps as engine_gaps
+from skem.engine import has_gaps
 from skem.families import GaussianPrior
+from skem.inference import grow_tree
+from skem.mixture import _fitting
+from skem.mixture import _gaps as _gaps_module
 from skem.mixture._grid import MODELS
 
 SHAPES = {"VVV": "full", "EEE": "tied", "VVI": "diag", "VII": "spherical"}
@@ -62,10 +67,10 @@ def test_densities_and_assignments_are_those_of_the_seen_cells(model):
     np.testing.assert_allclose(
         mixture.predict_proba(X), np.exp(joint - normaliser[:, None]), rtol=1e-8, atol=1e-12
     )
-    # Where nothing is seen weights may be equal but for rounding.
-    np.testing.assert_array_equal(mixture.predict(X)[2:], joint[2:].argmax(axis=1))
-    np.testing.assert_allclose(mixture.predict_proba(X)[:2], [mixture.weights_] * 2, rtol=1e-12)
-    np.testing.assert_allclose(mixture.score_samples(X)[:2], 0.0, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(mixture.predict(X), joint.argmax(axis=1))
+    # Where nothing is seen nothing is left but the weights, to the rounding of a logarithm.
+    np.testing.assert_allclose(mixture.predict_proba(X)[:2], [mixture.weights_] * 2, rtol=1e-15)
+    np.testing.assert_allclose(mixture.score_samples(X)[:2], 0.0, rtol=0, atol=1e-15)
 
 
 @every_model
@@ -301,6 +306,109 @@ def test_pandas_na_and_arrow_nulls_are_missing_cells():
         nullable = frame.convert_dtypes().astype(kind)
         assert nullable.isna().to_numpy().sum() == np.isnan(X).sum()
         assert_same_bits(fit(nullable, 2, init_params=soft_start(60, 2)), expected)
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@every_estimator
+def test_pandas_na_among_python_objects_is_a_missing_cell(estimator):
+    pd = pytest.importorskip("pandas")
+    X = table()
+    resp = soft_start(60, 2)
+    expected = fit(X, 2, estimator=estimator, init_params=resp)
+    nullable = pd.DataFrame(X, columns=["a", "b", "c"]).astype("Float64")
+    objects = nullable.astype(object)
+    for other in (
+        objects,
+        nullable.assign(b=objects["b"]),  # one column of objects
+        objects.to_numpy(),
+        objects.to_numpy().tolist(),
+    ):
+        mixture = fit(other, 2, estimator=estimator, init_params=resp)
+        assert_same_bits(mixture, expected)
+        np.testing.assert_array_equal(mixture.predict(other), expected.predict(X))
+    assert list(fit(objects, 2, init_params=resp).feature_names_in_) == ["a", "b", "c"]
+    whole = nullable.round().astype("Int64").astype(object)
+    for method in ("score_samples", "impute"):
+        got = getattr(expected, method)(whole.to_numpy())
+        np.testing.assert_array_equal(got, getattr(expected, method)(np.round(X)))
+    choice = GaussianMixtureIC((1,), covariance_type="EEE").fit(objects)
+    np.testing.assert_array_equal(choice.predict_proba(objects), 1.0)
+    bootstrap_standard_errors(objects, fit(X), n_bootstrap=2, random_state=0)
+    with pytest.raises(ValueError, match="Input contains NaN"):
+        grow_tree(objects)
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@pytest.mark.parametrize("missing", [None, "NA"])
+def test_text_is_named(missing):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(table(), columns=["a", "b", "c"]).astype("Float64").astype(object)
+    frame.loc[4, "b"] = missing if missing is None else pd.NA
+    frame.loc[7, "c"] = "n/a"
+    says = "Column 'c' of X holds text: 'n/a' in row 7. Drop the column, or code it by numbers"
+    with pytest.raises(ValueError, match=says):
+        EMGaussianMixture().fit(frame)
+    with pytest.raises(ValueError, match="Column 2 of X holds text: 'n/a' in row 7"):
+        EMGaussianMixture().fit(frame.to_numpy())
+    with pytest.raises(ValueError, match=says):
+        fit(table()).predict(frame)
+    frame["c"] = pd.Categorical(["u", "v", "w"] * 20)
+    with pytest.raises(ValueError, match="Column 'c' of X holds text: 'u' in row 0"):
+        EMGaussianMixture().fit(frame)
+    # Numbers in text are numbers, as scikit-learn reads them.
+    frame["c"] = [f"{i % 7}.5" for i in range(60)]
+    assert EMGaussianMixture().fit(frame).means_[0, 2] == pytest.approx(
+        np.mean(np.arange(60) % 7) + 0.5
+    )
+
+
+def test_a_random_start_draws_each_number_once(monkeypatch):
+    """In the order in which rows are visited: not all before a tile's, for each tile."""
+    drawn = []
+
+    class Counting(np.random.RandomState):
+        def uniform(self, *args, size=None, **kwargs):
+            drawn.append(np.prod(size))
+            return super().uniform(*args, size=size, **kwargs)
+
+    X = gaps.punch(blobs(20_000, 2, 2)[0], 0.2, 0)
+    fit(X, 2, init_params="random", random_state=Counting(0), max_iter=1)
+    assert sum(drawn) == 2 * len(X)
+    assert len(drawn) > 3
+
+
+def test_rows_are_completed_by_one_gaussian_only_where_a_fit_starts_from_rows(monkeypatch):
+    calls = []
+    real = _fitting.single_component
+    monkeypatch.setattr(
+        _fitting, "single_component", lambda *given: calls.append(1) or real(*given)
+    )
+    X = table()
+    common = {"resolution": None, "max_iter": 2}
+    mixture = EMGaussianMixture(2, random_state=0, warm_start=True, **common).fit(X)
+    assert len(calls) == 1
+    mixture.fit(X)
+    mixture.partial_fit(X)
+    fit(X, 2, **common, **given_start("full", 2, 3))
+    assert len(calls) == 1
+    fit(X, 2, init_params=soft_start(60, 2), **common)
+    assert len(calls) == 2
+
+
+@every_estimator
+def test_a_fit_looks_for_missing_cells_once(estimator, monkeypatch):
+    looks = []
+
+    def counted(X):
+        looks.append(len(X))
+        return has_gaps(X)
+
+    for module in (_fitting, _gaps_module, engine_gaps):
+        monkeypatch.setattr(module, "has_gaps", counted)
+    for X in (table(), blobs(60, 3, 2)[0]):
+        looks.clear()
+        fit(X, 2, estimator=estimator, init_params="kmeans", random_state=0)
+        assert looks == [60]
 
 
 # --- starts, steps, choices -----------------------------------------------------------------

@@ -125,6 +125,7 @@ BAD_VALUES = {
     "assignment": ("Hard", True, None),
     "acceleration": ("SQUAREM", "", 1, True),
     "resolution": ("none", 1, True),
+    "noise": (0.0, -1.0, np.nan, np.inf, "yes", None),
 }
 
 
@@ -165,6 +166,7 @@ def test_parameters_are_those_of_scikit_learn_and_more():
         "assignment",
         "resolution",
         "acceleration",
+        "noise",
     }
 
 

@@ -11,6 +11,7 @@ from mixture.tables import blobs, every_estimator, fit
 from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
 from skem.datasets import load_faithful
 from skem.mixture import MixtureSummary
+from skem.mixture._summary import plus_minus
 
 pandas = pytest.importorskip("pandas")
 
@@ -38,8 +39,7 @@ def test_the_printed_table():
         "  size              1,200.0             0.5",
         "  length         54.5 ± 5.9   0.000 ± 0.000",
         "  a <b> & c    -2.00 ± 0.25   1e+09 ± 3e+08",
-        "  (size: expected number of rows; mean ± standard deviation of each column, in its own"
-        " units)",
+        "  (size: expected number of rows; columns: mean ± standard deviation)",
     ]
 
 
@@ -164,3 +164,19 @@ def test_a_choice_shows_the_best_fit(faithful):
 def test_before_any_fit(estimator):
     with pytest.raises(NotFittedError):
         estimator.summary()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((54.46, 5.83), "54.5 ± 5.8"),
+        ((1234.5, 101.0), "1234 ± 101"),
+        ((1.0, 0.999), "1.0 ± 1.0"),
+        ((-0.0001, 0.05), "0.000 ± 0.050"),
+        ((2e-9, 1.5e-10), "2e-09 ± 1.5e-10"),
+        ((1.23456e9, 2e3), "1.235e+09 ± 2e+03"),
+        ((3.0, 0.0), "3.000 ± 0.000"),
+    ],
+)
+def test_plus_minus(numbers, text):
+    assert plus_minus(*numbers) == text

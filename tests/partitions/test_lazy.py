@@ -106,6 +106,18 @@ def test_draws_differ_between_partitions_and_are_repeated_by_a_seed():
     assert not np.array_equal(drawn, mixture.impute(rows, "draw").compute())
 
 
+def test_noise_is_found_in_collections():
+    rows = np.concatenate([X, 100.0 * np.random.default_rng(4).standard_normal((40, 3))])
+    mixture = EMGaussianMixture(2, noise=True, random_state=0).fit(rows)
+    parts = da.from_array(rows, chunks=(100, 3))
+    labels = mixture.predict(parts).compute()
+    assert labels.min() == -1
+    np.testing.assert_array_equal(labels, mixture.predict(rows))
+    resp = mixture.predict_proba(parts)
+    assert resp.shape == (len(rows), 3)
+    np.testing.assert_allclose(resp.compute(), mixture.predict_proba(rows), atol=1e-12)
+
+
 def test_what_is_wrong_is_said_at_once():
     mixture = EMGaussianMixture(2, random_state=0).fit(pd.DataFrame(X, columns=NAMES))
     ddf = dd.from_pandas(pd.DataFrame(X, columns=NAMES), npartitions=2)

@@ -1,0 +1,92 @@
+"""
+Classes of people on the Titanic
+================================
+
+2201 people, four questions: class of travel, sex, age, and whether they survived. All columns are
+categories, so a mixture of them is a latent class analysis: within a class the answers are
+independent, and the classes explain how they hang together.
+"""
+
+# %%
+# The table
+# ---------
+# Equal rows are counted, and the counts are the rows' weights: a weight of 670 is the row 670
+# times (Dawson 1995, "The unusual episode data revisited").
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from skem import EMMixture
+
+counts = {
+    ("1st", "female", "adult"): (4, 140),
+    ("1st", "female", "child"): (0, 1),
+    ("1st", "male", "adult"): (118, 57),
+    ("1st", "male", "child"): (0, 5),
+    ("2nd", "female", "adult"): (13, 80),
+    ("2nd", "female", "child"): (0, 13),
+    ("2nd", "male", "adult"): (154, 14),
+    ("2nd", "male", "child"): (0, 11),
+    ("3rd", "female", "adult"): (89, 76),
+    ("3rd", "female", "child"): (17, 14),
+    ("3rd", "male", "adult"): (387, 75),
+    ("3rd", "male", "child"): (35, 13),
+    ("crew", "female", "adult"): (3, 20),
+    ("crew", "male", "adult"): (670, 192),
+}
+lines = [
+    (*who, answer, count)
+    for who, both in counts.items()
+    for answer, count in zip(("no", "yes"), both, strict=True)
+    if count
+]
+table = pd.DataFrame(lines, columns=["class", "sex", "age", "survived", "people"])
+X, people = table.drop(columns="people"), table["people"].to_numpy()
+
+# %%
+# How many classes
+# ----------------
+# Likelihoods of latent classes have many maxima, so several starts are made.
+
+limits = {"tol": 1e-7, "max_iter": 2000, "acceleration": "anderson"}
+fits = {
+    k: EMMixture(k, n_init=5, random_state=0, **limits).fit(X, sample_weight=people)
+    for k in range(1, 5)
+}
+for k, mixture in fits.items():
+    log_likelihood = mixture.score(X, sample_weight=people) * people.sum()
+    print(f"{k} classes: log-likelihood {log_likelihood:.2f}, BIC {mixture.bic(X, people):.1f}")
+
+# %%
+# Are the answers independent within classes? Residuals of pairs are about 1 or less where they are.
+# Without classes nothing is; three leave little, and what is left says which pair.
+
+for k in (1, 3):
+    print(f"\n{k} class(es)")
+    print(fits[k].bivariate_residuals(X, people).round(1).to_string())
+
+# %%
+# The classes
+# -----------
+# Each bar is the probability of an answer in a class. The largest are men, two thirds of them crew;
+# then third class, with most of the children. Of both few survived. The last are the women and
+# those men, mostly of first and second class, of whom nearly all did.
+
+mixture = fits[3]
+print(mixture.summary())
+
+(block,) = mixture.parameters_
+figure, axes = plt.subplots(1, 4, figsize=(10, 3.4), sharey=True, layout="constrained")
+for axis, name, categories, shares in zip(
+    axes, block["columns"], block["categories"], block["probabilities"], strict=True
+):
+    places = np.arange(len(categories))
+    for number, (share, weight) in enumerate(zip(shares, mixture.weights_, strict=True)):
+        label = f"class {number}: {weight:.0%}"
+        axis.bar(places + 0.27 * (number - 1), share, width=0.25, label=label)
+    axis.set_xticks(places, categories)
+    axis.set_title(name)
+axes[0].set_ylabel("probability in the class")
+axes[1].legend(fontsize="small", frameon=False)
+plt.show()

@@ -1,0 +1,21 @@
+"""From tables of any library to arrays of numbers, and back: selections, kinds, categories."""
+
+from skem.columns.choose import GAUSSIAN_KINDS, KIND_NAMES, BlockPlan, choose_blocks
+from skem.columns.encode import ColumnInfo, Encoding, make_encoding
+from skem.columns.notes import note_counts
+from skem.columns.read import RawColumn, is_numeric, library_of, read_columns
+
+__all__ = [
+    "GAUSSIAN_KINDS",
+    "KIND_NAMES",
+    "BlockPlan",
+    "ColumnInfo",
+    "Encoding",
+    "RawColumn",
+    "choose_blocks",
+    "is_numeric",
+    "library_of",
+    "make_encoding",
+    "note_counts",
+    "read_columns",
+]

@@ -1,0 +1,102 @@
+"""The best fits of a grid once more, from other starts: no cell is to lose by its start."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.inference import SEARCH
+from skem.mixture._em import EMGaussianMixture
+from skem.mixture._grid import Cell, Grid, Judge, Outcome, attempt, in_parallel, iteration_size
+
+__all__ = ["fit_again"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+# A twelfth of the cells, but no fewer than these.
+_SHARE, _FEWEST = 12, 3
+_OTHERS = 2
+# Nats, of all rows, below which two ends are the same.
+_GAIN = 0.01
+
+
+def fit_again(
+    grid: Grid,
+    X: NDArray[np.floating],
+    weights: Array | None,
+    judge: Judge,
+    outcomes: list[Outcome],
+    ranks: NDArray[np.int64],
+) -> list[Outcome]:
+    """Fit the best cells of several components from a search, and from fits of other types.
+
+    Those are the two best with as many components. What ends with a higher likelihood, without a
+    collapsed component, takes the place of the first fit.
+
+    Parameters
+    ----------
+    grid : Grid
+    X, weights, judge
+        As for `Grid.fit`.
+    outcomes : list of Outcome
+        The first fits.
+    ranks : ndarray of shape (n_cells,)
+
+    Returns
+    -------
+    outcomes : list of Outcome
+    """
+    sound = [
+        int(i)
+        for i in np.argsort(ranks, kind="stable")
+        if grid.cells[i].n_components > 1 and _is_sound(outcomes[i])
+    ]
+    best = sound[: max(_FEWEST, len(grid.cells) // _SHARE)]
+    if not best:
+        return outcomes
+
+    def like(index: int) -> list[Array]:
+        """Return responsibilities by the best fits of other types with as many components."""
+        k = grid.cells[index].n_components
+        others = [i for i in sound if i != index and grid.cells[i].n_components == k]
+        mixtures = [outcomes[i].mixture for i in others[:_OTHERS]]
+        return [np.asarray(mixture.predict_proba(X), np.float64) for mixture in mixtures if mixture]
+
+    def fit_from(start: Any, cell: Cell, n_threads: int) -> Outcome:
+        """Fit from a search or from responsibilities; components come by decreasing weight."""
+        parameters = grid.parameters | {"n_jobs": n_threads}
+        mixture = EMGaussianMixture(**cell._asdict(), **parameters | {"init_params": start})
+        tried = attempt(mixture, X, weights, judge, grid.shown)
+        if isinstance(start, np.ndarray) and tried.mixture is not None:
+            # Components keep the order of a start that is given; noise is no component.
+            order = np.argsort(-tried.mixture.weights_, kind="stable")
+            if (np.diff(order) < 0).any():
+                rest = np.arange(len(order), start.shape[1])
+                tried = fit_from(start[:, np.concatenate([order, rest])], cell, n_threads)
+        if tried.mixture is not None:
+            # The start belongs to the grid: it is no parameter that anybody chose.
+            tried.mixture.set_params(init_params=grid.parameters["init_params"])
+        return tried
+
+    def fit(number: int, n_threads: int) -> Outcome:
+        cell, outcome = grid.cells[best[number]], outcomes[best[number]]
+        starts: list[Any] = [SEARCH, *like(best[number])]
+        for start in starts:
+            tried = fit_from(start, cell, n_threads)
+            seconds = outcome.seconds + tried.seconds
+            gain = tried.values.get("log_likelihood", -np.inf) - outcome.values["log_likelihood"]
+            better = gain > _GAIN and _is_sound(tried)
+            outcome = (tried if better else outcome)._replace(seconds=seconds)
+        return outcome
+
+    size = iteration_size(X, float(np.mean([cell.n_components for cell in grid.cells])))
+    found = list(outcomes)
+    for index, outcome in zip(best, in_parallel(fit, len(best), grid.n_jobs, size), strict=True):
+        found[index] = outcome
+    return found
+
+
+def _is_sound(outcome: Outcome) -> bool:
+    return not outcome.error and not any("collapsed" in text for text in outcome.warnings)

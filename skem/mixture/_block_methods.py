@@ -1,0 +1,184 @@
+"""What fitted mixtures of blocks of columns can do besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from skem._parameters import check_sample_weight
+from skem.columns import ColumnInfo, library_of
+from skem.mixture._base import BaseMixture
+from skem.mixture._block_impute import impute_blocks
+from skem.mixture._layout import Layout
+from skem.mixture._profiles import BlockSummary, summarise_blocks
+from skem.mixture._residuals import pair_residuals
+
+__all__ = ["BlockMixtureMethods"]
+
+
+class BlockMixtureMethods(BaseMixture):
+    """Samples, criteria and summaries of a fitted mixture of blocks."""
+
+    parameters_: list[dict[str, Any]]
+    kinds_: dict[Any, str]
+    _layout: Layout
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool | None = None,
+    ) -> tuple[Any, Any]:
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int or RandomState instance, default=None
+            None goes on with a generator that the fit seeded from the estimator's own
+            ``random_state``: calls differ from each other, and a program run twice draws the
+            same rows.
+        as_frame : bool, default=None
+            Whether to return a frame; None: if the fit was to one.
+
+        Returns
+        -------
+        X : frame or ndarray of shape (n_samples, n_features)
+            As what was fitted: a table of the same library, with the same dtypes and categories
+            (whole numbers of Gaussian columns become floats). Of an array, an array of floats;
+            of objects, if there are categories.
+        y : ndarray of shape (n_samples,), int64
+            The component of each row.
+        """
+        values, labels = self._draw(n_samples, random_state)
+        encoding = self._layout.encoding
+        if as_frame is None:
+            as_frame = encoding.library != "numpy"
+        return encoding.decode(values.astype(np.float64, copy=False), as_frame=as_frame), labels
+
+    def relative_entropy(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Say how clearly rows belong to components, from 0 to 1 (Ramaswamy et al. 1993).
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        entropy : float
+            ``1 - sum_n w_n H(resp_n) / (log K sum_n w_n)`` for the entropies H of the rows'
+            responsibilities: 1 where every row is certain to be one component's, 0 where nothing
+            is known. 1 for K = 1.
+        """
+        resp = self.predict_proba(X).astype(np.float64)
+        n_components = resp.shape[1]
+        if n_components == 1:
+            return 1.0
+        weights = check_sample_weight(sample_weight, len(resp))
+        entropy = -np.where(resp > 0, resp * np.log(np.where(resp > 0, resp, 1.0)), 0.0).sum(axis=1)
+        return float(1.0 - np.average(entropy, weights=weights) / np.log(n_components))
+
+    def summary(self) -> BlockSummary:
+        """Describe the components: shares, and what each column is like in each of them.
+
+        Returns
+        -------
+        summary : BlockSummary
+            It prints as a table: means and standard deviations of Gaussian columns, shares of
+            categories, rates. ``summary().to_frame()`` has the numbers as a pandas frame. Where
+            ``columns='auto'`` took columns of few whole numbers for measurements, notes say which
+            other kinds are likelier.
+        """
+        check_is_fitted(self)
+        return summarise_blocks(self)
+
+    def bivariate_residuals(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Say which pairs of columns are still dependent within components.
+
+        Within a component columns of different blocks should be independent. Where a pair is not,
+        more components are needed, or a block that has both (``'full'``).
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+            The rows that were fitted, say.
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        residuals : DataFrame or ndarray of shape (n_features, n_features)
+            The squared canonical correlations of both columns within components, times the weight
+            of the rows that have both cells, divided by their degrees of freedom. About 1 for
+            columns that are independent there, or less; values above 4 or so are suspicious. With
+            one component and two categorical columns it is Pearson's chi-squared statistic
+            divided by its degrees of freedom. NaN on the diagonal, and within blocks that have
+            covariances. A frame, with the columns'
+            names, if a pandas frame was fitted.
+        """
+        values = self._check_rows(X).astype(np.float64)
+        resp = self.predict_proba(X).astype(np.float64)
+        weights = check_sample_weight(sample_weight, len(values))
+        weights = np.ones(len(values)) if weights is None else weights
+        encoding = self._layout.encoding
+        features = [_features(values[:, j], info) for j, info in enumerate(encoding.columns)]
+        result = pair_residuals(features, weights, resp)
+        result[self._kind.family(self).related_columns(len(features))] = np.nan
+        if encoding.library != "pandas":
+            return result
+        import pandas as pd
+
+        names = self._layout.names
+        return pd.DataFrame(result, index=names, columns=names)
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Any:
+        """Fill missing cells with what the mixture says of them, given the seen ones.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        method : {'mean', 'draw', 'mode'}, default='mean'
+            What is put there:
+
+            - 'mean': the expected value over all components, of a category the most probable;
+            - 'draw': a draw from the conditional mixture;
+            - 'mode': the same as 'mean', of the row's most probable component alone.
+        random_state : int or RandomState instance, default=None
+            None goes on with the generator that `sample` draws from, too.
+
+        Returns
+        -------
+        filled : frame or ndarray of shape (n_samples, n_features)
+            As `sample` returns rows; seen cells are unchanged.
+        """
+        values = self._check_rows(X)
+        filled = impute_blocks(self, values, self.predict_proba(X), method, random_state)
+        encoding = self._layout.encoding
+        rows = encoding.decode(filled, as_frame=library_of(X) != "numpy")
+        if hasattr(rows, "index") and hasattr(X, "index"):
+            rows.index = X.index
+        return rows
+
+
+def _features(values: NDArray[np.float64], info: ColumnInfo) -> NDArray[np.float64]:
+    """Return indicators of categories, or the values (logarithms of log-normal ones), (n, p)."""
+    if info.categories is None:
+        values = np.log(values) if info.kind == "lognormal" else values
+        return values[:, None]
+    codes = np.arange(len(info.categories))
+    return np.where(np.isnan(values)[:, None], np.nan, values[:, None] == codes)

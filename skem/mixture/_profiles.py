@@ -1,0 +1,189 @@
+"""What a fitted mixture of blocks found, as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skem.families import GaussianParameters
+from skem.mixture._layout import Layout, PlacedKind
+from skem.mixture._summary import (
+    PrintedTable,
+    count,
+    expected_sizes,
+    lines_of_shares,
+    origin_of,
+    plus_minus,
+    short_name,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["BlockSummary", "Profile", "summarise_blocks"]
+
+Array: TypeAlias = NDArray[np.float64]
+
+
+class Profile(NamedTuple):
+    """What one column, or a category of it, is in each cluster.
+
+    Attributes
+    ----------
+    column : str or int
+    what : str
+        A category, or what the values are.
+    values : ndarray of shape (n_components,)
+    deviations : ndarray of shape (n_components,) or None
+        Of Gaussian columns, standard deviations.
+    is_share : bool
+        Whether values are probabilities.
+    """
+
+    column: Any
+    what: str
+    values: Array
+    deviations: Array | None = None
+    is_share: bool = False
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class BlockSummary(PrintedTable):
+    """The clusters of a mixture of blocks: how large they are, and what their columns are like.
+
+    ``summary()`` of a mixture returns it. Printed, it is a table with a line for each column, or
+    each category of one; a notebook shows it as an HTML table.
+
+    Parameters
+    ----------
+    title : str
+        What was fitted, in one line.
+    kinds : dict
+        What each column was taken for.
+    weights : ndarray of shape (n_components,)
+        Shares of the clusters.
+    sizes : ndarray of shape (n_components,) or None
+        Expected numbers of rows.
+    profiles : tuple of Profile
+    notes : tuple of str, default=()
+        What a user may want to declare otherwise.
+    """
+
+    title: str
+    kinds: dict[Any, str]
+    weights: Array
+    sizes: Array | None
+    profiles: tuple[Profile, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the numbers as a pandas frame.
+
+        Returns
+        -------
+        frame : pandas.DataFrame
+            A row for each cluster, numbered from 0. The columns have two levels:
+            ``("cluster", "weight")``, ``("cluster", "size")`` (where known), then the columns of
+            the rows, with the categories' shares, ``"mean"`` and ``"std"``, or rates.
+        """
+        import pandas as pd
+
+        values: dict[tuple[Any, str], Array] = {("cluster", "weight"): self.weights}
+        if self.sizes is not None:
+            values["cluster", "size"] = self.sizes
+        for profile in self.profiles:
+            values[profile.column, profile.what] = profile.values
+            if profile.deviations is not None:
+                values[profile.column, "std"] = profile.deviations
+        index = pd.RangeIndex(len(self.weights), name="cluster")
+        return pd.DataFrame(
+            np.column_stack(list(values.values())), index, pd.MultiIndex.from_tuples(list(values))
+        )
+
+    def _lines(self) -> list[list[str]]:
+        lines = lines_of_shares(self.weights, self.sizes)
+        before: Any = None
+        for column, what, values, deviations, is_share in self.profiles:
+            name = short_name(f"x{column}" if isinstance(column, int) else str(column))
+            if deviations is not None:
+                lines.append([name, *map(plus_minus, values, deviations)])
+                continue
+            kind = self.kinds[column]
+            if is_share and kind == "categorical":
+                if column != before:
+                    lines.append([name, *[""] * len(values)])
+                    before = column
+                label = f"  {short_name(what)}"
+            else:
+                label = f"{name} ({short_name(what)})"
+            lines.append([label, *(f"{v:.3f}" if is_share else f"{v:.4g}" for v in values)])
+        return lines
+
+    def _note(self) -> str:
+        size = "" if self.sizes is None else "size: expected number of rows; "
+        notes = "".join(f"\n  Note: {note}" for note in self.notes)
+        return f"{size}mean ± standard deviation, shares of categories, rates{notes}"
+
+
+def summarise_blocks(estimator: Any) -> BlockSummary:
+    """Describe the components of a fitted mixture of blocks."""
+    layout: Layout = estimator._layout
+    k = len(estimator.weights_)
+    name = type(estimator).__name__
+    family = estimator._kind.family(estimator)
+    profiles = [
+        profile
+        for block, placed, entry in zip(
+            family.blocks, layout.blocks, estimator.parameters_, strict=True
+        )
+        for profile in _profiles(block.family, placed, entry, layout)
+    ]
+    places = {column: place for place, column in enumerate(layout.names)}
+    profiles.sort(key=lambda profile: places[profile.column])
+    kinds = ", ".join(_count_kinds(layout))
+    return BlockSummary(
+        f"{name}: {count(k, 'cluster')}, {kinds}, {origin_of(estimator)}",
+        dict(estimator.kinds_),
+        np.asarray(estimator.weights_, dtype=np.float64),
+        expected_sizes(estimator),
+        tuple(profiles),
+        layout.notes,
+    )
+
+
+def _count_kinds(layout: Layout) -> Iterator[str]:
+    for block in layout.blocks:
+        yield f"{count(len(block.columns), block.name + ' column')}"
+
+
+def _profiles(
+    family: Any, placed: PlacedKind, entry: dict[str, Any], layout: Layout
+) -> Iterator[Profile]:
+    columns = entry["columns"]
+    if placed.kind is None:
+        means = np.asarray(entry["means"], dtype=np.float64)
+        factors = np.asarray(entry["precisions_cholesky"], dtype=np.float64)
+        covariances = np.asarray(entry["covariances"], dtype=np.float64)
+        variances = family.column_variances(GaussianParameters(means, covariances, factors))
+        for j, column in enumerate(columns):
+            yield Profile(column, "mean", means[:, j], np.sqrt(variances[:, j]))
+    elif placed.name == "categorical":
+        pairs = zip(entry["categories"], entry["probabilities"], strict=True)
+        for column, (categories, shares) in zip(columns, pairs, strict=True):
+            for category, share in zip(categories, np.transpose(shares), strict=True):
+                yield Profile(column, str(category), share, is_share=True)
+    elif placed.name == "bernoulli":
+        shares = np.transpose(entry["probabilities"])
+        for position, column, share in zip(placed.columns, columns, shares, strict=True):
+            known = layout.encoding.columns[position].categories or (0, 1)
+            yield Profile(column, str(known[1]), share, is_share=True)
+    else:
+        for j, column in enumerate(columns):
+            for field, values in entry.items():
+                if isinstance(values, np.ndarray) and values.ndim == 2:
+                    what = field.removesuffix("ies") + "y" if field.endswith("ies") else field[:-1]
+                    yield Profile(column, what, values[:, j])

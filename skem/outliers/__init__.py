@@ -1,0 +1,5 @@
+"""Outlier detection by log densities, in scikit-learn's form."""
+
+from skem.outliers._detector import MixtureOutlierDetector
+
+__all__ = ["MixtureOutlierDetector"]
