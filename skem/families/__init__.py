@@ -22,12 +22,8 @@ from skem.families.priors import (
 )
 from skem.families.registry import GAUSSIAN_FAMILIES, conjugate_names
 from skem.families.spherical import SphericalGaussian
-from skem.families.student import (
-    StudentFamily,
-    StudentParameters,
-    StudentStatistics,
-    covariance_ratio,
-)
+from skem.families.student import StudentFamily
+from skem.families.student_data import StudentParameters, StudentStatistics, covariance_ratio
 from skem.families.tied import TiedGaussian
 from skem.families.weights import (
     CategoricalWeights,

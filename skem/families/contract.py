@@ -160,6 +160,13 @@ class Searchable(Family[Stats, Params], Protocol[Stats, Params]):
     def rows_needed(self, n_features: int) -> int:
         """Return how many rows of a component determine its parameters."""
 
+    def parameters_that_overfit(self, n_components: int, n_features: int) -> int:
+        """Count the parameters that a few rows each are fitted too well by, by a point estimate.
+
+        Where rows are few for them, a start of higher likelihood may describe other rows worse.
+        0: not looked into.
+        """
+
     def merge(self, stats: Stats, a: int, b: int) -> Stats:
         """Statistics when component ``a`` also has the rows of ``b``, and ``b`` none."""
 

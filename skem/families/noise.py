@@ -70,6 +70,9 @@ class NoisyFamily:
     def with_floor(self, floor: Array | None) -> Self:
         return replace(self, others=self.others.with_floor(floor))
 
+    def parameters_that_overfit(self, n_components: int, n_features: int) -> int:
+        return 0
+
     # --- rows -------------------------------------------------------------------------------
 
     def add_noise(self, scores: Scores, log_weight: float) -> NoiseScorer:

@@ -233,6 +233,11 @@ class ProductFamily:
 
     # --- searching, extrapolating -----------------------------------------------------------
 
+    def parameters_that_overfit(self, n_components: int, n_features: int) -> int:
+        """Count those of a Gaussian block alone, which is fitted as it is by itself."""
+        alone = self.alone
+        return 0 if alone is None else int(alone.parameters_that_overfit(n_components, n_features))
+
     def rows_needed(self, n_features: int) -> int:
         return max(int(block.family.rows_needed(block.n_lines)) for block in self.blocks)
 

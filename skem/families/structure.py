@@ -175,6 +175,10 @@ class CovarianceStructure(ABC):
     def correlate(self, noise: Array, factors: Array, labels: NDArray[np.int64]) -> Array:
         """Give standard normal rows (n, D) the covariances of their components."""
 
+    def parameters_that_overfit(self, n_components: int, n_features: int) -> int:
+        """Count them all."""
+        return self.n_parameters(n_components, n_features)
+
     def rows_needed(self, n_features: int) -> int:
         """Return how many rows of a component determine its covariance."""
         if self.is_shared:

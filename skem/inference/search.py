@@ -16,7 +16,7 @@ from scipy.special import softmax
 
 from skem import kernels
 from skem.engine import Table
-from skem.families import GaussianFamily, SingularCovarianceError
+from skem.families import SingularCovarianceError
 from skem.families.contract import searchable
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
 from skem.inference.leaving_out import describes_better, score_left_out
@@ -123,12 +123,11 @@ class _Trial(NamedTuple, Generic[Theta]):
 def _has_few_rows(scene: Scene[Theta]) -> bool:
     """Say whether rows are so few that likelihood is no guide; only where they ask for that."""
     rule, k = scene.rule, scene.n_components
-    # A product of one Gaussian block is that block.
-    family = getattr(rule.family, "alone", None) or rule.family
-    if not isinstance(rule, PointRule) or rule.hard or not isinstance(family, GaussianFamily):
+    if not isinstance(rule, PointRule) or rule.hard:
         return False
-    n_parameters = k - 1 + family.n_parameters(k, scene.rows.shape[1])
-    return len(scene.rows) < _ROWS_PER_PARAMETER * n_parameters
+    family = searchable(rule.family, f"init_params={SEARCH!r}")
+    n_parameters = family.parameters_that_overfit(k, scene.rows.shape[1])
+    return n_parameters > 0 and len(scene.rows) < _ROWS_PER_PARAMETER * (k - 1 + n_parameters)
 
 
 def _search_few_rows(

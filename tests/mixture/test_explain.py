@@ -130,7 +130,7 @@ def test_a_completed_gaussian_row_has_the_expected_density_of_its_completions():
     one = EMGaussianMixture.from_parameters([1.0], MEANS[1:], COVARIANCES[1:])
     X = ROWS.copy()
     X[1, 0] = X[2, 1] = X[2, 2] = X[3] = np.nan
-    draws = np.stack([one.impute(X, "draw", random_state=seed) for seed in range(4000)])
+    draws = np.stack([one.impute(X, "draw", random_state=seed) for seed in range(800)])
     drawn = np.stack([one.score_samples(table) for table in draws])
     error = drawn.std(axis=0) / np.sqrt(len(draws))
     off = np.abs(completed_log_density(one, X) - drawn.mean(axis=0))

@@ -130,6 +130,9 @@ class KindFamily:
     def without_rows(self, n_components: int, n_features: int) -> Any:
         return self.kind.without_rows(n_components)
 
+    def parameters_that_overfit(self, n_components: int, n_features: int) -> int:
+        return 0
+
     def rows_needed(self, n_features: int) -> int:
         """One row has parameters."""
         return 1
