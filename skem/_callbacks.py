@@ -85,13 +85,15 @@ def root_task(
     X: Any,
     y: Any,
     metadata: dict[str, Any] | None,
+    n_rows: int | None = None,
 ) -> Task:
-    """Begin the task of a whole fit."""
+    """Begin the task of a whole fit; ``n_rows`` is needed where ``len(X)`` does not tell."""
     context = None
     if hasattr(estimator, "_init_callback_context"):
         context = estimator._init_callback_context(
             max_subtasks=max_subtasks, sequential_subtasks=sequential
         )
     # `ScoringMonitor` scores only where there is a y. A density has none: stand in for it.
-    y = np.broadcast_to(np.float64(0), (len(X),)) if y is None else y
+    if y is None:
+        y = np.broadcast_to(np.float64(0), (len(X) if n_rows is None else n_rows,))
     return Task(estimator, context, {"X": X, "y": y, "metadata": metadata}).begin()

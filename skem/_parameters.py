@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skem._collections import check_in_memory
+
 __all__ = [
     "Allowed",
     "array",
@@ -174,8 +176,10 @@ def check_rows(
     ValueError
         If a column holds text, which is named, and for what scikit-learn refuses.
     TypeError
-        For objects that are no numbers.
+        For objects that are no numbers, and for collections of Dask.
     """
+    who = "This" if estimator is None else type(estimator).__name__
+    check_in_memory(X, who, "Give it a sample of the rows")
     read = check_array if estimator is None else partial(validate_data, estimator, reset=reset)
     finite = "allow-nan" if allow_nan else True
 

@@ -122,6 +122,11 @@ def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
     add = _add_columns(parser).add_argument
     add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
     add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")
+    text = (
+        "fit by Dask, part by part: TABLE is a pattern of Parquet files, as 'parts/*.parquet', and "
+        "FILE a directory to be made"
+    )
+    parser.add_argument("--dask", action="store_true", help=text)
     _add_fit(parser.add_argument_group("fit"))
     text = "save the model for 'skem score'"
     parser.add_argument("--save", type=Path, metavar="MODEL.skops", help=text)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from skem.cli.columns import Features, Reader, Request
 from skem.cli.files import ADDED, STREAM, Table, check_target, read_table, write_table
 from skem.cli.filling import describe, fill_table, note_left
+from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.model import SUFFIX, Scores, load_model, save_model
 from skem.cli.report import score_summary, summary
@@ -37,6 +38,9 @@ def cluster(arguments: Namespace) -> None:
     CommandError
         If the input is bad or a file cannot be written.
     """
+    if arguments.dask:
+        cluster_parts(arguments)
+        return
     _check_output(arguments)
     if arguments.save is not None:
         require("skops.io")

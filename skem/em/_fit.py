@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     check_parameters,
@@ -225,6 +226,7 @@ def _make_blocks(
     model: CheckedModel, X: Any, sample_weight: ArrayLike | None, block_size: int | None
 ) -> Blocks:
     """Check rows and weights; leave out rows of weight zero, which are as good as absent."""
+    check_in_memory(X, "skem.em.fit", "Give it a sample of the rows")
     X = as_rows(X)
     n_rows = count_rows(X)
     weight = check_sample_weight(sample_weight, n_rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,17 +109,17 @@ class GappyBlockTable(_OfBlocks, GappyTable):
 
 
 def make_block_table(
-    X: NDArray[np.floating],
+    X: Any,
     weights: Array | None,
     origin: Array,
     scale: Array,
     maker: LinesOfBlocks | None,
     *,
     gappy: bool,
-) -> Table:
+) -> Any:
     """Make a table of blocks; one with gaps if any line has some. Without a maker, of the rows.
 
-    ``gappy`` says whether any cell of the rows is missing.
+    Those may be whatever `make_table` takes. ``gappy`` says whether any cell of them is missing.
     """
     if maker is None:
         return make_table(X, weights, origin, scale, gappy=gappy)

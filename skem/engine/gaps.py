@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from functools import cached_property, singledispatch
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,8 @@ class GapIndex(NamedTuple):
     missing: NDArray[np.bool_]
 
 
-def has_gaps(X: NDArray[np.floating]) -> bool:
+@singledispatch
+def has_gaps(X: Any) -> bool:
     """Say whether any cell is NaN."""
     blocks = range(0, len(X), _ROWS)
     return any(bool(np.isnan(X[start : start + _ROWS]).any()) for start in blocks)
@@ -76,6 +77,11 @@ class GappyTable(Table):
         return index_gaps(self.lines, self.weights)
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether any cell is NaN: some is."""
+        return True
+
+    @property
     def n_rows(self) -> int:
         """Number of places: rows of positive weight."""
         return len(self.index.order)
@@ -87,6 +93,12 @@ class GappyTable(Table):
         weights = np.ones(len(order)) if self.weights is None else self.weights[order]
         by_pattern = np.add.reduceat(weights, first[:-1])
         result: Array = by_pattern @ ~missing / by_pattern.sum()
+        return result
+
+    def pairs_seen(self) -> NDArray[np.bool_]:
+        """Say for which pairs of columns there are rows that have both, (D, D)."""
+        seen = (~self.column_gaps).astype(np.float64)
+        result: NDArray[np.bool_] = seen.T @ seen > 0
         return result
 
     def places(self, start: int, stop: int) -> NDArray[np.intp]:
@@ -122,18 +134,21 @@ class GappyTable(Table):
     def take(self, rows: NDArray[np.intp]) -> Table:
         """Return some of the rows as a table of their own."""
         weights = None if self.weights is None else self.weights[rows]
-        return make_table(self.X[rows], weights, self.origin, self.scale)
+        table: Table = make_table(self.X[rows], weights, self.origin, self.scale)
+        return table
 
 
+@singledispatch
 def make_table(
-    X: NDArray[np.floating],
+    X: Any,
     weights: Array | None,
     origin: Array,
     scale: Array,
     *,
     gappy: bool | None = None,
-) -> Table:
+) -> Any:
     """Make a table; one with gaps if any cell is NaN, which is looked for if not said."""
     if gappy is None:
         gappy = has_gaps(X)
-    return (GappyTable if gappy else Table)(X, weights, origin, scale)
+    table: Table = (GappyTable if gappy else Table)(X, weights, origin, scale)
+    return table

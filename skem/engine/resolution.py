@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from functools import singledispatch
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,8 @@ class _Values(NamedTuple):
     weights: Array
 
 
-def recording_units(X: NDArray[np.floating], weights: Array | None, deviation: Array) -> Array:
+@singledispatch
+def recording_units(X: Any, weights: Array | None, deviation: Array) -> Array:
     """Find the step that each column was recorded in.
 
     It is the smallest gap between distinct values that is no stray. Each gap counts by the rows

@@ -14,13 +14,13 @@ from skem import kernels
 from skem.engine.moments import plain
 from skem.engine.tiles import Tile, TilePlan
 
-__all__ = ["Source", "Table", "load_rows"]
+__all__ = ["Population", "Source", "Table", "load_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
 
 
-class Source(Protocol):
-    """Rows with weights, standardised as they are read."""
+class Population(Protocol):
+    """What is known of rows with weights, wherever they lie."""
 
     @property
     def n_rows(self) -> int:
@@ -37,6 +37,10 @@ class Source(Protocol):
     @property
     def n_positive(self) -> int:
         """Number of rows of positive weight."""
+
+
+class Source(Population, Protocol):
+    """Rows with weights, standardised as they are read."""
 
     def n_groups(self, plan: TilePlan) -> int:
         """Count the groups of tiles."""
@@ -92,6 +96,37 @@ class Table:
         """Number of rows of positive weight."""
         return len(self.X) if self.weights is None else int(np.count_nonzero(self.weights))
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether rows have weights."""
+        return self.weights is not None
+
+    @property
+    def least_weight(self) -> float:
+        """The smallest positive weight."""
+        return 1.0 if self.weights is None else float(self.weights[self.weights > 0].min())
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether any cell of what tiles are loaded with is NaN."""
+        return False
+
+    @property
+    def all_weights(self) -> Array | None:
+        """The weights of all rows; None: every row counts once."""
+        return self.weights
+
+    def positive(self, places: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
+        """Return the numbers of the rows of positive weight; of those at some places among them."""
+        if self.weights is None:
+            return np.arange(len(self.X)) if places is None else places
+        index = np.flatnonzero(self.weights > 0)
+        return index if places is None else index[places]
+
+    def positive_rows(self) -> Table:
+        """Return the rows of positive weight, in memory; the table itself if it has no others."""
+        return self if self.n_positive == len(self.X) else self.take(self.positive())
+
     def n_groups(self, plan: TilePlan) -> int:
         """Count the groups of tiles."""
         return ceil(self.n_rows / plan.group_rows)
@@ -133,6 +168,10 @@ class Table:
     def seen_share(self) -> Array:
         """Share of the total weight that rows have in which each column is seen, (D,)."""
         return np.ones(self.n_features)
+
+    def pairs_seen(self) -> NDArray[np.bool_]:
+        """Say for which pairs of columns there are rows that have both, (D, D)."""
+        return np.ones((self.n_features, self.n_features), dtype=bool)
 
     def places(self, start: int, stop: int) -> slice | NDArray[np.intp]:
         """Say which rows of ``X`` those from ``start`` to ``stop`` are: themselves."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from skem.engine.source import Source
 from skem.engine.tiles import TilePlan, Workplace
@@ -33,7 +33,7 @@ class Task(Protocol[Total, Result]):
 class Engine(Protocol):
     """Runs tasks over the rows of sources."""
 
-    def fold(self, task: Task[Total, Result], source: Source, plan: TilePlan) -> Total:
+    def fold(self, task: Task[Total, Result], source: Any, plan: TilePlan) -> Total:
         """Return ``begin() + visit(0) + visit(1) + ...`` over the groups of a source's tiles.
 
         Results are added in the order of the groups, whoever makes them and whichever comes

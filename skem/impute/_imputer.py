@@ -13,6 +13,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     boolean,
@@ -173,7 +174,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ConvergenceWarning
             What the mixture warns of.
         """
-        rows = check_rows(X, self)
+        rows = self._check(X, reset=True)
         weights = check_sample_weight(sample_weight, len(rows))
         names = getattr(self, "feature_names_in_", None)
         for category, message in self._fit(rows, weights, names):
@@ -236,7 +237,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             are kept; with those of the indicator, if asked for.
         """
         check_is_fitted(self)
-        rows = check_rows(X, self, reset=False)
+        rows = self._check(X, reset=False)
         rng = check_random_state(self.random_state)
         kept = self._kept
         filled = self.estimator_.impute(rows[:, kept], self.method, random_state=rng)
@@ -266,3 +267,9 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.indicator_ is not None:
             names = np.concatenate([names, self.indicator_.get_feature_names_out(every)])
         return names
+
+    def _check(self, X: ArrayLike, *, reset: bool) -> Floats:
+        check_in_memory(
+            X, type(self).__name__, "Fill the cells of a collection by a fitted mixture's impute"
+        )
+        return check_rows(X, self, reset=reset)

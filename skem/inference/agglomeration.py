@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem import kernels
+from skem._collections import check_in_memory
 from skem._parameters import check_rows, check_sample_weight
 from skem.engine import column_moments
 from skem.engine.resolution import recording_units
@@ -119,6 +120,7 @@ def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:
     L. Scrucca and A. E. Raftery (2015). Improved initialisation of model-based clustering using
     Gaussian hierarchical partitions. Advances in Data Analysis and Classification 9(4), 447-460.
     """
+    check_in_memory(X, "grow_tree", "Grow it on a sample of the rows")
     table = check_rows(X, allow_nan=False)
     return tree_of(table, check_sample_weight(sample_weight, len(table)))
 
@@ -160,16 +162,20 @@ def _merge(X: NDArray[np.floating], weights: Array, merges: Indices) -> None:
 def _choose_rows(n_rows: int, n_features: int, weights: Array | None) -> Indices:
     """Take all rows of positive weight, or one from each of equal stretches of them."""
     index = None if weights is None else np.flatnonzero(weights > 0)
-    n_candidates = n_rows if index is None else len(index)
+    places = choose_places(n_rows if index is None else len(index), n_features)
+    return places if index is None else index[places]
+
+
+def choose_places(n_candidates: int, n_features: int) -> Indices:
+    """Choose rows for a tree by their places among those of positive weight."""
     most = min(_ROWS, max(_VALUES // n_features, _ROWS_OF_WIDE_TABLES))
     if n_candidates > most:
         edges = np.arange(most + 1) * n_candidates // most
         # Not the same place in each stretch, which might be in step with the table's order.
         places = np.random.RandomState(0).uniform(size=most)
-        chosen = edges[:-1] + (places * np.diff(edges)).astype(np.intp)
-    else:
-        chosen = np.arange(n_candidates)
-    return chosen if index is None else index[chosen]
+        chosen: Indices = edges[:-1] + (places * np.diff(edges)).astype(np.intp)
+        return chosen
+    return np.arange(n_candidates)
 
 
 def _rescale(X: NDArray[np.floating], weights: Array) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import warnings
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
-from skem.engine import GappyTable, Table
+from skem.engine import AnyTable, GappyTable, Table
 from skem.families.contract import Statistics
-from skem.inference.agglomeration import Tree, tree_of
+from skem.inference.agglomeration import Tree, choose_places, tree_of
 from skem.inference.cleaning import noise_probabilities
 from skem.inference.passes import Passes
 from skem.inference.rules import Rule, Theta, has_noise, update_summing, with_floor
@@ -76,7 +77,7 @@ class Start:
     method: str | Tree | Array
     n_components: int
     rng: np.random.RandomState
-    table: Table
+    table: AnyTable
     column_mean: Array
     column_scale: Array
     fill: Callable[[Array], Array] = _as_they_are
@@ -117,6 +118,10 @@ class GivenShares:
         result: Array = self.resp[index]
         return result
 
+    def part(self, start: int, stop: int) -> GivenShares:
+        """Return those of the rows from ``start`` to ``stop``."""
+        return GivenShares(self.resp[start:stop])
+
 
 @dataclass(frozen=True)
 class OneForAll:
@@ -126,6 +131,10 @@ class OneForAll:
         """Return ones."""
         n_rows = index.stop - index.start if isinstance(index, slice) else len(index)
         return np.ones((n_rows, 1))
+
+    def part(self, start: int, stop: int) -> OneForAll:
+        """Return the same: every row has it."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,13 @@ class WholeRows:
         resp = np.zeros((len(index), self.n_components))
         resp[places[given], self.components[given]] = 1.0
         return resp
+
+    def part(self, start: int, stop: int) -> WholeRows:
+        """Return those of the rows from ``start`` to ``stop``."""
+        first, last = np.searchsorted(self.index, [start, stop])
+        return replace(
+            self, index=self.index[first:last] - start, components=self.components[first:last]
+        )
 
 
 @dataclass
@@ -187,20 +203,32 @@ class RandomShares:
         """Return some of them."""
         if isinstance(index, slice):
             start, stop = index.start, index.stop
+        elif self.places is None:
+            result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
+            return result
         else:
-            assert self.places is not None
             start = int(self.places[index[0]])
             stop = start + len(index)
-        if start < self._next:
-            self.rng.set_state(self._state)
-            self._next = 0
-        while self._next < start:  # some at a time: they are only drawn to be skipped
-            more = min(start - self._next, _SKIPPED_ROWS)
-            self.rng.uniform(size=(more, self.n_components))
-            self._next += more
+        self._go_to(start)
         resp: Array = self.rng.uniform(size=(stop - start, self.n_components))
         self._next = stop
         return resp / resp.sum(axis=1, keepdims=True)
+
+    def part(self, start: int, stop: int) -> RandomShares:
+        """Return those of the rows from ``start`` to ``stop``, with a generator of their own."""
+        self._go_to(start)
+        own = RandomShares(copy.deepcopy(self.rng), self.n_components)
+        self._go_to(stop)
+        return own
+
+    def _go_to(self, row: int) -> None:
+        if row < self._next:
+            self.rng.set_state(self._state)
+            self._next = 0
+        while self._next < row:  # some at a time: they are only drawn to be skipped
+            more = min(row - self._next, _SKIPPED_ROWS)
+            self.rng.uniform(size=(more, self.n_components))
+            self._next += more
 
 
 class _Rows(NamedTuple):
@@ -210,7 +238,7 @@ class _Rows(NamedTuple):
     change what such widths are, is left to the iterations.
     """
 
-    table: Table
+    table: AnyTable
     shares: RowShares
     single: bool = False
 
@@ -255,6 +283,7 @@ def _rows_and_noise(start: Start) -> _Rows:
         return _Rows(start.table, GivenShares(method))
     if isinstance(method, Tree):
         cut = _cut(method, start.table, k)
+        assert isinstance(cut.table, Table)
         table, shares = cut.table, cut.shares.rows(slice(0, len(cut.table.X)))
     else:
         table = draw_rows(start.table, min(_CLEANED, _most_rows(start)), start.rng)
@@ -288,7 +317,7 @@ def _estimate(passes: Passes, rule: Rule[Theta], shares: RowShares, n_components
     return update_summing(rule, sum_by(summer), none, summer, sum_by)[0]
 
 
-def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
+def draw_rows(table: AnyTable, most: int, rng: np.random.RandomState) -> Table:
     """Return the rows of positive weight, or ``most`` of them, in their order; the table if all.
 
     Parameters
@@ -298,15 +327,12 @@ def draw_rows(table: Table, most: int, rng: np.random.RandomState) -> Table:
     rng : numpy.random.RandomState
         Asked only where there are more rows.
     """
-    index = None if table.weights is None else np.flatnonzero(table.weights > 0)
-    n_candidates = len(table.X) if index is None else len(index)
-    if n_candidates == len(table.X) <= most:
-        return table
-    if n_candidates > most:
-        # Without an array as long as the table, which a permutation would be.
-        drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=rng))
-        index = drawn if index is None else index[drawn]
-    return table.take(np.arange(len(table.X)) if index is None else index)
+    n_candidates = table.n_positive
+    if n_candidates <= most:
+        return table.positive_rows()
+    # Without an array as long as the table, which a permutation would be.
+    drawn = np.sort(sample_without_replacement(n_candidates, most, random_state=rng))
+    return table.take(table.positive(drawn))
 
 
 def _most_rows(start: Start) -> int:
@@ -314,7 +340,7 @@ def _most_rows(start: Start) -> int:
     return max(_SAMPLE_VALUES // start.table.width, _SAMPLE_ROWS_PER_COMPONENT * start.n_components)
 
 
-def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
+def _sample(table: AnyTable, start: Start) -> tuple[Table, Array, Array | None]:
     """Draw the rows for a distance-based start.
 
     Returns
@@ -333,13 +359,13 @@ def _sample(table: Table, start: Start) -> tuple[Table, Array, Array | None]:
     return sample, scaled, shares
 
 
-def _one_hot(table: Table, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:
+def _one_hot(table: AnyTable, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:
     """Give each row in ``rows`` wholly to the component in ``columns``."""
     order = np.argsort(rows, kind="stable")
     return _Rows(table, WholeRows(rows[order], columns[order], k))
 
 
-def _kmeans(table: Table, start: Start) -> _Rows:
+def _kmeans(table: AnyTable, start: Start) -> _Rows:
     from sklearn.cluster import KMeans  # late: the import takes longer than a small fit
 
     sample, scaled, shares = _sample(table, start)
@@ -352,7 +378,7 @@ def _kmeans(table: Table, start: Start) -> _Rows:
     return _one_hot(sample, rows, labels.astype(np.intp), start.n_components)
 
 
-def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
+def _kmeans_plus_plus(table: AnyTable, start: Start) -> _Rows:
     from sklearn.cluster import kmeans_plusplus  # late: see _kmeans
 
     sample, scaled, shares = _sample(table, start)
@@ -363,19 +389,19 @@ def _kmeans_plus_plus(table: Table, start: Start) -> _Rows:
     return chosen._replace(single=True)
 
 
-def _random_from_data(table: Table, start: Start) -> _Rows:
+def _random_from_data(table: AnyTable, start: Start) -> _Rows:
     k = start.n_components
-    if table.weights is None and len(table.X) > _PERMUTED_ROWS:
+    weights = table.all_weights
+    if weights is None and len(table.X) > _PERMUTED_ROWS:
         rows = sample_without_replacement(len(table.X), k, random_state=start.rng)
-    elif table.weights is None:
+    elif weights is None:
         rows = start.rng.choice(len(table.X), k, replace=False)
     else:
-        share = table.weights / table.weights.sum()
-        rows = start.rng.choice(len(table.X), k, replace=False, p=share)
+        rows = start.rng.choice(len(table.X), k, replace=False, p=weights / weights.sum())
     return _one_hot(table, rows, np.arange(k), k)._replace(single=True)
 
 
-def _random(table: Table, start: Start) -> _Rows:
+def _random(table: AnyTable, start: Start) -> _Rows:
     places = None
     if isinstance(table, GappyTable):
         places = np.empty(len(table.X), np.intp)
@@ -383,17 +409,18 @@ def _random(table: Table, start: Start) -> _Rows:
     return _Rows(table, RandomShares(start.rng, start.n_components, places))
 
 
-def _hierarchical(table: Table, start: Start) -> _Rows:
+def _hierarchical(table: AnyTable, start: Start) -> _Rows:
     if start.by_features:
-        table = draw_rows(table, _ROWS_OF_FEATURES, np.random.RandomState(0))
-        tree = tree_of(start.complete(table), table.weights)
+        sample = draw_rows(table, _ROWS_OF_FEATURES, np.random.RandomState(0))
+        tree = tree_of(start.complete(sample), sample.weights)
     else:
-        fill = start.complete_rows if isinstance(table, GappyTable) else None
-        tree = tree_of(table.X, table.weights, fill)
-    return _cut(tree, table, start.n_components)
+        sample = table.take(table.positive(choose_places(table.n_positive, table.n_features)))
+        fill = start.complete_rows if table.has_gaps else None
+        tree = tree_of(sample.X, sample.weights, fill)
+    return _cut(tree, sample, start.n_components)
 
 
-def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:
+def _cut(tree: Tree, table: AnyTable, n_components: int) -> _Rows:
     """Give each of a tree's rows to its cluster; the others are left out."""
     if tree.n_rows != len(table.X):
         raise ValueError(
@@ -404,7 +431,7 @@ def _cut(tree: Tree, table: Table, n_components: int) -> _Rows:
     return _one_hot(sample, np.arange(len(tree.rows)), tree.labels(n_components), n_components)
 
 
-ROW_METHODS: dict[str, Callable[[Table, Start], _Rows]] = {
+ROW_METHODS: dict[str, Callable[[AnyTable, Start], _Rows]] = {
     "kmeans": _kmeans,
     "k-means++": _kmeans_plus_plus,
     "hierarchical": _hierarchical,

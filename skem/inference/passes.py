@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Engine, Source, TilePlan
+from skem.engine import Engine, Population, TilePlan
 from skem.families.contract import AnyFamily, Statistics
 from skem.inference.tasks import ComputeScores, Expect, LogNormaliser, RowShares, Summarise
 from skem.scoring import Scorer, Scores
@@ -39,13 +39,14 @@ class Passes:
 
     Parameters
     ----------
-    source : Source
+    source : Source or PartitionedTable
+        Of the kind that the engine can fold.
     plan : TilePlan
     engine : Engine
         Entered by the caller.
     """
 
-    source: Source
+    source: Population
     plan: TilePlan
     engine: Engine
 
@@ -91,7 +92,7 @@ class Passes:
         """Return passes over the same rows for another number of components."""
         return replace(self, plan=self.plan.with_components(n_components))
 
-    def over(self, source: Source) -> Passes:
+    def over(self, source: Population) -> Passes:
         """Return passes over another source's rows; these, if it is the same."""
         if source is self.source:
             return self

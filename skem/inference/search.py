@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from skem import kernels
+from skem.engine import Table
 from skem.families import SingularCovarianceError
 from skem.families.contract import searchable
 from skem.inference.initialisation import ROW_METHODS, Start, draw_rows, start_by_rows
@@ -96,8 +97,9 @@ def _search(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     if most < min(n_rows, k * _TIMES_DETERMINED * family.rows_needed(n_features)):
         # Of so few of the rows most components would be spikes.
         return start_by_rows(passes, rule, replace(start, method="kmeans"))
-    start = replace(start, table=draw_rows(table, most, start.rng))
-    scene = _set(passes, rule, start)
+    sample = draw_rows(table, most, start.rng)
+    start = replace(start, table=sample)
+    scene = _set(passes, rule, start, sample)
     if k == 1 and not has_noise(rule):
         return _all_as_one(scene, start)
     trials = _first(scene, start)
@@ -191,8 +193,8 @@ def _outdone(scene: Scene[Theta], run: Run[Theta], trials: list[_Trial[Theta]]) 
     return run
 
 
-def _set(passes: Passes, rule: Rule[Theta], start: Start) -> Scene[Theta]:
-    table, k = start.table, start.n_components
+def _set(passes: Passes, rule: Rule[Theta], start: Start, table: Table) -> Scene[Theta]:
+    k = start.n_components
     passes = passes.over(table)
     rows = start.standardised(table)
     np.clip(rows, -kernels.rows.FARTHEST, kernels.rows.FARTHEST, out=rows)

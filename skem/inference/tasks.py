@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -66,6 +66,10 @@ class Expect:
     summer: Scorer
     in_order: ClassVar[bool] = False
 
+    def part(self, start: int, stop: int) -> Expect:
+        """Return the same: nothing belongs to single rows."""
+        return self
+
     def begin(self, source: Source, plan: TilePlan) -> None:
         """Begin with the first group's sums."""
 
@@ -91,6 +95,10 @@ class LogNormaliser:
     scorer: Scores
     in_order: ClassVar[bool] = False
 
+    def part(self, start: int, stop: int) -> LogNormaliser:
+        """Return the same: nothing belongs to single rows."""
+        return self
+
     def begin(self, source: Source, plan: TilePlan) -> None:
         """Begin with the first group's share."""
 
@@ -114,6 +122,9 @@ class RowShares(Protocol):
     def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return those of some rows, shape (n, n_components)."""
 
+    def part(self, start: int, stop: int) -> RowShares:
+        """Return those of the rows from ``start`` to ``stop``, numbered from zero."""
+
 
 @dataclass(frozen=True)
 class Summarise:
@@ -129,6 +140,10 @@ class Summarise:
     summer: Scorer
     shares: RowShares
     in_order: ClassVar[bool] = True
+
+    def part(self, start: int, stop: int) -> Summarise:
+        """Return the task for a source of the rows from ``start`` to ``stop`` alone."""
+        return replace(self, shares=self.shares.part(start, stop))
 
     def begin(self, source: Source, plan: TilePlan) -> None:
         """Begin with the first group's sums."""

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import CallbackSupportMixin
+from skem._collections import is_collection
 from skem._parameters import check_sample_weight
 from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
@@ -99,6 +100,8 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
+        if self._reads_partitions(X):
+            return self._lazily("score_samples", X)
         return self._log_density(self._check_rows(X))
 
     def _log_density(self, rows: Floats) -> Floats:
@@ -124,6 +127,9 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         score : float
             In nats per unit of weight.
         """
+        if self._reads_partitions(X):
+            log_likelihood, total = self._log_likelihood(X, sample_weight)
+            return log_likelihood / total
         log_density = self.score_samples(X).astype(np.float64)
         weights = check_sample_weight(sample_weight, len(log_density))
         return float(np.average(log_density, weights=weights))
@@ -140,6 +146,8 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,), int64
             Of equally probable components, the first; -1 for noise.
         """
+        if self._reads_partitions(X):
+            return self._lazily("predict", X)
         rows = self._check_rows(X)
         labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
         if n_noise(self):
@@ -158,6 +166,8 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         resp : ndarray of shape (n_samples, n_components), of the dtype of X
             Responsibilities; each row sums to one. With noise there is one more column, the last.
         """
+        if self._reads_partitions(X):
+            return self._lazily("predict_proba", X)
         rows = self._check_rows(X)
         ask = partial(ComputeResponsibilities, dtype=rows.dtype)
         resp: Floats = self._evaluate(rows, self._kind.assigner, ask)[0]
@@ -206,6 +216,9 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""
+        if self._reads_partitions(X):
+            log_likelihood, total = self._summed("_log_likelihood", X, sample_weight)
+            return float(log_likelihood), float(total)
         log_density = self.score_samples(X).astype(np.float64)
         weights = check_sample_weight(sample_weight, len(log_density))
         if weights is None:
@@ -225,10 +238,31 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
     def _all_criteria(self, X: ArrayLike, sample_weight: ArrayLike | None) -> dict[str, float]:
         """Return the same and ICL, which takes one more pass."""
         values = self._criteria(X, sample_weight)
+        return values | {"icl": values["bic"] - 2.0 * self._certainty(X, sample_weight)}
+
+    def _certainty(self, X: ArrayLike, sample_weight: ArrayLike | None) -> float:
+        """Return the weighted sum of the log probabilities of rows' components."""
+        if self._reads_partitions(X):
+            return float(self._summed("_certainty", X, sample_weight))
         certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
         weights = check_sample_weight(sample_weight, len(certainty))
-        penalty = certainty.sum() if weights is None else weights @ certainty
-        return values | {"icl": values["bic"] - 2.0 * float(penalty)}
+        return float(certainty.sum() if weights is None else weights @ certainty)
+
+    def _reads_partitions(self, X: object) -> bool:
+        """Say whether rows are a Dask collection whose partitions are to be asked."""
+        return is_collection(X) and self._kind.by_partitions
+
+    def _lazily(self, method: str, X: Any) -> Any:
+        """Return a method's answers for a Dask collection as another one."""
+        from skem.mixture._lazy import answer_lazily
+
+        return answer_lazily(self, method, X)
+
+    def _summed(self, method: str, X: Any, sample_weight: Any) -> Any:
+        """Return the sum of what a method returns for the partitions of a Dask collection."""
+        from skem.mixture._lazy import sum_partitions
+
+        return sum_partitions(self, method, X, sample_weight)
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion (Schwarz 1978); lower is better.

@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from skem._collections import check_in_memory
 from skem._parameters import check_parameters, check_rows, integer, jobs, none, one_of
 from skem._parameters import random_state as seeds
 from skem.mixture._em import EMGaussianMixture
@@ -324,6 +325,7 @@ def _check(
     n_jobs: int | None,
 ) -> Floats:
     """Check what both functions are given; return the rows."""
+    check_in_memory(X, owner, "Give it a sample of the rows")
     if not isinstance(estimator, EMGaussianMixture):
         raise TypeError(
             f"{owner} needs an EMGaussianMixture, got {type(estimator).__name__}. Of a "

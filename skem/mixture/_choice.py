@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import check_random_state
 
 from skem._callbacks import FRAMES, root_task, with_callbacks
+from skem._collections import check_in_memory
 from skem._docstrings import fill_docstring
 from skem._parameters import (
     Allowed,
@@ -347,6 +348,12 @@ default='hierarchical'
                 f"groups are for the folds of criterion='cv', but got criterion="
                 f"{self.criterion!r}: set criterion='cv', or leave groups out"
             )
+        check_in_memory(
+            X,
+            "GaussianMixtureIC",
+            "Choose on a sample of its rows, and fit an EMGaussianMixture with best_params_ to all"
+            " of them",
+        )
         rows = check_rows(X, self)
         weights = check_sample_weight(sample_weight, len(rows))
         seed = self.random_state

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import CallbackSupportMixin
+from skem._collections import is_collection
 from skem._parameters import check_rows
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._em import EMGaussianMixture
@@ -40,7 +41,8 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
                 "With refit=False there is no best_estimator_, which this method needs: set "
                 "refit=True and fit again"
             )
-        if X is not None:
+        # Of a Dask collection the best fit checks the features: nothing is to be computed here.
+        if X is not None and not is_collection(X):
             check_rows(X, self, reset=False)
         return self.best_estimator_
 

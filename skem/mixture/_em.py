@@ -43,6 +43,8 @@ class EMGaussianMixture(FromParameters, GaussianMixtureMethods):
     NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
     :ref:`missing`.
 
+    Dask arrays and data frames are taken where arrays are, see :ref:`many_rows`.
+
     Parameters
     ----------
     n_components : int, default=1

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skem._collections import check_in_memory
 from skem.mixture._impute import impute
 from skem.mixture._summary import column_names
 
@@ -19,6 +20,7 @@ Floats: TypeAlias = NDArray[np.floating]
 
 def explain_density(mixture: Any, X: ArrayLike) -> Any:
     """Compare each row's log density with those of its parts; for `explain_density` of mixtures."""
+    check_in_memory(X, "explain_density", "Give it the rows that are to be explained")
     rows = mixture._check_rows(X).astype(np.float64, copy=False)
     whole = mixture._log_density(rows)
     values = {name: np.full(rows.shape, np.nan) for name in ("alone", "given_rest", "expected")}

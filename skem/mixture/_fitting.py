@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from functools import cache, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import joblib
@@ -14,19 +14,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
+from skem._collections import check_in_memory, is_collection
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
     check_shape,
 )
 from skem.engine import (
-    GappyTable,
-    Table,
+    AnyTable,
+    Partitions,
     Threads,
     TilePlan,
     count_threads,
     has_gaps,
     make_block_table,
+    make_engine,
     plan_tiles,
     seen_moments,
 )
@@ -44,7 +46,7 @@ from skem.inference import (
 from skem.inference.initialisation import draw_rows
 from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
-from skem.mixture._gaps import never_together, single_component
+from skem.mixture._gaps import asked_once, never_together, single_component
 from skem.mixture._noise import NoiseBox, measure_box
 from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
@@ -78,7 +80,8 @@ def check(
     sample_weight: ArrayLike | None,
     *,
     reset: bool,
-) -> tuple[NDArray[np.floating], Array | None]:
+) -> tuple[NDArray[np.floating] | Partitions, Array | None]:
+    """Check parameters, rows and weights; partitions, of a Dask collection, hold their weights."""
     name, given = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, given, estimator._allowed)
     if estimator.acceleration is not None and estimator.assignment == "hard":
@@ -91,6 +94,12 @@ def check(
             f"noise={estimator.noise!r} has a weight of its own, but "
             "weight_concentration_prior=inf holds all weights equal: leave one of them out"
         )
+    if estimator.noise:
+        check_in_memory(X, f"{name} with noise={estimator.noise!r}", "Fit without noise")
+    if is_collection(X) and kind.by_partitions:
+        from skem.mixture._lazy import read_collection
+
+        return read_collection(estimator, X, sample_weight, reset=reset), None
     rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
@@ -110,7 +119,7 @@ def publish(
 def make_problem(
     kind: Kind,
     estimator: MixtureSettings,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     state: FitRecord | None = None,
     *,
@@ -126,11 +135,14 @@ def make_problem(
     names, gappy = shown.names, has_gaps(X)
     units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
     family = family.for_rows(X, gappy=gappy, more=stepwise)
-    table = make_block_table(X, weights, units.origin, units.scale, family.maker, gappy=gappy)
-    if isinstance(table, GappyTable):
-        family = family.with_gaps(cache(partial(single_component, family, table)))
+    table: AnyTable = make_block_table(
+        X, weights, units.origin, units.scale, family.maker, gappy=gappy
+    )
+    if table.has_gaps:
+        start_of_rows = partial(single_component, family, table)
+        family = family.with_gaps(asked_once(start_of_rows, table))
     plan = _plan(estimator, family, table)
-    with Threads(1) as alone:
+    with make_engine(table, 1) as alone:
         prior = state.prior if state else None
         passes = Passes(table, plan, alone)
         rule = kind.rule(estimator, family, passes, units, prior)
@@ -140,6 +152,7 @@ def make_problem(
             floor = find_floor(steps, family, rule, passes, units)
             units = units._replace(steps=steps, floor=floor)
             if estimator.noise:
+                assert not isinstance(X, Partitions)
                 box = measure_box(estimator.noise, X, weights, units, names)
                 units = units._replace(box=tuple(box))
     family, rule = family.with_floor(units.floor), with_floor(rule, units.floor)
@@ -149,7 +162,7 @@ def make_problem(
     return FitProblem(family, rule, units, table, plan, shown, kind.layout(estimator))
 
 
-def _plan(estimator: MixtureSettings, family: Any, table: Table) -> TilePlan:
+def _plan(estimator: MixtureSettings, family: Any, table: AnyTable) -> TilePlan:
     n_products = family.n_products(table.n_features)
     n_components = estimator.n_components + bool(estimator.noise)
     return plan_tiles(
@@ -194,22 +207,24 @@ def fit_quietly(
 def _fit(
     kind: Kind,
     estimator: MixtureSettings,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     y: object,
     weights: Array | None,
     shown: Shown | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
     problem = make_problem(kind, estimator, X, weights, shown=shown)
-    metadata = None if weights is None else {"sample_weight": weights}
+    given, given_weights = X.given if isinstance(X, Partitions) else (X, weights)
+    metadata = None if given_weights is None else {"sample_weight": given_weights}
     single = n_init == 1
     root = root_task(
         estimator,
         estimator.max_iter if single else n_init,
         sequential=single,
-        X=X,
+        X=given,
         y=y,
         metadata=metadata,
+        n_rows=len(X),
     )
     rng = check_random_state(estimator.random_state)
     # The first start is that of a single one: more starts never end lower.
@@ -223,8 +238,8 @@ def _fit(
         task = root
         if not single:
             task = root.subtask("initialization", estimator.max_iter, number=number)
-        with Threads(share) as threads:
-            passes = Passes(problem.table, problem.plan, threads)
+        with make_engine(problem.table, share) as engine:
+            passes = Passes(problem.table, problem.plan, engine)
             run = _run(kind, estimator, problem, passes, generators[number], number, task)
         if not single:
             task.end(lambda: parameter_attributes(kind, problem, run.theta))
@@ -357,7 +372,7 @@ def start(
     return result
 
 
-def _feature_units(table: Table) -> tuple[Array, Array]:
+def _feature_units(table: AnyTable) -> tuple[Array, Array]:
     """Return the means and deviations of (some) rows' features."""
     some = draw_rows(table, _MEASURED_ROWS, np.random.RandomState(0))
     assert some.features is not None

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import check_shape
+from skem.engine import Partitions
 from skem.engine.resolution import recording_units
 from skem.families import SingularCovarianceError
 from skem.inference import Passes
@@ -21,7 +22,7 @@ Array: TypeAlias = NDArray[np.float64]
 
 def measure_steps(
     resolution: str | ArrayLike | None,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     units: Units,
     stepped: NDArray[np.bool_],

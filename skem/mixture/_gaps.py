@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import GappyTable, Table, Threads, has_gaps, make_table, plan_tiles
+from skem.engine import AnyTable, PartitionedTable, Threads, has_gaps, make_table, plan_tiles
 from skem.families import (
     GAUSSIAN_FAMILIES,
     CategoricalWeights,
@@ -19,14 +19,14 @@ from skem.inference.agglomeration import Tree, tree_of
 from skem.inference.initialisation import draw_rows
 from skem.mixture._units import measure
 
-__all__ = ["never_together", "single_component", "tree_of_seen"]
+__all__ = ["asked_once", "never_together", "single_component", "tree_of_seen"]
 
 # Rows that it is fitted to, and when it is good enough for a start.
 _ROWS = 4096
 _MAX_ITER, _TOL = 30, 1e-3
 
 
-def single_component(family: Any, table: Table) -> Any:
+def single_component(family: Any, table: AnyTable) -> Any:
     """Fit one component to (some of) the rows of a table, by EM over its seen cells.
 
     Parameters
@@ -60,6 +60,18 @@ def single_component(family: Any, table: Table) -> Any:
     return run.theta.components
 
 
+def asked_once(make: Callable[[], Any], table: AnyTable) -> Callable[[], Any]:
+    """Return a function that returns what ``make`` does, which is called once.
+
+    It is called at once for a table in partitions: what is returned goes where these are.
+    """
+    return partial(_itself, make()) if isinstance(table, PartitionedTable) else cache(make)
+
+
+def _itself(component: Any) -> Any:
+    return component
+
+
 def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -> Tree:
     """Grow the tree of rows whose missing cells hold what a single Gaussian expects there."""
     if not has_gaps(X):
@@ -76,13 +88,12 @@ def tree_of_seen(X: NDArray[np.floating], weights: NDArray[np.float64] | None) -
     return tree_of(X, weights, fill)
 
 
-def never_together(family: Any, table: Table, names: Sequence[Any]) -> list[str]:
+def never_together(family: Any, table: AnyTable, names: Sequence[Any]) -> list[str]:
     """Warn of columns no row has both of, where the family has a covariance for them."""
-    if not isinstance(table, GappyTable):
+    if not table.has_gaps:
         return []
-    seen = (~table.column_gaps).astype(np.float64)
-    related = family.related_columns(seen.shape[1])
-    pairs = np.argwhere(np.triu(related & (seen.T @ seen == 0)))
+    seen = table.pairs_seen()
+    pairs = np.argwhere(np.triu(family.related_columns(len(seen)) & ~seen))
     if not len(pairs):
         return []
     named = [(names[i], names[j]) for i, j in pairs]

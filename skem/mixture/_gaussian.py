@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from skem._collections import is_collection
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._clustering import Floats
 from skem.mixture._explain import explain_density
@@ -109,6 +110,10 @@ class GaussianMixtureMethods(Summarised, BaseMixture):
         >>> EMGaussianMixture().fit(X).impute(X).round(1)[3]
         array([4. , 7.9])
         """
+        if is_collection(X):
+            from skem.mixture._lazy import impute_lazily
+
+            return impute_lazily(self, X, method, n_draws, parameters, random_state)
         return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
 
     def explain_density(self, X: ArrayLike) -> Any:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from skem._collections import check_in_memory
 from skem._parameters import float_dtypes
 from skem.columns import (
     GAUSSIAN_KINDS,
@@ -107,6 +108,7 @@ class Layout(NamedTuple):
 
 def _read(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, list[RawColumn]]:
     """Check that X is a table; return its rows, if all are numbers, and its columns."""
+    check_in_memory(X, type(estimator).__name__, "Give it a sample of the rows")
     if is_numeric(X):
         rows: Floats = validate_data(
             estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"
@@ -184,6 +186,8 @@ def _check_same(fitted: Layout, layout: Layout) -> None:
 
 class BlockReader:
     """How mixtures of blocks are read; see `skem.mixture._reading.Reader`."""
+
+    by_partitions = False
 
     def family(self, estimator: Any) -> ProductFamily:
         """Make the family of what was fitted."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from skem.engine import Table
 from skem.families import (
     GaussianFamily,
     Sticks,
@@ -82,6 +83,7 @@ class BlockVariationalKind(BlockReader, VariationalEstimates):
         if base is None:
             return 0.0
         table = problem.table
+        assert isinstance(table, Table)
         line = np.asarray(table.lines[:, base], dtype=np.float64)
         return float(line.sum() if table.weights is None else table.weights @ line)
 

@@ -116,10 +116,8 @@ def _outcome(
     terms = ElboTerms(
         expected - weight * _log_scale(problem), -weights, -components, log_normaliser - expected
     )
-    given = problem.table.weights
-    least = 1.0 if given is None else float(given[given > 0].min())
     counted = stats.weight[: problem.n_components]
-    effective = counted >= least / len(counted)
+    effective = counted >= problem.table.least_weight / len(counted)
     counts = {
         "expected_counts_": counted,
         "effective_n_components_": int(effective.sum()),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from skem.engine import Table, TilePlan
+from skem.engine import AnyTable, TilePlan
 from skem.inference import (
     MixtureParameters,
     MixturePosterior,
@@ -39,7 +39,7 @@ class FitProblem(NamedTuple):
     family: Any
     rule: Any
     units: Units
-    table: Table
+    table: AnyTable
     plan: TilePlan
     shown: Shown
     layout: Any = None

@@ -42,6 +42,9 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 class Reader(Protocol[Mixture, Theta]):
     """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
 
+    by_partitions: bool
+    """Whether the rows of Dask collections are read, partition by partition."""
+
     @property
     def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
         """Ways to draw parameters in the user's units, ``draw(estimator, family, rng)``, by name.
@@ -95,6 +98,8 @@ class Reader(Protocol[Mixture, Theta]):
 
 class GaussianReader:
     """How estimators are read whose components are Gaussian."""
+
+    by_partitions = True
 
     def family(self, estimator: Any) -> Any:
         """Make the family that `covariance_type` names."""

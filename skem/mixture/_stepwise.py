@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
-from skem.engine import Threads, count_threads
+from skem._collections import check_in_memory
+from skem.engine import Partitions, Table, Threads, count_threads
 from skem.inference import Passes, blend
 from skem.mixture._fitting import (
     check,
@@ -42,6 +43,7 @@ def step(
     To be called by the estimator's own `partial_fit`. ``total_weight`` is that of the population
     that batches are drawn from; None: the weight of the batches so far.
     """
+    check_in_memory(X, "partial_fit", "Give it batches that fit into memory, one after the other")
     fitted = hasattr(estimator, "weights_")
     rows, weights = check(kind, estimator, X, sample_weight, reset=not fitted)
     attributes, messages = _step(kind, estimator, rows, weights, total_weight, fitted)
@@ -51,7 +53,7 @@ def step(
 def _step(
     kind: Kind,
     estimator: MixtureSettings,
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     total_weight: float | None,
     fitted: bool,
@@ -59,8 +61,10 @@ def _step(
     state = kind.resume_point(estimator)
     rng = check_random_state(estimator.random_state)
     problem = make_problem(kind, estimator, X, weights, state, stepwise=True)
+    table = problem.table
     if state is not None:
-        check_reach(problem.table, state.units, kind.column_names(estimator, X.shape[1]))
+        assert isinstance(table, Table)
+        check_reach(table, state.units, kind.column_names(estimator, X.shape[1]))
     family, rule = problem.family, problem.rule
     with Threads(count_threads(estimator.n_jobs)) as threads:
         passes = Passes(problem.table, problem.plan, threads)

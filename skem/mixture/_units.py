@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Table, column_moments, has_gaps, seen_moments
+from skem.engine import AnyTable, Partitions, Table, column_moments, has_gaps, seen_moments
 from skem.families.contract import AnyFamily
 from skem.kernels.rows import FARTHEST
 
@@ -90,7 +90,7 @@ class Units(NamedTuple):
 
 
 def measure(
-    X: NDArray[np.floating],
+    X: NDArray[np.floating] | Partitions,
     weights: Array | None,
     family: AnyFamily,
     *,
@@ -180,11 +180,11 @@ def _name(column: int, names: Sequence[Any] | None) -> str:
     return str(column) if names is None else repr(names[column])
 
 
-def check_enough_rows(table: Table, n_components: int) -> None:
+def check_enough_rows(table: AnyTable, n_components: int) -> None:
     """Raise ValueError where there are fewer rows of positive weight than components."""
     n_rows = table.n_positive
     if n_rows < n_components:
-        which = "n_samples" if table.weights is None else "n_samples of positive weight"
+        which = "n_samples of positive weight" if table.is_weighted else "n_samples"
         raise ValueError(
             f"Expected {which} >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_rows}"

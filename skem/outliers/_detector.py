@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     check_parameters,
@@ -188,6 +189,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
             Of the default model: if columns are constant, or the rows are no more than the columns.
         """
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        check_in_memory(X, type(self).__name__, "Fit it to a sample of the rows")
         rng = check_random_state(self.random_state)
         if self.estimator is None:
             self._fit_default(X, sample_weight, rng)
@@ -248,6 +250,7 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
             In nats; the model's own. For a mixture's rows with missing cells see the notes.
         """
         check_is_fitted(self)
+        check_in_memory(X, type(self).__name__, "Give it some of the rows at a time")
         return log_density(self.estimator_, X)
 
     def decision_function(self, X: ArrayLike) -> Array:

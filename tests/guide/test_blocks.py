@@ -84,6 +84,8 @@ def test_page(page, tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib")
     for package in ("pandas", "pyarrow", "skops"):
         pytest.importorskip(package)
+    if "import dask" in page.read_text(encoding="utf-8"):
+        pytest.importorskip("dask.array")
     matplotlib.use("Agg")
     pyplot = pytest.importorskip("matplotlib.pyplot")
     for file in FILES:

@@ -1,0 +1,80 @@
+"""``skem cluster --dask``: Parquet files, part by part."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_tables import blobs
+
+from skem import EMGaussianMixture
+
+pytest.importorskip("dask.dataframe")
+
+
+@pytest.fixture
+def parts(tmp_path):
+    (tmp_path / "parts").mkdir()
+    frame = blobs().assign(name="a", count=1.0)
+    half = len(frame) // 2
+    frame[:half].to_parquet(tmp_path / "parts/0.parquet")
+    frame[half:].to_parquet(tmp_path / "parts/1.parquet")
+    return tmp_path / "parts" / "*.parquet", frame
+
+
+def test_writes_part_by_part(run, parts, tmp_path):
+    pattern, frame = parts
+    options = ("--exclude", "count", "-k", "1:3", "-o", tmp_path / "out")
+    status, out, err = run("cluster", pattern, "--dask", *options)
+    left_out = f"skem: note: {pattern}: columns left out, not numeric: 'name'"
+    assert (status, err.strip()) == (0, left_out)
+    X = frame.drop(columns=["name", "count"]).to_numpy()
+    fits = {
+        str(k): EMGaussianMixture(k, init_params="hierarchical", random_state=0).fit(X)
+        for k in (1, 2, 3)
+    }
+    shown = re.findall(r"^ +(\d)  +([\d,]+\.\d) .*?(<- chosen|)$", out, re.MULTILINE)
+    assert [(k, f"{fits[k].bic(X):,.1f}") for k in fits] == [row[:2] for row in shown]
+    best = fits[next(k for k, _, mark in shown if mark)]
+    assert best.bic(X) == min(fit.bic(X) for fit in fits.values())
+    written = [pd.read_parquet(tmp_path / "out" / f"part-0000{i}.parquet") for i in (0, 1)]
+    got = pd.concat(written)
+    pd.testing.assert_frame_equal(got[list(frame.columns)], frame, check_dtype=False)
+    np.testing.assert_array_equal(got["cluster"], best.predict(X))
+    np.testing.assert_allclose(got["probability"], best.predict_proba(X).max(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(got["log_density"], best.score_samples(X), rtol=1e-9)
+    assert f"Wrote {len(frame)} rows in 2 files" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "parts"]
+
+
+def test_saves_a_model_that_scores(run, parts, tmp_path):
+    pattern, frame = parts
+    model = tmp_path / "m.skops"
+    options = ("--columns", ",".join(blobs().columns[:2]), "--weight-column", "count", "-k", "2")
+    status, _, err = run("cluster", pattern, "--dask", *options, "--save", model)
+    assert (status, err) == (0, "")
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    assert run("score", tmp_path / "new.csv", "--model", model)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--top", "3"), "--top sorts all rows; leave it out with --dask"),
+        (("--criterion", "cv"), "with --dask: bic, icl or aic"),
+        (("--covariance-type", "all"), "with --dask give one"),
+        (("--columns", "zzz"), "no column 'zzz'"),
+        (("--columns", "count", "--weight-column", "count"), "to be used and to be left out"),
+        (("-o", "."), "exists already"),
+    ],
+)
+def test_refuses(run, parts, options, message):
+    status, out, err = run("cluster", parts[0], "--dask", *options)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_says_that_there_are_no_such_files(run, tmp_path):
+    status, _, err = run("cluster", tmp_path / "none*.parquet", "--dask")
+    assert status == 2
+    assert "cannot be read as Parquet" in err
