@@ -125,7 +125,7 @@ class GaussianReader:
     def column_names(self, estimator: Any, n_features: int) -> Sequence[Any]:
         """Return the names of the columns, or their numbers."""
         given = getattr(estimator, "feature_names_in_", None)
-        return list(range(n_features)) if given is None else list(given)
+        return list(range(n_features)) if given is None else np.asarray(given).tolist()
 
     def stepped_columns(self, estimator: Any, n_features: int) -> NDArray[np.bool_]:
         """Say which columns may have been recorded in steps: all."""

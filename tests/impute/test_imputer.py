@@ -8,6 +8,7 @@ import pytest
 from mixture.tables import COMPILED, blobs
 from oracles import gaps
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score
@@ -253,3 +254,10 @@ def test_fits_that_fail_are_not_chosen(monkeypatch):
     monkeypatch.setattr(_choice, "fit_quietly", fit)
     mixture = _choice.choose_mixture(table(), None, np.random.RandomState(0))
     assert (mixture.covariance_type, mixture.n_components) == ("full", 1)
+
+
+def test_warnings_write_columns_without_names_as_numbers():
+    X = np.random.default_rng(0).normal(size=(50, 4))
+    X[:, 2], X[0, 0] = 1.0, np.nan
+    with pytest.warns(ConvergenceWarning, match=r"Column\(s\) \[2\] of X are constant"):
+        MixtureImputer(random_state=0).fit(X)
