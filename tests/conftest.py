@@ -20,4 +20,4 @@ def pytest_configure():
     if vars(numba.config)["DISABLE_JIT"]:
         from skem.inference import search
 
-        search._ROWS_OF_A_TREE = 100
+        search._ROWS_OF_A_TREE = search._ROWS_OF_A_LARGE_TREE = 100

@@ -40,7 +40,7 @@ _SCORES = 400_000
 # The time that a tree takes grows as the square of its rows: 30 ms for the first, 0.5 s for the
 # others. With more rows moves need no help.
 _ROWS_OF_A_TREE = 600
-_ROWS_WITH_A_TREE = 2000
+_ROWS_WITH_A_TREE = _ROWS_OF_A_LARGE_TREE = 2000
 # Starts whose ends a search must not end below.
 _COMPARED = ("kmeans", "hierarchical")
 # With fewer rows for each parameter a higher likelihood is no guide.
@@ -241,8 +241,9 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
     trials = []
     for name, method, limits, acceleration in tries:
         given = replace(start, method=method)
-        if name == "hierarchical" and some_will_do:
-            some = draw_rows(start.table, _ROWS_OF_A_TREE, np.random.RandomState(0))
+        if name == "hierarchical":
+            most = _ROWS_OF_A_TREE if some_will_do else _ROWS_OF_A_LARGE_TREE
+            some = draw_rows(start.table, most, np.random.RandomState(0))
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)

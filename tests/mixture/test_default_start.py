@@ -29,6 +29,7 @@ TABLES = {
 }
 
 
+@many_rows
 @pytest.mark.parametrize("table", TABLES)
 @every_type
 def test_where_rows_are_plenty_no_other_start_ends_higher(table, covariance_type):
