@@ -194,7 +194,8 @@ def _choose(fits: list[Fit]) -> int:
 
 def _write(parts: Sequence[Any], model: Model, output: str | None) -> int:
     """Write each part with its rows' clusters, all of them or none; return the number of rows."""
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     directory = None
     if output is not None:
@@ -204,10 +205,10 @@ def _write(parts: Sequence[Any], model: Model, output: str | None) -> int:
         if directory is not None:
             directory.mkdir()
         jobs = [
-            dask.delayed(_write_part)(part, model, directory, number)
+            delayed(_write_part)(part, model, directory, number)
             for number, part in enumerate(parts)
         ]
-        n_rows = sum(dask.compute(*jobs))
+        n_rows = sum(compute(*jobs))
         if directory is not None:
             directory.rename(output or "")
     except OSError as error:

@@ -99,12 +99,12 @@ class DaskRunner:
         ValueError, RuntimeError
             If a call fails, with the number of the partition: ValueError where it raised one.
         """
-        import dask
+        from dask.delayed import delayed
 
         # One node of the graph, however many partitions there are. Bytes, because Dask would look
         # into tuples for collections.
-        shared = dask.delayed(pickle.dumps((function, args, self.dtype, self.n_features)))
-        call = dask.delayed(_call, pure=False)
+        shared = delayed(pickle.dumps((function, args, self.dtype, self.n_features)))
+        call = delayed(_call, pure=False)
         jobs = [
             call(shared, pickle.dumps(() if own is None else own[i]), *self.parts[number])
             for i, number in enumerate(numbers)
@@ -165,10 +165,10 @@ def _submit(client: Any, jobs: list[Any], numbers: list[int]) -> Sequence[bytes]
 
 
 def _compute_here(jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:
-    import dask
+    from dask.base import compute
 
     try:
-        answers: tuple[bytes, ...] = dask.compute(*jobs)
+        answers: tuple[bytes, ...] = compute(*jobs)
         return answers
     except Exception:
         # Dask does not say which of them it was.
