@@ -137,9 +137,8 @@ def impute(arguments: Namespace) -> None:
     if arguments.output is not None:
         write_table(filled.table, pa.table({}), arguments.output)
     _print(arguments, describe(features, filled, arguments.method))
-    if arguments.output not in (None, STREAM):
-        _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}")
-    elif arguments.output is None and filled.mixture is not None:
+    _say_written(arguments, table)
+    if arguments.output is None and filled.mixture is not None:
         rows = np.flatnonzero(features.missing.any(axis=1))
         _print(arguments, f"\n{filled_rows(filled.table, rows)}")
 
@@ -185,8 +184,7 @@ def outliers(arguments: Namespace) -> None:
     if number:
         rows = np.flatnonzero(features.used)[found.order][:number]
         _print(arguments, f"\n{odd_rows(table, added, rows, shorten=arguments.top is None)}")
-    if arguments.output not in (None, STREAM):
-        _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}")
+    _say_written(arguments, table)
 
 
 def _check_output(arguments: Namespace) -> None:
@@ -261,10 +259,13 @@ def _print_rows(arguments: Namespace, table: Table, features: Features, scores: 
     added = scores.as_columns(features.used)
     if arguments.top is not None:
         _print(arguments, f"\n{least_probable(table, added, arguments.top)}")
-    if arguments.output is None:
-        if arguments.top is None:
-            _print(arguments, f"\n{first_rows(table, added)}")
-    elif arguments.output != STREAM:
-        gaps = table.n_rows - len(scores.cluster)
-        empty = f", {gaps:,} of them without a cluster" if gaps else ""
+    if arguments.output is None and arguments.top is None:
+        _print(arguments, f"\n{first_rows(table, added)}")
+    gaps = table.n_rows - len(scores.cluster)
+    _say_written(arguments, table, f", {gaps:,} of them without a cluster" if gaps else "")
+
+
+def _say_written(arguments: Namespace, table: Table, empty: str = "") -> None:
+    """Say that all rows were written, if they were written to a file."""
+    if arguments.output not in (None, STREAM):
         _print(arguments, f"\nWrote {count(table.n_rows, 'row')} to {arguments.output}{empty}")

@@ -2,7 +2,7 @@
 
 from skem.inference.agglomeration import Tree, grow_tree
 from skem.inference.extrapolation import ACCELERATIONS
-from skem.inference.initialisation import GivenShares, Start
+from skem.inference.initialisation import Start
 from skem.inference.loops import Earlier, Run, batch_em, blend
 from skem.inference.merging import batch_em_merging
 from skem.inference.passes import EStep, Passes
@@ -16,6 +16,7 @@ from skem.inference.rules import (
     joint_scorer,
 )
 from skem.inference.search import SEARCH, START_METHODS, find_start
+from skem.inference.shares import GivenShares
 from skem.inference.tasks import Assign, ComputeResponsibilities, LogDensity
 
 __all__ = [

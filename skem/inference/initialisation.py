@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +20,11 @@ from skem.inference.agglomeration import Tree, choose_places, tree_of
 from skem.inference.cleaning import noise_probabilities
 from skem.inference.passes import Passes
 from skem.inference.rules import Rule, Theta, has_noise, update_summing, with_floor
+from skem.inference.shares import GivenShares, RandomShares, WholeRows
 from skem.inference.tasks import RowShares
 from skem.scoring import Scorer
 
-__all__ = ["ROW_METHODS", "GivenShares", "Start", "draw_rows", "start_by_rows"]
+__all__ = ["ROW_METHODS", "Start", "draw_rows", "start_by_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -41,9 +41,6 @@ _ROWS_OF_FEATURES = 2000
 # this share.
 _CLEANED = 2000
 _LEAST_NOISE = 0.01
-
-# Rows whose random numbers are skipped at a time.
-_SKIPPED_ROWS = 4096
 
 # Warning filters belong to the process: starts in several threads change them one at a time.
 _FILTERS = threading.Lock()
@@ -101,134 +98,16 @@ class Start:
         standardised: Array = (rows - table.origin) / table.scale
         return standardised
 
+    def scaled(self, table: Table) -> Array:
+        """Return the same about the columns' means, in units of their spread."""
+        scaled: Array = self.complete(table).astype(np.float64) - self.column_mean
+        scaled /= self.column_scale
+        return scaled
+
     def complete_rows(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         """Fill the missing cells of rows in the user's units."""
         origin, scale = self.table.origin, self.table.scale
         return self.fill((rows - origin) / scale) * scale + origin
-
-
-@dataclass(frozen=True)
-class GivenShares:
-    """Responsibilities that are an array of shape (n_rows, n_components)."""
-
-    resp: Array
-
-    def rows(self, index: slice | NDArray[np.intp]) -> Array:
-        """Return some of them."""
-        result: Array = self.resp[index]
-        return result
-
-    def part(self, start: int, stop: int) -> GivenShares:
-        """Return those of the rows from ``start`` to ``stop``."""
-        return GivenShares(self.resp[start:stop])
-
-
-@dataclass(frozen=True)
-class OneForAll:
-    """One component, which has all rows."""
-
-    def rows(self, index: slice | NDArray[np.intp]) -> Array:
-        """Return ones."""
-        n_rows = index.stop - index.start if isinstance(index, slice) else len(index)
-        return np.ones((n_rows, 1))
-
-    def part(self, start: int, stop: int) -> OneForAll:
-        """Return the same: every row has it."""
-        return self
-
-
-@dataclass(frozen=True)
-class WholeRows:
-    """Rows that are wholly one component's; the others are nobody's.
-
-    Parameters
-    ----------
-    index : ndarray of shape (n_given,), intp
-        The rows, in ascending order.
-    components : ndarray of shape (n_given,), intp
-    n_components : int
-    """
-
-    index: NDArray[np.intp]
-    components: NDArray[np.intp]
-    n_components: int
-
-    def rows(self, index: slice | NDArray[np.intp]) -> Array:
-        """Return responsibilities of 0 and 1."""
-        if isinstance(index, slice):
-            index = np.arange(index.start, index.stop)
-        order = np.argsort(index)
-        places = np.searchsorted(index, self.index, sorter=order)
-        places = order[np.minimum(places, len(index) - 1)]
-        given = index[places] == self.index
-        resp = np.zeros((len(index), self.n_components))
-        resp[places[given], self.components[given]] = 1.0
-        return resp
-
-    def part(self, start: int, stop: int) -> WholeRows:
-        """Return those of the rows from ``start`` to ``stop``."""
-        first, last = np.searchsorted(self.index, [start, stop])
-        return replace(
-            self, index=self.index[first:last] - start, components=self.components[first:last]
-        )
-
-
-@dataclass
-class RandomShares:
-    """Responsibilities drawn at random, a number for each row and component in their order.
-
-    Which numbers a row gets does not depend on which rows are asked for before it; but asking in
-    the order of the rows is fastest.
-
-    Parameters
-    ----------
-    rng : numpy.random.RandomState
-        Its state when the first row is drawn; asking for rows goes on with it.
-    n_components : int
-    places : ndarray of shape (n_rows,), intp, default=None
-        Where each row stands in a table that has an order of its own. Rows are then drawn in that
-        order, and asked for as they stand there, side by side.
-    """
-
-    rng: np.random.RandomState
-    n_components: int
-    places: NDArray[np.intp] | None = None
-    _state: dict[str, Any] = field(init=False, repr=False)
-    _next: int = field(init=False, default=0, repr=False)
-
-    def __post_init__(self) -> None:
-        self._state = self.rng.get_state(legacy=False)
-
-    def rows(self, index: slice | NDArray[np.intp]) -> Array:
-        """Return some of them."""
-        if isinstance(index, slice):
-            start, stop = index.start, index.stop
-        elif self.places is None:
-            result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
-            return result
-        else:
-            start = int(self.places[index[0]])
-            stop = start + len(index)
-        self._go_to(start)
-        resp: Array = self.rng.uniform(size=(stop - start, self.n_components))
-        self._next = stop
-        return resp / resp.sum(axis=1, keepdims=True)
-
-    def part(self, start: int, stop: int) -> RandomShares:
-        """Return those of the rows from ``start`` to ``stop``, with a generator of their own."""
-        self._go_to(start)
-        own = RandomShares(copy.deepcopy(self.rng), self.n_components)
-        self._go_to(stop)
-        return own
-
-    def _go_to(self, row: int) -> None:
-        if row < self._next:
-            self.rng.set_state(self._state)
-            self._next = 0
-        while self._next < row:  # some at a time: they are only drawn to be skipped
-            more = min(row - self._next, _SKIPPED_ROWS)
-            self.rng.uniform(size=(more, self.n_components))
-            self._next += more
 
 
 class _Rows(NamedTuple):
@@ -287,7 +166,7 @@ def _rows_and_noise(start: Start) -> _Rows:
         table, shares = cut.table, cut.shares.rows(slice(0, len(cut.table.X)))
     else:
         table = draw_rows(start.table, min(_CLEANED, _most_rows(start)), start.rng)
-    rows = (start.complete(table).astype(np.float64) - start.column_mean) / start.column_scale
+    rows = start.scaled(table)
     noise = noise_probabilities(rows)
     # At least half of the rows are somebody's, and one for each component.
     kept = noise <= max(0.5, float(np.sort(noise)[max(len(noise) // 2, min(k, len(noise)) - 1)]))
@@ -354,9 +233,7 @@ def _sample(table: AnyTable, start: Start) -> tuple[Table, Array, Array | None]:
     sample = draw_rows(table, _most_rows(start), start.rng)
     # k-means compares weights with absolute numbers.
     shares = None if sample.weights is None else sample.weights / sample.weights.mean()
-    rows = start.complete(sample).astype(np.float64)
-    scaled = (rows - start.column_mean) / start.column_scale
-    return sample, scaled, shares
+    return sample, start.scaled(sample), shares
 
 
 def _one_hot(table: AnyTable, rows: NDArray[np.intp], columns: NDArray[np.intp], k: int) -> _Rows:

@@ -16,7 +16,6 @@ from scipy.special import softmax, xlogy
 
 from skem.families import SingularCovarianceError
 from skem.families.contract import Searchable, Statistics
-from skem.inference.initialisation import GivenShares
 from skem.inference.loops import Run
 from skem.inference.passes import Passes
 from skem.inference.rules import (
@@ -27,6 +26,7 @@ from skem.inference.rules import (
     update_summing,
     without_noise,
 )
+from skem.inference.shares import GivenShares
 from skem.scoring import Scorer
 
 __all__ = ["Scene", "promising_moves"]

@@ -18,7 +18,6 @@ from skem._collections import check_in_memory, is_collection
 from skem._parameters import (
     check_parameters,
     check_sample_weight,
-    check_shape,
 )
 from skem.engine import (
     AnyTable,
@@ -30,20 +29,13 @@ from skem.engine import (
     make_block_table,
     make_engine,
     plan_tiles,
-    seen_moments,
 )
 from skem.inference import (
     SEARCH,
     Earlier,
-    MixtureParameters,
-    MixturePosterior,
     Passes,
     Run,
-    Start,
-    Tree,
-    find_start,
 )
-from skem.inference.initialisation import draw_rows
 from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import asked_once, never_together, single_component
@@ -52,6 +44,7 @@ from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
+from skem.mixture._starting import go_on, start
 from skem.mixture._units import Shown, check_enough_rows, measure
 
 __all__ = [
@@ -59,15 +52,10 @@ __all__ = [
     "diagnose",
     "fit",
     "fit_quietly",
-    "go_on",
     "make_problem",
     "parameter_attributes",
     "publish",
-    "start",
 ]
-
-# Rows by which features are standardised.
-_MEASURED_ROWS = 4096
 
 Array: TypeAlias = NDArray[np.float64]
 Kind: TypeAlias = EstimatorKind[Any, Any]
@@ -341,73 +329,6 @@ def _run(
     )
     progress.end(kind.bound(problem, run.bound), run.converged)
     return run
-
-
-def start(
-    kind: Kind,
-    estimator: MixtureSettings,
-    problem: FitProblem,
-    passes: Passes,
-    rng: np.random.RandomState,
-    automatic: str,
-) -> MixtureParameters | MixturePosterior:
-    """Return where a new fit starts; ``init_params='auto'`` stands for ``automatic``."""
-    table, units, k = problem.table, problem.units, estimator.n_components
-    check_enough_rows(table, k)
-    theta = None
-    method = kind.start_method(estimator)
-    if method is not None:
-        if isinstance(method, str):
-            method = automatic if method == SEARCH else method
-        elif not isinstance(method, Tree):
-            columns = k + bool(estimator.noise)
-            method = _check_responsibilities(method, len(table.X), columns)
-        mean, spread = units.origin, units.column_scale
-        by_features = problem.family.maker is not None
-        if by_features:
-            mean, spread = _feature_units(table)
-        how = Start(method, k, rng, table, mean, spread, problem.family.fill, by_features)
-        theta = find_start(passes, problem.rule, how)
-    result: MixtureParameters | MixturePosterior = kind.complete(estimator, problem, theta)
-    return result
-
-
-def _feature_units(table: AnyTable) -> tuple[Array, Array]:
-    """Return the means and deviations of (some) rows' features."""
-    some = draw_rows(table, _MEASURED_ROWS, np.random.RandomState(0))
-    assert some.features is not None
-    mean, spread, _ = seen_moments(some.features, some.weights)
-    return np.where(np.isnan(mean), 0.0, mean), np.where(spread > 0, spread, 1.0)
-
-
-def go_on(
-    kind: Kind, estimator: MixtureSettings, problem: FitProblem
-) -> MixtureParameters | MixturePosterior:
-    """Start from what was fitted before."""
-    fitted = kind.shape(estimator)
-    asked = (estimator.n_components, problem.table.X.shape[1])
-    theta = kind.read(estimator, problem.family)
-    if fitted != asked:
-        raise ValueError(
-            f"The fitted means have the shape {fitted}, but n_components={asked[0]} and the "
-            f"{asked[1]} features of X ask for {asked}: a fit that goes on (warm_start=True, "
-            "partial_fit) can't change them. Fit a new estimator, or set warm_start=False"
-        )
-    units = problem.units
-    result: MixtureParameters | MixturePosterior = kind.to_table(
-        problem.family, theta, units.origin, units.scale
-    )
-    return result
-
-
-def _check_responsibilities(resp: Any, n_rows: int, n_components: int) -> Array:
-    resp = check_shape("init_params", resp, (n_rows, n_components))
-    if resp.min() < 0 or np.abs(resp.sum(axis=1) - 1).max() > 1e-6:
-        raise ValueError(
-            "The parameter 'init_params' should have non-negative rows that sum to one where it "
-            "is an array of responsibilities"
-        )
-    return resp
 
 
 def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[str, Any]:

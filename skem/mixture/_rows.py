@@ -6,7 +6,7 @@ from typing import Any
 
 from skem.families.contract import AnyFamily
 from skem.inference import Passes
-from skem.inference.initialisation import OneForAll
+from skem.inference.shares import OneForAll
 
 __all__ = ["statistics_of_all_rows"]
 

@@ -14,15 +14,14 @@ from skem.inference import Passes, blend
 from skem.mixture._fitting import (
     check,
     diagnose,
-    go_on,
     make_problem,
     parameter_attributes,
     publish,
-    start,
 )
 from skem.mixture._problem import EstimatorKind, FitProblem, narrow
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
+from skem.mixture._starting import go_on, start
 from skem.mixture._units import check_reach
 
 __all__ = ["step"]

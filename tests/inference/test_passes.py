@@ -20,7 +20,7 @@ from skem.inference import (
     LogDensity,
     PointRule,
 )
-from skem.inference.initialisation import RandomShares, WholeRows
+from skem.inference.shares import RandomShares, WholeRows
 from skem.inference.tasks import ComputeScores, Expect, LogNormaliser, Summarise
 
 families = pytest.mark.parametrize("kind", gaussian.KINDS)
