@@ -227,7 +227,7 @@ class Reader:
         if not columns:
             raise CommandError(
                 f"{table.name}: no numeric column among {joined(map(quoted, table.names))}; text "
-                "is not used, so code categories as numbers, or as 0 and 1"
+                "is not used here (in Python, skem.EMMixture takes categories)"
             )
         return columns
 
