@@ -79,7 +79,8 @@ class Convergence:
         if self._undone:
             return True
         asked = not self.accelerated or self._confirmed or len(self.gains) >= _PATIENCE
-        return asked and (self.criterion(self.gains, self.tol) or (self.hard and self._stuck()))
+        settled = self.criterion(self.gains, self.tol) or (self.hard and self._stuck())
+        return asked and bool(settled)  # gains may be NumPy's, and so may what compares them
 
     def _stuck(self) -> bool:
         """Say whether hard assignments stopped changing: each change but the start's gains."""

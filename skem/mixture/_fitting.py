@@ -266,8 +266,8 @@ def _fitted_attributes(
         **parameter_attributes(kind, problem, run.theta),
         "converged_": run.converged,
         "n_iter_": run.n_iter,
-        "lower_bound_": kind.bound(problem, run.bound),
-        "lower_bounds_": [kind.bound(problem, bound) for bound in run.bounds],
+        "lower_bound_": float(kind.bound(problem, run.bound)),
+        "lower_bounds_": [float(kind.bound(problem, bound)) for bound in run.bounds],
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
