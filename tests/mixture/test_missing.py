@@ -618,9 +618,9 @@ def test_memory_beyond_the_table_is_small(method):
 @pytest.mark.parametrize("gap", [False, True])
 def test_what_a_fit_says_of_itself_is_plain(estimator, covariance_type, gap):
     """A file of a model may hold nothing else, with the compiler and without."""
-    X = blobs()[:60].copy()
+    X = blobs(60)[0]
     if gap:
         X[[2, 7], 0] = np.nan
-    mixture = fit(estimator(2, covariance_type=covariance_type, random_state=0), X)
+    mixture = fit(X, 2, estimator=estimator, covariance_type=covariance_type, random_state=0)
     said = mixture.converged_, mixture.n_iter_, mixture.lower_bound_, mixture.lower_bounds_[0]
     assert [type(value) for value in said] == [bool, int, float, float]
