@@ -86,10 +86,13 @@ def find_collapsed(
 def find_held(
     family: GaussianFamily, weights: Array, parameters: GaussianParameters, n_rows: float
 ) -> list[Held]:
-    """Return the components that are at the floor of recorded steps; see `find_collapsed`."""
-    if family.floor is None:
-        return []
+    """Return the components that are at the floor of recorded steps; see `find_collapsed`.
+
+    A single component is none of them: the floor is below the covariance of all rows.
+    """
     k, d = parameters.means.shape
+    if family.floor is None or k == 1:
+        return []
     dense = family.dense(parameters.covariances, k, d)
     floor = family.floor
     if not family.has_matrices:

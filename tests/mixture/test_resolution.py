@@ -16,6 +16,7 @@ from skem.mixture._grid import MODELS
 from .tables import blobs, core, fit, one_hot, soft_start
 
 DATA = Path(__file__).parents[1] / "data"
+HELD = "held at the width that the recording of columns allows"
 every_model = pytest.mark.parametrize("model", MODELS)
 every_conjugate_model = pytest.mark.parametrize(
     "model", [name for name in MODELS if GAUSSIAN_FAMILIES[name].conjugate]
@@ -275,9 +276,42 @@ def test_a_column_of_many_zeros_does_not_ask_for_more_with_more_rows():
 def test_who_is_held_is_said():
     X, _ = recorded(300)
     _, said = fit_and_listen(X, 2, init_params=one_hot(X[:, 2].astype(int), 2), tol=1.0)
-    assert "Component(s) [0, 1] are held at the width of the steps" in said
-    assert "(2 by 1)" in said
+    assert f"Component(s) [0, 1] are {HELD} (2 in steps of 1)" in said
     assert "resolution=None" in said
+    # One component is as wide as all rows: nothing holds it.
+    assert fit_and_listen(X, 1)[1] == ""
+
+
+@pytest.mark.parametrize("n_values", [1, 2])
+def test_values_that_stand_out_are_no_steps(n_values):
+    X, _ = recorded(300, kind="zeros")
+    X[: 40 * (n_values - 1), 2] = 3.0
+    zero = X[:, 2] == 0
+    share = np.mean(zero | (X[:, 2] == 3.0))
+    _, said = fit_and_listen(X, 2, init_params=one_hot(zero.astype(int), 2), tol=1.0)
+    who = "one value has" if n_values == 1 else "2 values have"
+    assert f"{HELD} (2 where {who} {100 * share:.0f} % of the rows)" in said
+    assert "steps" not in said
+
+
+def test_long_lists_of_columns_are_cut():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, size=(300, 12)).astype(float)
+    X[:100] = 0.0
+    _, said = fit_and_listen(X, 2, init_params=one_hot(np.arange(300) // 200, 2), tol=1.0)
+    assert "(0, 1, 2, 3, 4, 5, 6, 7 and 4 more in steps of 1)" in said
+
+
+def test_a_collapsed_component_is_not_called_sound():
+    X, _ = recorded(200, kind="binary")
+    labels = (np.arange(200) < 3).astype(int)
+    X[:3] = X[0]
+    X[:3, 0] += [0.0, 1e-3, 2e-3]
+    _, said = fit_and_listen(X, 2, init_params=one_hot(labels, 2), tol=1.0)
+    assert "component 1 has 3 rows where a covariance of 3 columns needs 4" in said
+    assert "held up by the steps of columns (resolution) and reg_covar=1e-06" in said
+    assert "[1] are held at" not in said
+    assert "give the columns' steps" not in said
 
 
 @core
