@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.metrics import adjusted_rand_score
 
-from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
+from skem import EMGaussianMixture, EMMixture, GaussianMixtureIC, VariationalGaussianMixture
 from skem.datasets import load_faithful
 from skem.families import GAUSSIAN_FAMILIES
 from skem.mixture._grid import MODELS
@@ -268,6 +268,17 @@ def test_a_column_of_many_zeros_does_not_ask_for_more_with_more_rows():
             choice.fit(X)
         assert choice.best_params_["n_components"] <= 2
         assert not choice.results_["collapsed"].any()
+
+
+def test_rare_answers_are_split_off_unless_they_are_of_their_kind():
+    """What the guide says: a decision, and the way around."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(400, 2)), rng.random(400) < 0.05])
+    rare = X[:, 2] == 1
+    split = fit(X, 2, init_params=one_hot(rare.astype(int), 2))
+    assert split.bic(X) < fit(X, 1).bic(X) - 100
+    kinds = {"columns": [("full", [0, 1]), ("bernoulli", [2])], "random_state": 0}
+    assert EMMixture(1, **kinds).fit(X).bic(X) < EMMixture(2, **kinds).fit(X).bic(X) - 10
 
 
 # --- what is said ---------------------------------------------------------------------------
