@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import digamma
 
+from skem.families.kinds.counts import log_less_digamma
+from skem.families.kinds.gamma import gamma_shape
 from skem.families.parameters import EMPTY, Array
 
 __all__ = ["START", "DegreesOfFreedom", "expected_log_scale"]
@@ -22,10 +22,7 @@ START = 30.0
 
 def expected_log_scale(freedom: Array) -> Array:
     """Return E[log u] of scales that have their prior, ``Gamma(df / 2, df / 2)``; E[u] is 1."""
-    half = 0.5 * freedom
-    # Of large numbers both terms are nearly the same: psi(x) - log(x) by its asymptotic series.
-    series = -0.5 / half - 1.0 / (12.0 * half**2) + 1.0 / (120.0 * half**4)
-    result: Array = np.where(half > 1e3, series, digamma(half) - np.log(half))
+    result: Array = -log_less_digamma(0.5 * freedom)
     return result
 
 
@@ -72,23 +69,18 @@ class DegreesOfFreedom:
         if self.given is not None:
             return np.full_like(previous, self.given)
         if self.shared:
-            value = self._solve(float(surprise.sum() / weight.sum()))
-            return np.full_like(previous, value)
+            value = self._solve(np.atleast_1d(surprise.sum() / weight.sum()))
+            return np.full_like(previous, value[0])
         known = weight > EMPTY * weight.sum()
         result = previous.copy()
-        result[known] = [self._solve(value) for value in surprise[known] / weight[known]]
+        result[known] = self._solve(surprise[known] / weight[known])
         return result
 
-    def _solve(self, surprise: float) -> float:
-        """Return the value, within bounds, whose scales are expected to surprise so much."""
-
-        def excess(log_freedom: float) -> float:
-            return -float(expected_log_scale(np.asarray(np.exp(log_freedom)))) - surprise
-
-        low, high = np.log(self.bounds)
-        # The fewer degrees of freedom, the more.
-        if excess(low) <= 0.0:
-            return self.bounds[0]
-        if excess(high) >= 0.0:
-            return self.bounds[1]
-        return float(np.exp(brentq(excess, low, high, xtol=1e-13)))
+    def _solve(self, surprise: Array) -> Array:
+        """Return the values, within bounds, whose scales are expected to surprise so much."""
+        low, high = self.bounds
+        # The fewer degrees of freedom, the more. Half of them are a gamma distribution's shape.
+        least, most = -expected_log_scale(np.array([high, low]))
+        found = np.clip(2.0 * gamma_shape(np.clip(surprise, least, most)), low, high)
+        found[surprise <= least], found[surprise >= most] = high, low
+        return found
