@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import polygamma
 
 from skem.families.kinds.counts import log_less_digamma
 from skem.families.kinds.gamma import gamma_shape
@@ -18,6 +19,9 @@ __all__ = ["START", "DegreesOfFreedom", "expected_log_scale"]
 
 # What a component has before its rows' scales are known.
 START = 30.0
+# EM's change of degrees of freedom is multiplied by no more, and one batch changes no surprise,
+# and so hardly the degrees of freedom, by a larger factor.
+_MOST_HASTE, _MOST_CHANGE = 100.0, 2.0
 
 
 def expected_log_scale(freedom: Array) -> Array:
@@ -76,6 +80,36 @@ class DegreesOfFreedom:
         result[known] = self._solve(surprise[known] / weight[known])
         return result
 
+    def hasten(
+        self, before: Array, weight: Array, surprise: Array, rate: Array, n_features: int
+    ) -> Array:
+        """Return the surprises per unit of weight that a batch of stepwise EM leads to.
+
+        EM changes degrees of freedom by their score over the information that known scales would
+        give, which is the less the more of it is missing; so where steps can't be extrapolated,
+        the batch's difference is multiplied by the ratio of that to the rows' own information:
+        a step of stochastic scoring (Titterington 1984). Where it comes to rest is the same.
+
+        Parameters
+        ----------
+        before : ndarray of shape (K,)
+            Degrees of freedom.
+        weight, surprise : ndarray of shape (K,)
+            Of the batch, see `mode`.
+        rate : ndarray of shape (K,)
+            The share of the batch in the blended statistics of each component.
+        n_features : int
+        """
+        expected = -expected_log_scale(before)
+        if self.shared:
+            total = weight.sum()
+            rate = np.full_like(rate, (rate * weight).sum() / total)
+            weight, surprise = np.full_like(weight, total), np.full_like(weight, surprise.sum())
+        apart = surprise / np.maximum(weight, np.finfo(np.float64).tiny) - expected
+        found = expected + rate * _haste(before, n_features) * apart
+        result: Array = np.clip(found, expected / _MOST_CHANGE, expected * _MOST_CHANGE)
+        return result
+
     def _solve(self, surprise: Array) -> Array:
         """Return the values, within bounds, whose scales are expected to surprise so much."""
         low, high = self.bounds
@@ -84,3 +118,17 @@ class DegreesOfFreedom:
         found = np.clip(2.0 * gamma_shape(np.clip(surprise, least, most)), low, high)
         found[surprise <= least], found[surprise >= most] = high, low
         return found
+
+
+def _haste(freedom: Array, n_features: int) -> Array:
+    """Return by how much the information of rows with known scales is more than that of rows.
+
+    Of rows' degrees of freedom (Lange, Little & Taylor 1989, appendix B):
+    ``(psi'(f / 2) - psi'((f + D) / 2)) / 4 - D (f + D + 4) / (2 f (f + D) (f + D + 2))``.
+    """
+    f, d = freedom, n_features
+    trigamma = polygamma(1, 0.5 * f)
+    known = 0.25 * trigamma - 0.5 / f
+    of_rows = 0.25 * (trigamma - polygamma(1, 0.5 * (f + d)))
+    of_rows -= d * (f + d + 4) / (2.0 * f * (f + d) * (f + d + 2))
+    return np.asarray(known / np.maximum(of_rows, known / _MOST_HASTE), dtype=np.float64)
