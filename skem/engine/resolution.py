@@ -16,8 +16,9 @@ Array: TypeAlias = NDArray[np.float64]
 _ROWS = 16_384
 # A step finer than this share of the standard deviation is none.
 _FINEST = 2e-3
-# Values that are closer together, in standard deviations or in rounding errors, are the same.
-_SAME, _ROUNDING = 1e-6, 8.0
+# Values that are closer together, in standard deviations or in rounding errors, are the same. A few
+# far values don't count for that: it is nine tenths' range, if that is less.
+_SAME, _ROUNDING, _TAIL = 1e-6, 8.0, 0.05
 # Gaps that so small a share of the neighbours are apart by are strays: a mean among integers.
 _STRAYS = 0.05
 # Of more rows than these, gaps between distinct values are finer than that.
@@ -170,7 +171,11 @@ def _smallest_gap(found: _Values, deviation: float, eps: float) -> float:
     values, weights = found
     gaps = np.diff(values)
     rounding = _ROUNDING * eps * np.maximum(np.abs(values[1:]), np.abs(values[:-1]))
-    apart = gaps > np.maximum(_SAME * deviation, rounding)
+    share = np.cumsum(weights) / weights.sum()
+    low, high = np.searchsorted(share, [_TAIL, 1.0 - _TAIL])
+    spread = values[min(high, len(values) - 1)] - values[low]
+    same = _SAME * (min(deviation, spread) if spread > 0 else deviation)
+    apart = gaps > np.maximum(same, rounding)
     if not apart.any():
         return 0.0
     # Values that are the same count together.

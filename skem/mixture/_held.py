@@ -45,8 +45,10 @@ def _say_collapsed(
             continue
         one: NDArray[np.bool_] = np.isfinite(held.values)
         parts = [
-            f"column {names[j]!s} is {value:.6g}"
-            for j, value in zip(held.columns[one], held.values[one], strict=True)
+            f"column {names[j]!s} is {'' if exact else 'about '}{value:.6g}"
+            for j, value, exact in zip(
+                held.columns[one], held.values[one], held.exact[one], strict=True
+            )
         ]
         if not one.all():
             parts.append(f"columns {[names[j] for j in held.columns[~one]]} are dependent")

@@ -334,6 +334,12 @@ def test_collapsed_components_are_described():
     assert "Component(s) [1] collapsed (component 1 has 12 rows, in all of which" in said
     assert "column 2 is 9.25" in said
     assert "reg_covar=1e-06" in said
+    # Nearly one value, in units of a column that a far row makes wide.
+    wide = X.copy()
+    wide[-1, 2] = 1e5
+    wide[:12, 2] += 0.1 * np.arange(12)
+    _, said = fit_and_listen(wide, 2, init_params=start, resolution=None, max_iter=0)
+    assert "column 2 is about 9.8" in said
     # Columns that depend on each other in one component alone.
     X[:12, 2] = X[:12, 0] - X[:12, 1]
     _, said = fit_and_listen(X, 2, init_params=start)
