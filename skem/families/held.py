@@ -89,11 +89,16 @@ def find_collapsed(
 
 
 def find_held(
-    family: GaussianFamily, weights: Array, parameters: GaussianParameters, n_rows: float
+    family: GaussianFamily,
+    weights: Array,
+    parameters: GaussianParameters,
+    n_rows: float,
+    rounding: float = _ROUNDING,
 ) -> list[Held]:
     """Return the components that are at the floor of recorded steps; see `find_collapsed`.
 
-    A single component is none of them: the floor is below the covariance of all rows.
+    They are so to a relative ``rounding``. A single component is none of them: the floor is below
+    the covariance of all rows.
     """
     k, d = parameters.means.shape
     if family.floor is None or k == 1:
@@ -106,8 +111,8 @@ def find_held(
     half = np.linalg.solve(root, dense)
     values, vectors = np.linalg.eigh(np.linalg.solve(root, np.swapaxes(half, 1, 2)))
     found = []
-    for component in np.flatnonzero((values[:, 0] <= 1.0 + _ROUNDING) & (weights > 0)):
-        narrow = vectors[component][:, values[component] <= 1.0 + _ROUNDING]
+    for component in np.flatnonzero((values[:, 0] <= 1.0 + rounding) & (weights > 0)):
+        narrow = vectors[component][:, values[component] <= 1.0 + rounding]
         # A direction's variance in the floor, shared out among the columns.
         directions = np.linalg.solve(root.T, narrow)
         shares = (directions * (floor @ directions)).max(axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,12 @@ from skem.families import GaussianFamily, GaussianParameters, GaussianPrior
 from skem.families.held import Held, find_collapsed, find_dependent, find_held
 from skem.mixture._units import Shown, Units
 
-__all__ = ["describe_held", "warn_of_held"]
+__all__ = ["describe_held", "held_columns", "warn_of_held"]
 
 Array: TypeAlias = NDArray[np.float64]
 
+# Rounding of published covariances, by their dtype's name.
+_PUBLISHED = {"float64": 3e-9, "float32": 1e-5}
 # Components that a message describes one by one, and columns of one sort that it names.
 _DESCRIBED, _NAMED = 3, 8
 
@@ -72,13 +74,13 @@ def _say_held(
 ) -> str:
     """Say which components are at the floor, and how the columns are recorded that it is of."""
     columns = np.unique(np.concatenate([held.columns for held in found]))
-    groups: dict[tuple[float, float], list[int]] = {}
+    groups: dict[tuple[float, str], list[int]] = {}
     for j in columns.tolist():
         n_values = 0.0 if heaps is None else float(heaps[j, 0])
-        groups.setdefault((n_values, 0.0 if n_values else float(steps[j])), []).append(j)
+        groups.setdefault((n_values, "" if n_values else f"{steps[j]:.6g}"), []).append(j)
     parts = []
     for (n_values, step), group in groups.items():
-        how = f"in steps of {step:.6g}"
+        how = f"in steps of {step}"
         if n_values and heaps is not None:
             how = f"where {_heaped(n_values, 100 * heaps[group, 1])} % of the rows"
         parts.append(f"{_named([str(names[j]) for j in group])} {how}")
@@ -169,3 +171,32 @@ def _tell_held(held: Sequence[Held], units: Units, shown: Shown) -> list[str]:
     if not held or units.steps is None:
         return []
     return [_say_held(held, shown.names, shown.scale * units.steps, units.heaps)]
+
+
+def held_columns(
+    family: Any, weights: NDArray[np.floating], components: Any, units: Units
+) -> NDArray[np.bool_]:
+    """Say in which columns components are at the floor, (K, D).
+
+    Parameters
+    ----------
+    family : GaussianFamily or StudentFamily
+    weights : ndarray of shape (K,)
+        As published.
+    components : GaussianParameters or StudentParameters
+        In the user's units.
+    units : Units
+        Of the fit.
+    """
+    result = np.zeros(components.means.shape, dtype=bool)
+    if units.floor is None:
+        return result
+    standard = family.standardise(components, units.origin, units.scale)
+    gaussian = GaussianParameters(*standard[:3])
+    rounding = _PUBLISHED[weights.dtype.name]
+    found = find_held(
+        family.gaussian.with_floor(units.floor), weights.astype(np.float64), gaussian, 1.0, rounding
+    )
+    for held in found:
+        result[held.component, held.columns] = True
+    return result
