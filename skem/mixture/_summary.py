@@ -116,7 +116,7 @@ class MixtureSummary(PrintedTable):
     deviations : ndarray of shape (n_components, n_features)
         Standard deviations within the clusters, in the same units; infinite for Student's t with
         up to two degrees of freedom.
-    held : ndarray of shape (n_components, n_features), bool, or None
+    held : ndarray of shape (n_components, n_features), bool, default=None
         Where clusters are held at the width that the recording of a column allows. None: not known.
     """
 
