@@ -30,10 +30,12 @@ __all__ = [
     "Estimable",
     "Extrapolable",
     "Family",
+    "Hasty",
     "Searchable",
     "Statistics",
     "conjugate",
     "extrapolable",
+    "hasty",
     "methods_of",
     "searchable",
 ]
@@ -228,6 +230,22 @@ class Extrapolable(Family[Stats, Params], Protocol[Stats, Params]):
         """
 
 
+class Hasty(Family[Stats, Params], Protocol[Stats, Params]):
+    """What stepwise EM uses of a family with parameters that EM changes slowly."""
+
+    def hasten(self, old: Stats, new: Stats, blended: Stats, rate: float) -> Stats:
+        """Return statistics that lead further the way that EM goes, and come to rest where it does.
+
+        Parameters
+        ----------
+        old, new : Statistics
+            Those so far, and a batch's; per unit of weight.
+        blended : Statistics
+            ``(1 - rate) old + rate new``.
+        rate : float
+        """
+
+
 class Estimable(Family[Stats, Params], Protocol[Stats, Params]):
     """What estimators ask besides: from parameters to attributes, and back."""
 
@@ -351,6 +369,11 @@ def extrapolable(family: AnyFamily, asked: str) -> Extrapolable[Any, Any]:
     """Return a family that can be extrapolated; TypeError if it lacks something."""
     _check(family, Extrapolable, asked)
     return cast("Extrapolable[Any, Any]", family)
+
+
+def hasty(family: AnyFamily) -> Hasty[Any, Any] | None:
+    """Return a family that hastens; None if it does not."""
+    return cast("Hasty[Any, Any]", family) if hasattr(family, "hasten") else None
 
 
 def methods_of(capability: type) -> list[str]:
