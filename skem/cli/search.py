@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +16,8 @@ from skem import GaussianMixtureIC
 from skem.cli.messages import CommandError, Progress, one_line
 from skem.cli.model import Model
 from skem.engine import sum_seen
-from skem.mixture._grid import COLUMNS, Cell, make_cells
+from skem.mixture._grid import Cell
+from skem.mixture._results import COLUMNS
 from skem.mixture._units import Shown
 
 __all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "search"]
@@ -164,14 +166,11 @@ def _choose(
     shown: Shown,
 ) -> GaussianMixtureIC:
     """Fit; what the fits warn of is in the results, and not shown here."""
-    cells = make_cells(choice.covariance_type, ks, Z.shape[1])
-    with Progress(len(cells)) as progress, warnings.catch_warnings(), Compilation(progress):
+    with Progress(len(ks)) as progress, warnings.catch_warnings(), Compilation(progress):
         warnings.simplefilter("ignore")
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
-            return choice._fit(
-                Z, weights, lambda done, cell: progress.show(done, _say(cell)), shown
-            )
+            return choice._fit(Z, weights, partial(_show, progress), shown)
         except ValueError as error:
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error
 
@@ -205,8 +204,8 @@ class Compilation(event.Listener):
         """Say nothing."""
 
 
-def _say(cell: Cell) -> str:
-    return f"fitting k = {cell.n_components}, {cell.covariance_type}"
+def _show(progress: Progress, done: int, total: int, cell: Cell) -> None:
+    progress.show(done, f"fitting k = {cell.n_components}, {cell.model.name}", total)
 
 
 def _list(results: dict[str, np.ndarray], column: str, shift: float) -> tuple[Fit, ...]:

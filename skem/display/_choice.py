@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem.display._plotting import BESIDE, pyplot
-from skem.mixture._grid import COLUMNS, set_aside
+from skem.mixture._results import COLUMNS, set_aside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
