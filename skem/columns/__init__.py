@@ -1,5 +1,6 @@
 """From tables of any library to arrays of numbers, and back: selections, kinds, categories."""
 
+from skem.columns.alternatives import list_alternatives, name_alternatives
 from skem.columns.choose import GAUSSIAN_KINDS, KIND_NAMES, BlockPlan, choose_blocks
 from skem.columns.encode import ColumnInfo, Encoding, make_encoding
 from skem.columns.notes import note_counts
@@ -15,7 +16,9 @@ __all__ = [
     "choose_blocks",
     "is_numeric",
     "library_of",
+    "list_alternatives",
     "make_encoding",
+    "name_alternatives",
     "note_counts",
     "read_columns",
 ]

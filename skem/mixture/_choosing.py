@@ -243,7 +243,9 @@ class Choice(Chosen):
 
         outcomes = grid.fit(weights, judge, watch)
         rows = grid.cells[0].model.rows
-        n_rows = len(rows) if weights is None else int(np.count_nonzero(weights))
+        n_rows = float(len(rows))
+        if weights is not None:  # which may count rows
+            n_rows = max(float(weights.sum()), float(np.count_nonzero(weights)))
         results = tabulate(grid.cells, outcomes, n_rows, self._model_column)
         several = len({cell.model.name for cell in grid.cells}) > 1
         if several and self.init_params == "hierarchical" and self.criterion != "cv":

@@ -17,7 +17,7 @@ from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._results import Columns
 from skem.mixture._summary import count
 
-__all__ = ["Chosen", "GaussianChosen"]
+__all__ = ["BlockChosen", "Chosen", "GaussianChosen"]
 
 
 class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
@@ -196,3 +196,90 @@ class GaussianChosen(Chosen):
         frame : pandas.DataFrame of shape (n_samples, 3 n_features)
         """
         return self._best(X).explain_density(X)
+
+
+class BlockChosen(Chosen):
+    """A choice among mixtures for columns of every kind."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        return tags
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        as_frame: bool | None = None,
+    ) -> tuple[Any, Any]:
+        """Draw rows from the best fit; see `EMMixture.sample`.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int or RandomState instance, default=None
+        as_frame : bool, default=None
+            Whether to return a frame; None: if the fit was to one.
+
+        Returns
+        -------
+        X : frame or ndarray of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,), int64
+            The component of each row.
+        """
+        drawn: tuple[Any, Any] = self._best().sample(
+            n_samples, random_state=random_state, as_frame=as_frame
+        )
+        return drawn
+
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Any:
+        """Fill missing cells by the best fit; see `EMMixture.impute`.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        method : {'mean', 'draw', 'mode'}, default='mean'
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        filled : frame or ndarray of shape (n_samples, n_features)
+        """
+        return self._best(X).impute(X, method, random_state=random_state)
+
+    def relative_entropy(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Say how clearly rows belong to components of the best fit, from 0 to 1.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        entropy : float
+            See `EMMixture.relative_entropy`.
+        """
+        return float(self._best(X).relative_entropy(X, sample_weight))
+
+    def bivariate_residuals(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Say which pairs of columns are still dependent within components of the best fit.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        residuals : DataFrame or ndarray of shape (n_features, n_features)
+            See `EMMixture.bivariate_residuals`.
+        """
+        return self._best(X).bivariate_residuals(X, sample_weight)

@@ -16,6 +16,7 @@ __all__ = [
     "Columns",
     "describe_failures",
     "describe_set_aside",
+    "model_column",
     "rank",
     "say_alone",
     "set_aside",
@@ -34,7 +35,7 @@ _ROWS_OF_A_COMPONENT = 5
 
 
 def tabulate(
-    cells: Sequence[Cell], outcomes: Sequence[Outcome], n_rows: int, model_column: str
+    cells: Sequence[Cell], outcomes: Sequence[Outcome], n_rows: float, model_column: str
 ) -> Columns:
     """Put outcomes judged by all criteria in columns.
 
@@ -42,8 +43,8 @@ def tabulate(
     ----------
     cells : sequence of Cell
     outcomes : sequence of Outcome
-    n_rows : int
-        Rows of positive weight.
+    n_rows : float
+        How many rows there are, repeated ones counted.
     model_column : str
         Name of the column that has the names of models.
     """
@@ -124,16 +125,17 @@ def describe_set_aside(results: Columns, aside: NDArray[np.bool_], criterion: st
     )
 
 
-def _model_column(results: Columns) -> str:
+def model_column(results: Columns) -> str:
+    """Return the name of the column that has the names of models."""
     return next(name for name in MODEL_COLUMNS if name in results)
 
 
 def _what_names(results: Columns) -> str:
-    return f"{MODEL_COLUMNS[_model_column(results)]} and numbers of components"
+    return f"{MODEL_COLUMNS[model_column(results)]} and numbers of components"
 
 
 def _name(results: Columns, index: np.intp) -> str:
-    return f"{results[_model_column(results)][index]} with {results['n_components'][index]}"
+    return f"{results[model_column(results)][index]} with {results['n_components'][index]}"
 
 
 def say_alone(results: Columns) -> str:
