@@ -19,6 +19,7 @@ from skem.mixture._em_mixture import EMMixture
 from skem.mixture._grid import Model, list_types
 from skem.mixture._layout import Layout
 from skem.mixture._mixed import BLOCK_POINT
+from skem.mixture._reading import set_attributes
 from skem.mixture._shared import CHOICE_ENTRIES
 
 __all__ = ["MixtureIC"]
@@ -239,7 +240,7 @@ def _read(columns: Any, name: str, X: ArrayLike, shared: dict[str, Any]) -> Mode
     """Read the table as `EMMixture` does with these columns."""
     mixture = EMMixture(columns=columns, **shared)
     rows = BLOCK_POINT.read_rows(mixture, X, reset=True)
-    known = {key: value for key, value in vars(mixture).items() if key not in mixture.get_params()}
+    known = set_attributes(mixture)
     layout = BLOCK_POINT.layout(mixture)
     gaussians = tuple((b.name, len(b.columns)) for b in layout.blocks if b.kind is None)
     make = partial(_make, columns, shared, known)
