@@ -146,12 +146,12 @@ def _say_unusable(reader: Reader, name: str) -> str:
     column = reader.column(name)
     if is_boolean(column) or reader.is_numeric(name):
         return ""
-    if not reader.is_text(name):
-        return f"neither text nor numbers, but {column.type}"
     found = reader.numbers(name)
     seen = int((~found.missing).sum())
     if not seen:
         return _EMPTY
+    if not reader.is_text(name):
+        return f"neither text nor numbers, but {column.type}"
     if 2 * int(found.bad.sum()) < seen and found.bad.any():
         row = int(found.bad.argmax())
         return f"row {row + 1} holds {reader.show(name, row)}"
@@ -159,7 +159,7 @@ def _say_unusable(reader: Reader, name: str) -> str:
         return "numbers written as text"
     values = pc.unique(words(column).filter(pa.array(~found.missing)))
     if len(values) == 1:
-        return f"the same value in every row, {values[0].as_py()!r}"
+        return f"no other value than {values[0].as_py()!r}"
     if is_id_name(name):
         return "named as ids are"
     if len(values) > max(min(_FEW_VALUES, seen // 2), seen // _ROWS_OF_A_VALUE):

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from skem.cli.cells import FALSE, TRUE, is_boolean, words
 from skem.cli.columns import Reader, Request
 from skem.cli.kinds import Kinds
-from skem.cli.messages import CommandError, joined, note, quoted, shorten
+from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
 from skem.columns import ColumnInfo
 from skem.families.kinds.registry import KINDS
 
@@ -83,8 +83,8 @@ def read_mixed(reader: Reader, request: Request, kinds: Kinds) -> MixedFeatures:
         if name in kind_of
     ]
     for one in wanted:
-        if one.kind in _CODED:
-            _check_categories(reader, one)
+        if one.kind == "bernoulli":
+            _check_two_values(reader, one)
     weight = None if request.weight is None else reader.table.find(request.weight)
     return _read(reader, wanted, weight, request.drop_missing)
 
@@ -184,14 +184,17 @@ def _refuse(reader: Reader, name: str, odd: np.ndarray, why: str) -> None:
         raise CommandError(f"{reader.table.where(name, row)}: {reader.show(name, row)} is {why}")
 
 
-def _check_categories(reader: Reader, one: Wanted) -> None:
-    """Refuse columns of two values that have another number of them."""
-    there = ~reader.numbers(one.name).missing
-    n_values = len(pc.unique(words(reader.column(one.name)).filter(pa.array(there))))
-    if one.kind == "bernoulli" and n_values > 2:
+def _check_two_values(reader: Reader, one: Wanted) -> None:
+    """Refuse a column of more or fewer than two values, unless they are 0 or 1, true or false."""
+    found = reader.numbers(one.name)
+    values = found.values[~np.isnan(found.values)]
+    if one.what == TRUTH or (one.what == NUMBER and np.isin(values, (0.0, 1.0)).all()):
+        return
+    n_values = len(pc.unique(words(reader.column(one.name)).filter(pa.array(~found.missing))))
+    if n_values != 2:
         raise CommandError(
-            f"{reader.table.name}: column {one.name!r}: {n_values:,} different values, but "
-            "bernoulli columns have two; --kind categorical takes more"
+            f"{reader.table.name}: column {one.name!r}: {count(n_values, 'different value')}, but "
+            "bernoulli columns have two; --kind categorical takes any number"
         )
 
 

@@ -86,7 +86,7 @@ def test_columns_left_out_are_named(run, tmp_path):
     assert "2 columns" in out
     assert err.count("\n") == 1
     assert (
-        "columns left out: the one without a name, 'flag' (the same value in every row, 'yes'), "
+        "columns left out: the one without a name, 'flag' (no other value than 'yes'), "
         "'empty' (no value), 'depth' (row 17 holds 'n/q')"
     ) in err
 

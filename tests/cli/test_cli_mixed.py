@@ -227,16 +227,18 @@ def test_many_categories_are_shown_in_short(run, tmp_path):
             ["--kind", "poisson=size"],
             ["column 'size', row 1 (line 2): '125.", "' is not possible: poi"],
         ),
+        (["--kind", "gamma=size"], ["' is not possible: gamma columns hold numbers above 0, up"]),
         (["--kind", "categorical=size"], "is no whole number, as numbers that are categories are"),
         (["--kind", "poisson=colour"], "column 'colour', row 1 (line 2): 'blue' is not a number"),
         (["--kind", "bernoulli=name"], "150 different values, but bernoulli columns have two"),
+        (["--kind", "bernoulli=one"], "'one': 1 different value, but bernoulli columns have two"),
         (["--columns", "name,size"], "column 'name': names rather than categories: 150 values in"),
         (["--kind", "poisson=visits", "--dask"], "--kind needs the rows in memory"),
     ],
 )
 def test_what_is_refused(refused, tmp_path, options, says):
     path = tmp_path / "people.csv"
-    people().to_csv(path, index=False)
+    people().assign(one="x").to_csv(path, index=False)
     refused("cluster", path, "-k", 1, *options, says=says)
 
 
