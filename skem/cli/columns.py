@@ -135,6 +135,11 @@ class Reader:
         X = np.column_stack([self.numbers(name).values for name in columns])
         return Features(tuple(columns), X[rows], self._weights(weight, rows), rows)
 
+    def has_numbers(self, request: Request) -> bool:
+        """Whether some column that may be used is numeric."""
+        left_out = {"", *map(self.table.find, request.exclude), *self.table.index}
+        return any(self._is_numeric(name) for name in self.table.names if name not in left_out)
+
     def check_seen(self, features: Features) -> None:
         """Refuse columns without any value in the rows that count.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from skem.families import (
     GaussianFamily,
     Sticks,
     conjugate_names,
+    draw_components,
     empirical_scale,
     make_prior,
     predictive_scorer,
@@ -51,8 +51,24 @@ _ROWS = 4096
 class BlockVariationalKind(BlockReader, VariationalEstimates):
     """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
 
-    # How `impute` may draw parameters: not at all.
-    parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
+    @property
+    def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
+        """Draw from the posterior."""
+        return {"posterior": self.draw_parameters}
+
+    def draw_parameters(
+        self, estimator: Any, family: ProductFamily, rng: np.random.RandomState
+    ) -> MixtureParameters:
+        """Draw weights, and each block's parameters."""
+        theta = self.read(estimator, family)
+        each = zip(family.blocks, theta.posterior, theta.components, strict=True)
+        components = tuple(
+            draw_components(block.family, posterior, own, rng)
+            if block.is_gaussian
+            else block.family.kind.draw(posterior, rng)
+            for block, posterior, own in each
+        )
+        return MixtureParameters(self.weights(estimator).draw(theta.weights, rng), components)
 
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating]:
         """Return rows as numbers; a kind without a conjugate prior is an error."""
