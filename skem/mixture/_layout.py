@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -158,7 +159,7 @@ def _place(plan: BlockPlan, encoding: Encoding, values: Array) -> PlacedKind:
     name = given if isinstance(given, str) else type(given).__name__
     kind: Any
     if not isinstance(given, str):
-        kind = given
+        kind = given if given.n_columns else replace(given, n_columns=len(columns))
         if kind.n_columns != len(columns):
             raise ValueError(
                 f"The kind {name} in 'columns' is for {kind.n_columns} column(s), but is given "
