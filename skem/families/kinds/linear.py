@@ -312,6 +312,10 @@ class LinearKind(Generic[Params]):
         of_lines = float((stats.sums * linear.coefficients).sum())
         return of_lines + float((stats.weight * linear.constants).sum())
 
+    def deviations(self, parameters: Params) -> Array:
+        fields: Any = parameters
+        return np.full((len(fields[0]), self.n_columns), np.nan)
+
     def distances(self, stats: LineStatistics, component: int, parameters: Params) -> Array:
         weight = max(float(stats.weight[component]), LEAST)
         coefficients, constants = self.coefficients(parameters)
