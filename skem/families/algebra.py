@@ -39,7 +39,7 @@ class GaussianAlgebra(CovarianceStructure):
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
         parts = cast(MomentScorer, scorer).by_points(sums)
-        return reduce(self.add, (self._about(at, *self._moments(at, part)) for at, part in parts))
+        return reduce(self.add, (self.centre(at, *self._moments(at, part)) for at, part in parts))
 
     def _moments(self, points: Array, sums: Sums) -> tuple[Array, Array, Array]:
         """Return summed responsibilities, and first and second moments about the points."""
@@ -48,12 +48,12 @@ class GaussianAlgebra(CovarianceStructure):
         weight, first, second = sums
         return weight, first, self.gather(second)
 
-    def _about(
-        self, centre: Array, weight: Array, first: Array, second: Array
+    def centre(
+        self, points: Array, weight: Array, first: Array, second: Array
     ) -> GaussianStatistics:
-        """Turn moments about points into statistics."""
+        """Turn moments about points, (K, D) or (), into statistics."""
         shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
-        return GaussianStatistics(weight, centre + shift, second - self.scatter_of(shift, weight))
+        return GaussianStatistics(weight, points + shift, second - self.scatter_of(shift, weight))
 
     def add(self, a: GaussianStatistics, b: GaussianStatistics) -> GaussianStatistics:
         """Statistics of both sets of rows (Chan, Golub & LeVeque 1983)."""

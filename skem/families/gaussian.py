@@ -36,6 +36,7 @@ __all__ = ["GaussianFamily"]
 _NO_VARIANCE = 1e-14
 # What keeps a covariance from being singular that need not be exact.
 _SOME_VARIANCE = 1e-6
+_TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True)
@@ -105,20 +106,25 @@ class GaussianFamily(GaussianRows):
         maximum-likelihood estimate, however small the weights are.
         """
         n_components, n_features = stats.mean.shape
-        kappa = prior.mean_precision
+        kappa, nu = prior.mean_precision, prior.degrees_of_freedom
         mean_precision = kappa + stats.weight
-        safe = np.maximum(mean_precision, np.finfo(np.float64).tiny)
-        mean = (kappa * prior.mean + stats.weight[:, None] * stats.mean) / safe[:, None]
-        shrunk = self.scatter_of(stats.mean - prior.mean, kappa * stats.weight / safe)
-        nu, added = 0.0, 0.0
-        if prior.degrees_of_freedom is not None:
-            nu = prior.degrees_of_freedom
+        safe = np.maximum(mean_precision, _TINY)
+        total = stats.weight[:, None] * stats.mean
+        scatter = self.pool(stats.scatter)
+        added = 0.0
+        # What is flat adds nothing: this is asked in every iteration.
+        if nu is not None:
+            scatter = prior.covariance + scatter
             added = nu + self.covariance_exponent(n_features)
         if kappa > 0:
+            total += kappa * prior.mean
+            shrunk = self.scatter_of(stats.mean - prior.mean, kappa * stats.weight / safe)
+            scatter = scatter + self.pool(shrunk)
             added += self.mean_exponent(n_components, n_features)
         count = self.count(stats.weight, n_features)
-        scatter = prior.covariance + self.pool(stats.scatter) + self.pool(shrunk)
-        return GaussianPosterior(mean, mean_precision, scatter, nu + count, added + count)
+        divisor = added + count
+        freedom = count if nu is None else nu + count
+        return GaussianPosterior(total / safe[:, None], mean_precision, scatter, freedom, divisor)
 
     def covariances_of(
         self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
@@ -135,7 +141,9 @@ class GaussianFamily(GaussianRows):
             Where an inner iteration may start from.
         """
         shape = known.shape + (1,) * (scatter.ndim - known.ndim)
-        result: Array = scatter / np.where(known, divisor, 1.0).reshape(shape)
+        if not known.all():
+            divisor = np.where(known, divisor, 1.0)
+        result: Array = scatter / divisor.reshape(shape)
         return result
 
     def hold(
@@ -179,7 +187,9 @@ class GaussianFamily(GaussianRows):
         """Return where a posterior after rows of a total weight is highest; see `mode`."""
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
-        means = np.where(known[:, None], posterior.mean, previous.means)
+        means = posterior.mean
+        if not known.all():
+            means = np.where(known[:, None], means, previous.means)
         divisor = posterior.divisor
         known = divisor > EMPTY * total
         covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
@@ -188,8 +198,9 @@ class GaussianFamily(GaussianRows):
             covariances = self.hold(
                 covariances, posterior.scatter, divisor, known, previous.covariances
             )
-        known = known.reshape(known.shape + (1,) * (covariances.ndim - known.ndim))
-        covariances = np.where(known, covariances, previous.covariances)
+        if not known.all():
+            known = known.reshape(known.shape + (1,) * (covariances.ndim - known.ndim))
+            covariances = np.where(known, covariances, previous.covariances)
         return GaussianParameters(means, covariances, self.factorise(covariances))
 
     def log_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skem.families import CategoricalWeights, StickBreakingWeights, VariationalWeights
 from skem.inference import MixturePosterior, Passes, Run, Tree, batch_em_merging
-from skem.mixture._problem import FitProblem, Outcome
+from skem.mixture._problem import Bound, FitProblem, Outcome
 from skem.mixture._record import ElboTerms, FitRecord
 
 __all__ = ["WEIGHT_PRIORS", "VariationalEstimates"]
@@ -62,7 +62,7 @@ class VariationalEstimates:
         """Return the run: its rule has arranged components by count, which the prior prefers."""
         return run
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
         """Bring a bound per unit of weight to the whole bound in the user's units.
 
         A divergence has no unit, so only the rows' densities change.
