@@ -125,6 +125,15 @@ def count_threads(n_jobs: int | None) -> int:
         return _Quiet.allowed if _Quiet.callers else _library_threads()
 
 
+def _take_known(idle: list[Workplace], plan: TilePlan) -> Workplace | None:
+    """Take the one for a plan, the newest first, as a loop asks for the same all the time."""
+    for place in range(len(idle) - 1, -1, -1):
+        known = idle[place].plan
+        if known is plan or known == plan:
+            return idle.pop(place)
+    return None
+
+
 class Threads:
     """A team of threads for as long as a ``with`` block lasts.
 
@@ -186,11 +195,10 @@ class Threads:
         if not plan.is_small:
             return task.visit(source, 0, self._workplace(plan))
         idle: list[Workplace] = vars(_Idle).setdefault("workplaces", [])
-        known = [place for place, workplace in enumerate(idle) if workplace.plan == plan]
-        workplace = idle.pop(known[0]) if known else Workplace(plan)
+        workplace = _take_known(idle, plan) or Workplace(plan)
         result = task.visit(source, 0, workplace)
-        idle.insert(0, workplace)
-        del idle[_MOST_IDLE:]
+        idle.append(workplace)
+        del idle[:-_MOST_IDLE]
         return result
 
     def _workplace(self, plan: TilePlan) -> Workplace:

@@ -6,7 +6,6 @@ Source: Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -39,7 +38,10 @@ class GaussianAlgebra(CovarianceStructure):
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
         parts = cast(MomentScorer, scorer).by_points(sums)
-        return reduce(self.add, (self.centre(at, *self._moments(at, part)) for at, part in parts))
+        result, *more = [self.centre(at, *self._moments(at, part)) for at, part in parts]
+        for other in more:
+            result = self.add(result, other)
+        return result
 
     def _moments(self, points: Array, sums: Sums) -> tuple[Array, Array, Array]:
         """Return summed responsibilities, and first and second moments about the points."""

@@ -172,7 +172,9 @@ class GaussianRows(GaussianAlgebra):
         """Make a scorer about the new means, where components are so narrow that it is needed."""
         moments = cast(MomentScorer, scorer)
         if parameters is not None:
-            moved = parameters._replace(means=parameters.means - moments.summed_about)
+            moved, points = parameters, moments.summed_about
+            if points.ndim:
+                moved = parameters._replace(means=parameters.means - points)
             if self.cancellation(moved) <= MOST_CANCELLATION:
                 return None
         unit = self.identity(*stats.mean.shape)

@@ -30,6 +30,8 @@ __all__ = [
     "rows",
     "standardise",
     "student",
+    "variances",
+    "volumes",
 ]
 
 
