@@ -124,7 +124,7 @@ class BlockTable(_OfBlocks):
 
 def _keys(lines: NDArray[np.floating]) -> Array:
     """Return a number for each row that is the same for equal ones, to the last bit."""
-    factors = np.random.RandomState(0).uniform(1.0, 2.0, lines.shape[1])
+    factors: Array = np.random.RandomState(0).uniform(1.0, 2.0, (lines.shape[1],))
     keys = np.zeros(len(lines))
     for j, factor in enumerate(factors):
         keys += factor * lines[:, j]
