@@ -10,6 +10,7 @@ import numpy as np
 
 from skem.cli.files import Table
 from skem.cli.messages import count, one_line, terminal_width
+from skem.cli.mixed_model import MixedModel
 from skem.cli.model import Model, Scores
 from skem.cli.remarks import tell_failures, tell_remarks
 from skem.cli.search import Fit, Search
@@ -84,8 +85,8 @@ def summary(
     rows = count(table.n_rows, "row")
     parts = [
         rows if scored == table.n_rows else f"{scored:,} of {rows}",
-        count(len(model.columns), "column") + (" (standardised)" if model.standardised else ""),
-        f"{best.covariance_type} covariance" if len(types) == 1 else f"{len(types)} models",
+        model.contents,
+        *_say_models(model, types),
         *([f"weights from {one_line(weight)}"] if weight else []),
     ]
     state = "converged" if best.converged else "NOT CONVERGED"
@@ -105,6 +106,13 @@ def summary(
             repr(replace(model.summary(), title=heading)),
         ]
     )
+
+
+def _say_models(model: Model | MixedModel, types: set[str]) -> list[str]:
+    """Say which models were fitted, if the columns don't say so."""
+    if len(types) > 1:
+        return [f"{len(types)} models"]
+    return [f"{name} covariance" for name in types if isinstance(model, Model)]
 
 
 def criterion_table(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
@@ -210,7 +218,7 @@ def _state(fit: Fit) -> str:
     return ("  collapsed" if fit.collapsed else "") + ("" if fit.converged else "  not converged")
 
 
-def score_summary(table: Table, model: Model, scores: Scores) -> str:
+def score_summary(table: Table, model: Model | MixedModel, scores: Scores) -> str:
     """Describe the scored rows: how many fell into each cluster, and how likely they are.
 
     Parameters

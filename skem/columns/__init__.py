@@ -1,8 +1,9 @@
 """From tables of any library to arrays of numbers, and back: selections, kinds, categories."""
 
+from skem.columns.alternatives import list_alternatives, name_alternatives
 from skem.columns.choose import GAUSSIAN_KINDS, KIND_NAMES, BlockPlan, choose_blocks
 from skem.columns.encode import ColumnInfo, Encoding, make_encoding
-from skem.columns.notes import note_counts
+from skem.columns.notes import likelier_kinds, note_counts
 from skem.columns.read import RawColumn, is_numeric, library_of, read_columns
 
 __all__ = [
@@ -15,7 +16,10 @@ __all__ = [
     "choose_blocks",
     "is_numeric",
     "library_of",
+    "likelier_kinds",
+    "list_alternatives",
     "make_encoding",
+    "name_alternatives",
     "note_counts",
     "read_columns",
 ]

@@ -13,7 +13,7 @@ chose them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -183,8 +183,10 @@ class Searchable(Family[Stats, Params], Protocol[Stats, Params]):
         split, free : int
         """
 
-    def cut(self, parameters: Params, rows: Array, share: Array) -> Array:
-        """Log odds of two parts of each component, one on either side: (K, n).
+    def cuts(self, parameters: Params, rows: Array, share: Array) -> Iterator[Array]:
+        """Log odds of two parts of each component, one on either side: (K, n), way by way.
+
+        The way that serves most often comes first; the next one is asked for if it fails.
 
         Parameters
         ----------

@@ -10,7 +10,7 @@ Shapes: K components, D features; "cov" is that of the Gaussian family's covaria
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
@@ -267,8 +267,8 @@ class StudentFamily:
         weight, log_scale, entropy = totals
         return StudentStatistics(weight, scaled, log_scale, entropy)
 
-    def cut(self, parameters: StudentParameters, rows: Array, share: Array) -> Array:
-        return self.gaussian.cut(parameters.gaussian, rows, share)
+    def cuts(self, parameters: StudentParameters, rows: Array, share: Array) -> Iterator[Array]:
+        yield from self.gaussian.cuts(parameters.gaussian, rows, share)
 
     def distances(
         self, stats: StudentStatistics, component: int, parameters: StudentParameters

@@ -40,7 +40,7 @@ from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import asked_once, never_together, single_component
 from skem.mixture._noise import NoiseBox, measure_box
-from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
+from skem.mixture._problem import EstimatorKind, FitProblem, narrow, out_of_range
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
@@ -337,7 +337,7 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     with np.errstate(over="ignore"):
         narrowed = narrow(values, problem.table.X.dtype)
     for name, value in narrowed.items():
-        if not all(np.isfinite(part).all() for part in arrays_in(value)):
+        if out_of_range(value):
             raise ValueError(
                 f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
                 "columns of X or increase reg_covar"

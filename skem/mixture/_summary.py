@@ -81,7 +81,7 @@ class PrintedTable:
                 + "".join(f"   {text:>{cell}}" for text in line[start : start + at_once])
                 for line in lines
             ]
-            bands.append("\n".join(band))
+            bands.append("\n".join(line.rstrip() for line in band))
         return "\n\n".join(bands)
 
     def _lines(self) -> list[list[str]]:

@@ -87,7 +87,10 @@ def test_columns_left_out_are_named(run, tmp_path):
     assert status == 0
     assert "2 columns" in out
     assert err.count("\n") == 1
-    assert "the one without a name, 'flag', 'empty', 'depth' (row 17 holds 'n/q')" in err
+    assert (
+        "columns left out: the one without a name, 'flag' (no other value than 'yes'), "
+        "'empty' (no value), 'depth' (row 17 holds 'n/q')"
+    ) in err
 
 
 def test_log_density_is_in_the_tables_units(run, table, tmp_path):
