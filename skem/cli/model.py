@@ -97,7 +97,8 @@ class Model:
         means, deviations = summary.means, summary.deviations * self.scale
         if self.standardised:
             means = self.pipeline["scale"].inverse_transform(means)
-        return replace(summary, columns=self.columns, means=means, deviations=deviations)
+        # What is held is remarked on where fits are listed.
+        return replace(summary, columns=self.columns, means=means, deviations=deviations, held=None)
 
     def score(self, X: np.ndarray) -> Scores:
         """Assign rows to clusters.

@@ -136,9 +136,9 @@ def make_problem(
         rule = kind.rule(estimator, family, passes, units, prior)
         if not state:
             stepped = kind.stepped_columns(estimator, X.shape[1])
-            steps = measure_steps(estimator.resolution, X, weights, units, stepped)
+            steps, heaps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
-            units = units._replace(steps=steps, floor=floor)
+            units = units._replace(steps=steps, heaps=heaps, floor=floor)
             if estimator.noise:
                 assert not isinstance(X, Partitions)
                 box = measure_box(estimator.noise, X, weights, units, names)

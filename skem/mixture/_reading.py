@@ -108,7 +108,7 @@ class GaussianReader:
 
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
         """Check that rows are numbers, NaN among them, and keep float32 and float64."""
-        return check_rows(X, estimator, reset=reset)
+        return check_rows(X, estimator, reset=reset, takes_text="EMMixture")
 
     def layout(self, estimator: FittedMixture) -> None:
         """Return None: columns are all of one kind."""
