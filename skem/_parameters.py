@@ -156,7 +156,12 @@ def float_dtypes(X: object) -> list[type[np.floating]]:
 
 
 def check_rows(
-    X: ArrayLike, estimator: object = None, *, reset: bool = True, allow_nan: bool = True
+    X: ArrayLike,
+    estimator: object = None,
+    *,
+    reset: bool = True,
+    allow_nan: bool = True,
+    takes_text: str = "",
 ) -> NDArray[np.floating]:
     """Return rows as an array of float64 or float32.
 
@@ -170,6 +175,8 @@ def check_rows(
         Whether it is to remember them.
     allow_nan : bool, default=True
         Whether cells may be missing: NaN in what is returned.
+    takes_text : str, default=""
+        What takes columns of text in its place, for the error.
 
     Raises
     ------
@@ -189,7 +196,7 @@ def check_rows(
                 rows, dtype=float_dtypes(rows), ensure_all_finite=finite
             )
         except ValueError as error:
-            _refuse_text(rows, error)
+            _refuse_text(rows, error, takes_text)
             raise
         return result
 
@@ -211,7 +218,7 @@ def _nan_for_na(X: Any) -> Any:
     return cells
 
 
-def _refuse_text(X: Any, error: ValueError) -> None:
+def _refuse_text(X: Any, error: ValueError, takes_text: str) -> None:
     """Raise ValueError for the first cell of text, if it is text that an error is about."""
     if not str(error).startswith(("could not convert string", "Cannot cast")):
         return
@@ -220,9 +227,10 @@ def _refuse_text(X: Any, error: ValueError) -> None:
         for i, cell in enumerate(column):
             if isinstance(cell, str) and not _is_written_number(cell):
                 name = getattr(X, "columns", range(len(cells.T)))[j]
+                instead = f"; {takes_text} takes it as it is" if takes_text else ""
                 raise ValueError(
                     f"Column {name!r} of X holds text: {cell!r} in row {i}. Drop the column, or "
-                    "code it by numbers"
+                    f"code it by numbers{instead}"
                 ) from error
 
 

@@ -16,8 +16,8 @@ independent, and the classes explain how they hang together.
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from skem import EMMixture
-from skem.display import ProfileDisplay
+from skem import EMMixture, MixtureIC
+from skem.display import ModelSelectionDisplay, ProfileDisplay
 
 counts = {
     ("1st", "female", "adult"): (4, 140),
@@ -47,27 +47,26 @@ X, people = table.drop(columns="people"), table["people"].to_numpy()
 # %%
 # How many classes
 # ----------------
-# Likelihoods of latent classes have many maxima. A fit takes a moment only, so twenty random starts
-# are made; of four classes few lead to the highest.
+# :class:`~skem.MixtureIC` fits each number of classes and compares the fits by BIC. Likelihoods of
+# latent classes have many maxima. A fit takes a moment only, so twenty random starts are made; of
+# four classes few lead to the highest.
 
 limits = {"tol": 1e-7, "max_iter": 2000, "acceleration": "anderson"}
-fits = {
-    k: EMMixture(k, init_params="random", n_init=20, random_state=0, **limits).fit(
-        X, sample_weight=people
-    )
-    for k in range(1, 5)
-}
-for k, mixture in fits.items():
-    log_likelihood = mixture.score(X, sample_weight=people) * people.sum()
-    print(f"{k} classes: log-likelihood {log_likelihood:.2f}, BIC {mixture.bic(X, people):.1f}")
+starts = {"init_params": "random", "n_init": 20, "random_state": 0}
+choice = MixtureIC(range(1, 7), **starts, **limits).fit(X, sample_weight=people)
+columns = ["n_components", "log_likelihood", "n_parameters", "bic", "rank"]
+print(pd.DataFrame(choice.results_)[columns].round(2).to_string(index=False))
+
+display = ModelSelectionDisplay.from_estimator(choice)
 
 # %%
 # Are the answers independent within classes? Residuals of pairs are about 1 or less where they are.
 # Without classes nothing is; four leave little, and what is left says which pair.
 
-for k in (1, 4):
-    print(f"\n{k} class(es)")
-    print(fits[k].bivariate_residuals(X, people).round(1).to_string())
+one = EMMixture(1).fit(X, sample_weight=people)
+for mixture in (one, choice.best_estimator_):
+    print(f"\n{mixture.n_components} class(es)")
+    print(mixture.bivariate_residuals(X, people).round(1).to_string())
 
 # %%
 # The classes
@@ -76,7 +75,7 @@ for k in (1, 4):
 # mostly of the crew, one in five of whom survived. Then the third class, of whom next to nobody
 # did; the women, of whom nearly all did; and the children who survived.
 
-mixture = fits[4]
+mixture = choice.best_estimator_
 print(mixture.summary())
 
 ProfileDisplay.from_estimator(mixture)

@@ -81,7 +81,7 @@ def read_kinds(reader: Reader, request: Request) -> tuple[Request, Features, Cat
     if request.columns is not None:
         columns = [name for name in request.columns if table.find(name) not in cells]
     rest = replace(request, columns=columns, exclude=[*request.exclude, *cells])
-    no_numbers = not columns if columns is not None else not reader.has_numbers(rest)
+    no_numbers = not columns if columns is not None else not reader.has_numeric(rest)
     if cells and no_numbers:
         nothing = np.empty((table.n_rows, 0))
         features = Features((), nothing, None, np.ones(table.n_rows, dtype=bool))

@@ -11,14 +11,18 @@ import pyarrow.compute as pc
 from skem.cli.text import Dialect
 
 __all__ = [
+    "FALSE",
+    "TRUE",
     "Numbers",
     "as_text",
     "fill",
     "has_other_decimal",
     "holds_truth_values",
+    "is_boolean",
     "numbers",
     "text_cells",
     "typed",
+    "words",
 ]
 
 # What stands for a missing value in text, besides an empty cell.
@@ -128,6 +132,25 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
 
 def _mask(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=bool)
+
+
+def is_boolean(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds truth values, maybe as text, and nothing else."""
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        return True
+    if not (pa.types.is_large_string(kind) or pa.types.is_string(kind)):
+        return False
+    text = words(column)
+    there = text.filter(pc.invert(pc.is_in(text, MISSING)))
+    return len(there) > 0 and _all(pc.or_(pc.is_in(there, TRUE), pc.is_in(there, FALSE)))
+
+
+def words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the cells of any column as text without white space around; empty where null."""
+    return pc.utf8_trim_whitespace(
+        pa.chunked_array([pa.array(as_text(column, "."), pa.large_string())])
+    )
 
 
 def text_cells(column: pa.ChunkedArray) -> list[str | None] | None:

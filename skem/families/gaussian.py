@@ -10,6 +10,7 @@ regularization for normal mixture estimation and model-based clustering", for th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.coordinates import GaussianCoordinates
-from skem.families.cutting import cut_across_axis
+from skem.families.cutting import cut_across_axis, cut_between_modes
 from skem.families.parameters import (
     EMPTY,
     Array,
@@ -72,10 +73,11 @@ class GaussianFamily(GaussianRows):
 
     # --- searching, extrapolating -----------------------------------------------------------
 
-    def cut(self, parameters: GaussianParameters, rows: Array, share: Array) -> Array:
-        """Log odds of the parts on either side of each component's mean; see `cut_across_axis`."""
+    def cuts(self, parameters: GaussianParameters, rows: Array, share: Array) -> Iterator[Array]:
+        """Across the longest axis, then between two modes; see `skem.families.cutting`."""
         means, covariances, _ = parameters
-        return cut_across_axis(means, self.dense(covariances, *means.shape), rows, share)
+        yield cut_across_axis(means, self.dense(covariances, *means.shape), rows, share)
+        yield cut_between_modes(rows, share)
 
     def distances(
         self, stats: GaussianStatistics, component: int, parameters: GaussianParameters

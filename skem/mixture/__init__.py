@@ -9,8 +9,10 @@ from skem.mixture._bootstrap import (
 from skem.mixture._choice import GaussianMixtureIC
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._em_mixture import EMMixture
+from skem.mixture._mixed_choice import MixtureIC
 from skem.mixture._profiles import BlockSummary
 from skem.mixture._student import EMStudentMixture
+from skem.mixture._student_choice import StudentMixtureIC
 from skem.mixture._summary import MixtureSummary
 from skem.mixture._variational import VariationalGaussianMixture
 from skem.mixture._variational_mixture import VariationalMixture
@@ -22,8 +24,10 @@ __all__ = [
     "EMStudentMixture",
     "GaussianMixtureIC",
     "LikelihoodRatioTest",
+    "MixtureIC",
     "MixtureSummary",
     "StandardErrors",
+    "StudentMixtureIC",
     "VariationalGaussianMixture",
     "VariationalMixture",
     "bootstrap_likelihood_ratio",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem._collections import check_in_memory
 from skem._parameters import check_sample_weight
 from skem.columns import ColumnInfo, fill_cells, library_of
+from skem.inference import ComputeResponsibilities
 from skem.mixture._base import BaseMixture
-from skem.mixture._block_impute import impute_tables
+from skem.mixture._block_impute import impute_blocks, impute_tables
+from skem.mixture._explain import as_explanation, explain_cells
 from skem.mixture._layout import Layout
 from skem.mixture._profiles import BlockSummary, summarise_blocks
 from skem.mixture._residuals import pair_residuals
@@ -190,6 +194,51 @@ class BlockMixtureMethods(BaseMixture):
         if n_draws == 1:
             return filled[0]
         return np.stack(filled) if library_of(X) == "numpy" else filled
+
+    def explain_density(self, X: ArrayLike) -> Any:
+        """Say which cells make a row probable or odd, and what would have been expected there.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
+            With the rows' index, if X is a pandas frame. ``frame["alone"]``,
+            ``frame["given_rest"]`` and ``frame["expected"]`` are frames with a column for each
+            column of X:
+
+            - 'alone': ``-log p(x_j)``, of the cell by itself;
+            - 'given_rest': ``-log p(x_j | the row's other seen cells)``. A cell may be usual by
+              itself and odd beside the others; the values of a row do not add up to its log
+              density;
+            - 'expected': the cell's mean, or its most probable category, given the row's other
+              seen cells, in the component that is the most probable by them; of missing cells,
+              too, whose first two values are NaN.
+
+        Notes
+        -----
+        Both values are marginals and ratios of marginals of the mixture itself, in nats. Those of
+        categories and counts are minus log probabilities, those of other columns minus log
+        densities, per unit of the column: compare them with those of other rows in the same column.
+        """
+        check_in_memory(X, "explain_density", "Give it the rows that are to be explained")
+        rows = self._check_rows(X).astype(np.float64)
+        cells = explain_cells(self, rows, self._fill_by_mode)
+        infos = self._layout.encoding.columns
+        expected = self._layout.encoding.decode(cells["expected"], as_frame=False)
+        values = {name: list(array.T) for name, array in cells.items()}
+        values["expected"] = [
+            expected[:, j] if info.categories is not None else cells["expected"][:, j]
+            for j, info in enumerate(infos)
+        ]
+        return as_explanation(values, self._layout.names, X)
+
+    def _fill_by_mode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        ask = partial(ComputeResponsibilities, dtype=values.dtype)
+        resp = self._evaluate(values, self._kind.assigner, ask)[0]
+        return impute_blocks(self, values, resp, "mode", np.random.RandomState(0))
 
 
 def _features(values: NDArray[np.float64], info: ColumnInfo) -> NDArray[np.float64]:

@@ -17,11 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 from skem._collections import check_in_memory
 from skem._parameters import check_parameters, check_rows, integer, jobs, none, one_of
 from skem._parameters import random_state as seeds
+from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._em import EMGaussianMixture
+from skem.mixture._em_mixture import EMMixture
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._grid import in_parallel, iteration_size
 from skem.mixture._point import POINT
-from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._reading import fitted_components, make_family, set_attributes
+from skem.mixture._student import EMStudentMixture
 
 __all__ = [
     "LikelihoodRatioTest",
@@ -33,6 +36,7 @@ __all__ = [
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 Seed: TypeAlias = "int | np.random.RandomState | None"
+Testable: TypeAlias = EMGaussianMixture | EMStudentMixture | EMMixture
 
 _COMMON = {
     "n_bootstrap": (integer(2),),
@@ -78,7 +82,7 @@ class StandardErrors(NamedTuple):
 
 def bootstrap_likelihood_ratio(
     X: ArrayLike,
-    estimator: EMGaussianMixture,
+    estimator: Testable,
     *,
     n_bootstrap: int = 199,
     random_state: Seed = None,
@@ -93,8 +97,8 @@ def bootstrap_likelihood_ratio(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-    estimator : EMGaussianMixture
+    X : frame or array-like of shape (n_samples, n_features)
+    estimator : EMGaussianMixture, EMStudentMixture or EMMixture
         Its parameters are those of all fits, its ``n_components`` is K. It is not changed, and
         need not be fitted. `init_params` must be a method, for any number of components.
     n_bootstrap : int, default=199
@@ -141,11 +145,13 @@ def bootstrap_likelihood_ratio(
     >>> bootstrap_likelihood_ratio(X, one, n_bootstrap=19, random_state=0).p_value
     0.05
     """
-    rows = _check("bootstrap_likelihood_ratio", X, estimator, n_bootstrap, random_state, n_jobs)
+    owner = "bootstrap_likelihood_ratio"
+    _check(owner, (EMGaussianMixture, EMStudentMixture, EMMixture), X, estimator)
+    _check_parameters(owner, estimator, n_bootstrap, random_state, n_jobs)
     given = [
         name
         for name in ("weights_init", "means_init", "precisions_init")
-        if getattr(estimator, name) is not None
+        if getattr(estimator, name, None) is not None
     ]
     if given or not isinstance(estimator.init_params, str):
         raise ValueError(
@@ -154,14 +160,20 @@ def bootstrap_likelihood_ratio(
             "to one of the methods of init_params"
         )
     k = estimator.n_components
+    reader = clone(estimator).set_params(warm_start=False)
+    rows: Floats = reader._kind.read_rows(reader, X, reset=True)
+    known = set_attributes(reader)
 
-    def ratio(table: Floats, **parameters: Any) -> tuple[float, EMGaussianMixture, list[str]]:
-        null, alternative = (_copy(estimator, n_components=n, **parameters) for n in (k, k + 1))
-        said = [
-            text for fit in (null, alternative) for text in fit_quietly(fit, POINT, table, None)
-        ]
-        gain = float(alternative.score(table)) - float(null.score(table))
-        return 2.0 * len(table) * gain, null, said
+    def fit(n_components: int, table: Floats, **parameters: Any) -> tuple[BaseMixture, list[str]]:
+        mixture = _copy(estimator, warm_start=False, n_components=n_components, **parameters)
+        for name, value in known.items():  # of the columns
+            setattr(mixture, name, value)
+        return mixture, fit_quietly(mixture, mixture._kind, table, None)
+
+    def ratio(table: Floats, **parameters: Any) -> tuple[float, BaseMixture, list[str]]:
+        fits = [fit(n, table, **parameters) for n in (k, k + 1)]
+        less, more = (float(one._log_density(table).mean(dtype=np.float64)) for one, _ in fits)
+        return 2.0 * len(table) * (more - less), fits[0][0], [*fits[0][1], *fits[1][1]]
 
     statistic, null, said = ratio(rows)
     for message in dict.fromkeys(said):
@@ -177,9 +189,9 @@ def bootstrap_likelihood_ratio(
     return LikelihoodRatioTest(statistic, (1 + as_large) / (1 + len(replicates)), replicates)
 
 
-def _draw_table(mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState) -> Floats:
-    """Draw a table with the missing cells of ``X``."""
-    drawn, _ = mixture.sample(len(X), random_state=rng)
+def _draw_table(mixture: BaseMixture, X: Floats, rng: np.random.RandomState) -> Floats:
+    """Draw a table of checked rows with the missing cells of ``X``."""
+    drawn = narrow_to(mixture._draw(len(X), rng)[0], X.dtype)
     return np.where(np.isnan(X), np.nan, drawn).astype(drawn.dtype, copy=False)
 
 
@@ -286,7 +298,9 @@ default='weighted_likelihood'
     array([0.03, 0.03])
     """
     owner = "bootstrap_standard_errors"
-    rows = _check(owner, X, estimator, n_bootstrap, random_state, n_jobs)
+    _check(owner, (EMGaussianMixture,), X, estimator)
+    _check_parameters(owner, estimator, n_bootstrap, random_state, n_jobs)
+    rows = check_rows(X)
     check_parameters(owner, {"method": method}, {"method": (one_of(_METHODS),)})
     check_is_fitted(estimator)
     fitted = estimator.predict_proba(X)
@@ -316,21 +330,21 @@ default='weighted_likelihood'
     return StandardErrors(weights, means, covariances)
 
 
-def _check(
-    owner: str,
-    X: ArrayLike,
-    estimator: EMGaussianMixture,
-    n_bootstrap: int,
-    random_state: Seed,
-    n_jobs: int | None,
-) -> Floats:
-    """Check what both functions are given; return the rows."""
+def _check(owner: str, types: tuple[type, ...], X: ArrayLike, estimator: object) -> None:
+    """Check that an estimator is of one of some types, and rows are in memory."""
     check_in_memory(X, owner, "Give it a sample of the rows")
-    if not isinstance(estimator, EMGaussianMixture):
+    if not isinstance(estimator, types):
+        words = " or an ".join(one.__name__ for one in types)
         raise TypeError(
-            f"{owner} needs an EMGaussianMixture, got {type(estimator).__name__}. Of a "
+            f"{owner} needs an {words}, got {type(estimator).__name__}. Of a choice, such as "
             "GaussianMixtureIC, pass its best_estimator_"
         )
+
+
+def _check_parameters(
+    owner: str, estimator: Testable, n_bootstrap: int, random_state: Seed, n_jobs: int | None
+) -> None:
+    """Check parameters, those of the estimator among them."""
     if estimator.noise:
         raise ValueError(
             f"{owner} knows of no noise, but the estimator has noise={estimator.noise!r}: set "
@@ -340,10 +354,9 @@ def _check(
     check_parameters(owner, given, _COMMON)
     name, parameters = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, parameters, estimator._allowed)
-    return check_rows(X)
 
 
-def _copy(estimator: EMGaussianMixture, **parameters: Any) -> EMGaussianMixture:
+def _copy(estimator: Any, **parameters: Any) -> Any:
     return clone(estimator).set_params(verbose=0, **parameters)
 
 

@@ -40,7 +40,7 @@ from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import asked_once, never_together, single_component
 from skem.mixture._noise import NoiseBox, measure_box
-from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
+from skem.mixture._problem import EstimatorKind, FitProblem, narrow, out_of_range
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
@@ -136,9 +136,9 @@ def make_problem(
         rule = kind.rule(estimator, family, passes, units, prior)
         if not state:
             stepped = kind.stepped_columns(estimator, X.shape[1])
-            steps = measure_steps(estimator.resolution, X, weights, units, stepped)
+            steps, heaps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
-            units = units._replace(steps=steps, floor=floor)
+            units = units._replace(steps=steps, heaps=heaps, floor=floor)
             if estimator.noise:
                 assert not isinstance(X, Partitions)
                 box = measure_box(estimator.noise, X, weights, units, names)
@@ -337,7 +337,7 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     with np.errstate(over="ignore"):
         narrowed = narrow(values, problem.table.X.dtype)
     for name, value in narrowed.items():
-        if not all(np.isfinite(part).all() for part in arrays_in(value)):
+        if out_of_range(value):
             raise ValueError(
                 f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
                 "columns of X or increase reg_covar"

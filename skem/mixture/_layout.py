@@ -80,6 +80,11 @@ class Layout(NamedTuple):
         """Names of the columns, or their positions."""
         return [column.name for column in self.encoding.columns]
 
+    def selected(self, columns: NDArray[np.intp]) -> list[Any]:
+        """Return what selects columns: their names if all of them are text, else positions."""
+        names = [self.names[j] for j in columns.tolist()]
+        return names if all(isinstance(name, str) for name in names) else columns.tolist()
+
     @property
     def is_gaussian(self) -> bool:
         """Whether all blocks are."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -22,9 +22,12 @@ from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
 from skem.mixture._units import Shown, Units
 
-__all__ = ["EstimatorKind", "FitProblem", "Outcome", "arrays_in", "narrow"]
+__all__ = ["EstimatorKind", "FitProblem", "Outcome", "narrow", "out_of_range"]
 
 Array: TypeAlias = NDArray[np.float64]
+# The size of a negative binomial distribution that is a Poisson distribution.
+_MAY_BE_INFINITE = ("sizes",)
+
 Settings = TypeVar("Settings", bound=MixtureSettings, contravariant=True)
 Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 
@@ -128,15 +131,18 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
         """Return what the user should be warned of, after so many rows were seen."""
 
 
-def arrays_in(value: Any) -> Iterator[NDArray[Any]]:
-    """Go through the arrays of numbers that are in a value."""
+def out_of_range(value: Any) -> bool:
+    """Say whether a value, or any number in it, is infinite or NaN where it can't rightly be."""
     if isinstance(value, tuple | list):
-        for part in value:
-            yield from arrays_in(part)
-    elif isinstance(value, dict):
-        yield from arrays_in(list(value.values()))
-    elif isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
-        yield np.asarray(value)
+        return any(map(out_of_range, value))
+    if isinstance(value, dict):
+        return any(
+            bool(np.isnan(part).any()) if name in _MAY_BE_INFINITE else out_of_range(part)
+            for name, part in value.items()
+        )
+    if isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
+        return not bool(np.isfinite(value).all())
+    return False
 
 
 def narrow(values: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from sklearn.exceptions import FitFailedWarning, NotFittedError
 from mixture.tables import blobs, fit, many_rows
 from skem import (
     EMGaussianMixture,
+    EMMixture,
+    EMStudentMixture,
     GaussianMixtureIC,
     VariationalGaussianMixture,
     bootstrap_likelihood_ratio,
@@ -150,7 +152,7 @@ def test_fits_that_fail_are_left_out_and_counted():
 
 def test_what_is_refused():
     X, _ = blobs(n=40, d=2)
-    with pytest.raises(TypeError, match="needs an EMGaussianMixture, got VariationalGaussian"):
+    with pytest.raises(TypeError, match="or an EMMixture, got VariationalGaussian"):
         bootstrap_likelihood_ratio(X, VariationalGaussianMixture(2))
     with pytest.raises(TypeError, match="pass its best_estimator_"):
         bootstrap_standard_errors(X, GaussianMixtureIC(2))
@@ -181,3 +183,57 @@ def test_if_all_replicates_fail_that_is_an_error(monkeypatch):
         ValueError, match=r"^3 of 3 bootstrap fits failed; the first: no luck today"
     ):
         bootstrap_standard_errors(X, mixture, n_bootstrap=3)
+
+
+def classes(n, seed, *, apart):
+    """Yes/no answers and counts of one class, or of two that differ."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(seed)
+    second = apart * (np.arange(n) % 2)
+    table = {f"q{j}": rng.random(n) < 0.3 + 0.6 * second for j in range(4)}
+    table["visits"] = rng.poisson(2.0 + 4.0 * second)
+    return pandas.DataFrame(table, dtype=object).mask(rng.random((n, 5)) < 0.05)
+
+
+KINDS = [("categorical", ["q0", "q1", "q2", "q3"]), ("poisson", ["visits"])]
+
+
+@pytest.mark.parametrize(("apart", "significant"), [(1, True), (0, False)])
+def test_latent_classes_are_tested(apart, significant):
+    X = classes(120, 0, apart=apart)
+    one = EMMixture(1, columns=KINDS, tol=1e-6, init_params="kmeans", random_state=0)
+    test = bootstrap_likelihood_ratio(X, one, n_bootstrap=9, random_state=0)
+    assert (test.p_value <= 0.1) == significant
+    less, more = (
+        EMMixture(k, columns=KINDS, tol=1e-6, init_params="kmeans", random_state=0)
+        .fit(X)
+        .score_samples(X)
+        .sum()
+        for k in (1, 2)
+    )
+    assert test.statistic == pytest.approx(2 * (more - less), rel=1e-9)
+    assert not hasattr(one, "weights_")
+
+
+def test_students_t_mixtures_are_tested():
+    # Heavy tails are two Gaussian components, but one of Student's t.
+    X = np.random.default_rng(0).standard_t(3, size=(150, 1))
+    p = [
+        bootstrap_likelihood_ratio(X, mixture, n_bootstrap=9, random_state=0).p_value
+        for mixture in (
+            EMGaussianMixture(1, random_state=0),
+            EMStudentMixture(1, tol=1e-5, max_iter=500, random_state=0),
+        )
+    ]
+    assert p[0] == 1 / 10
+    assert p[1] > 0.1
+
+
+def test_a_random_state_is_neither_shared_nor_changed():
+    X = one_feature(50, 0, apart=3.0)
+    state = np.random.RandomState(3)
+    mixture = EMGaussianMixture(1, init_params="random", random_state=state)
+    first, second = (
+        bootstrap_likelihood_ratio(X, mixture, n_bootstrap=2, random_state=0) for _ in range(2)
+    )
+    assert first.statistic == second.statistic

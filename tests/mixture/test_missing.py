@@ -345,7 +345,10 @@ def test_text_is_named(missing):
     frame = pd.DataFrame(table(), columns=["a", "b", "c"]).astype("Float64").astype(object)
     frame.loc[4, "b"] = missing if missing is None else pd.NA
     frame.loc[7, "c"] = "n/a"
-    says = "Column 'c' of X holds text: 'n/a' in row 7. Drop the column, or code it by numbers"
+    says = (
+        "Column 'c' of X holds text: 'n/a' in row 7. Drop the column, or code it by numbers; "
+        "EMMixture takes it as it is"
+    )
     with pytest.raises(ValueError, match=says):
         EMGaussianMixture().fit(frame)
     with pytest.raises(ValueError, match="Column 2 of X holds text: 'n/a' in row 7"):
