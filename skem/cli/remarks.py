@@ -11,8 +11,8 @@ __all__ = ["tell_failures", "tell_remarks"]
 _ADVICE = {
     " collapsed": "A smaller -k, a simpler --covariance-type, or --exclude of such columns helps.",
     " are held at the width": (
-        "The fit is sound. If such a column's values are categories they may rule the clusters; "
-        "--exclude leaves it out."
+        "The fit is sound. If such a column's values are categories or counts they may rule the "
+        "clusters: say so by --kind, as in --kind categorical=NAME, or leave it out by --exclude."
     ),
     " depend on each other": "Leave one of them out by --exclude.",
     " emptied": "A smaller -k helps.",

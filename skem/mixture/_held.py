@@ -83,7 +83,8 @@ def _say_held(
         how = f"in steps of {step}"
         if n_values and heaps is not None:
             how = f"where {_heaped(n_values, 100 * heaps[group, 1])} % of the rows"
-        parts.append(f"{_named([str(names[j]) for j in group])} {how}")
+        comma = "," if n_values else ""
+        parts.append(f"{_named([str(names[j]) for j in group])}{comma} {how}")
     return (
         f"Component(s) {[held.component for held in found]} are held at the width that the "
         f"recording of columns allows ({'; '.join(parts)}): narrower than that can't be told. The "

@@ -31,7 +31,7 @@ from skem.inference import (
 )
 from skem.mixture._held import describe_held
 from skem.mixture._noise import published_weights
-from skem.mixture._problem import FitProblem, Outcome
+from skem.mixture._problem import Bound, FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
 from skem.mixture._reading import GaussianReader, fitted_components, fitted_weights, make_family
 from skem.mixture._record import FitRecord
@@ -96,7 +96,7 @@ class PointEstimates:
         """Draw rows."""
         return family.sample(theta.components, labels, rng)
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
         """Bring a bound in the table's units to the user's; per unit of weight in both."""
         log_scale = np.log(problem.units.scale)
         k, prior = problem.n_components, problem.rule.prior

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, clone
 from skem.families import CategoricalWeights, StickBreakingWeights, Sticks, VariationalWeights
 from skem.inference import MixturePosterior, Passes, Run, Tree, batch_em_merging
 from skem.mixture._noise import n_noise, published_weights
-from skem.mixture._problem import FitProblem, Outcome, narrow
+from skem.mixture._problem import Bound, FitProblem, Outcome, narrow
 from skem.mixture._reading import make_family
 from skem.mixture._record import ElboTerms, FitRecord
 
@@ -72,7 +72,7 @@ class VariationalEstimates:
         """Return the run: its rule has arranged components by count, which the prior prefers."""
         return run
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
         """Bring a bound per unit of weight to the whole bound in the user's units.
 
         A divergence has no unit, so only the rows' densities change.

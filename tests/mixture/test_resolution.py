@@ -301,7 +301,7 @@ def test_values_that_stand_out_are_no_steps(n_values):
     share = np.mean(zero | (X[:, 2] == 3.0))
     _, said = fit_and_listen(X, 2, init_params=one_hot(zero.astype(int), 2), tol=1.0)
     who = "one value has" if n_values == 1 else "2 values have"
-    assert f"{HELD} (2 where {who} {100 * share:.0f} % of the rows)" in said
+    assert f"{HELD} (2, where {who} {100 * share:.0f} % of the rows)" in said
     assert "steps" not in said
 
 

@@ -368,7 +368,7 @@ def degenerate_tables():
         "constant": (constant, "Column(s) [1] of X are constant"),
         "equal": (np.full((30, 3), 4.0), "Component(s) [1] emptied"),
         "few": (few, "rows where a covariance of 3 columns needs 4"),
-        "heaped": (heaped, "(2 where one value has 60 % of the rows)"),
+        "heaped": (heaped, "(2, where one value has 60 % of the rows)"),
         "far": (far, "Column(s) [0, 1, 2] of X have values so far out"),
     }
 
