@@ -172,7 +172,7 @@ def refit(estimator: Any, X: Floats, resp: Floats, rng: Rng) -> Any:
     weights = rng.standard_exponential(len(X))
     start = {
         name: None
-        for name in ("weights_init", "means_init", "precisions_init")
+        for name in ("weights_init", "means_init", "precisions_init", "parameters_init")
         if hasattr(estimator, name)
     }
     share = resp.astype(np.float64)

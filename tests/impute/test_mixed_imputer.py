@@ -147,12 +147,12 @@ def test_draws_from_the_posterior():
     X = np.array([[1.0, 0.2]] * 6 + [[0.0, 0.4]] * 3 + [[1.0, -0.5]])
     columns = [("bernoulli", [0]), ("diag", [1])]
     mixture = VariationalMixture(1, columns=columns).fit(X)
-    holes = np.column_stack([np.full(4000, np.nan), np.zeros(4000)])
-    tables = mixture.impute(holes, "draw", n_draws=400, parameters="posterior", random_state=0)
+    holes = np.column_stack([np.full(1000, np.nan), np.zeros(1000)])
+    tables = mixture.impute(holes, "draw", n_draws=300, parameters="posterior", random_state=0)
     shares = tables[:, :, 0].mean(axis=1)
     a, b = 7.5, 3.5
     variance = a * b / ((a + b) ** 2 * (a + b + 1))
-    assert shares.mean() == pytest.approx(a / (a + b), abs=4 * np.sqrt(variance / 400))
+    assert shares.mean() == pytest.approx(a / (a + b), abs=4 * np.sqrt(variance / 300))
     assert shares.var() == pytest.approx(variance, rel=0.25)
 
 
@@ -271,7 +271,7 @@ def test_the_default_chooses_what_imputes_best():
 
 def test_errors_of_categories_and_numbers_count_alike():
     """One component has an error of about 1 in each column, whatever its kind."""
-    _, X = numbers(2000, share=0.1)
+    _, X = numbers(800, share=0.1)
     frame = frame_of(X)[["word", "kg"]]
     layout, raw = layout_of(EMMixture(), frame)
     values = layout.encoding.encode(raw)
