@@ -9,8 +9,6 @@ Shapes: K components, D features; P = (D + 1) (D + 2) / 2 pairs of lines, in the
 
 import math
 
-import numpy as np
-
 from skem.kernels.jit import each, inner_kernel, kernel, reassociating_kernel
 
 EPSILON = 2.0**-52
@@ -52,7 +50,7 @@ def cholesky(matrix, least, upper):
 
 
 @kernel
-def factorise(covariances, factors):
+def factorise(covariances, factors, upper):
     """Write upper triangular C with ``inv(covariance) = C C'``, by Cholesky's factors.
 
     A pivot that is rounding is a zero that came out positive, and counts as one.
@@ -60,6 +58,8 @@ def factorise(covariances, factors):
     Parameters
     ----------
     covariances, factors : ndarray of shape (K, D, D)
+    upper : ndarray of shape (D, D)
+        Scratch.
 
     Returns
     -------
@@ -67,7 +67,6 @@ def factorise(covariances, factors):
         The first component whose covariance is not positive definite; -1 if there is none.
     """
     n_components, n_features = covariances.shape[:2]
-    upper = np.empty((n_features, n_features))
     for k in range(n_components):
         if not cholesky(covariances[k], 8 * n_features * EPSILON, upper):
             return k
@@ -85,10 +84,13 @@ def factorise(covariances, factors):
 
 
 @kernel
-def are_above(covariances, floor):
-    """Say whether ``covariance - floor`` (D, D) is positive definite for all of (K, D, D)."""
+def are_above(covariances, floor, scratch):
+    """Say whether ``covariance - floor`` (D, D) is positive definite for all of (K, D, D).
+
+    ``scratch`` is (2, D, D).
+    """
     n_components, n_features = covariances.shape[:2]
-    apart, upper = np.empty((n_features, n_features)), np.empty((n_features, n_features))
+    apart, upper = scratch
     for k in range(n_components):
         for i in range(n_features):
             for j in each(n_features):
@@ -99,7 +101,7 @@ def are_above(covariances, floor):
 
 
 @reassociating_kernel
-def linear_form(means, factors, coefficients, level):
+def linear_form(means, factors, coefficients, level, slopes):
     """Write what log densities have for the products of two lines ``[z_1 .. z_D, 1]``.
 
     ``-(z - m)' C C' (z - m) / 2`` is ``coefficients . products + level``. Each pair of features
@@ -113,9 +115,10 @@ def linear_form(means, factors, coefficients, level):
     coefficients : ndarray of shape (P, K)
     level : ndarray of shape (K,)
         Their share is added.
+    slopes : ndarray of shape (D,)
+        Scratch.
     """
     n_components, n_features = means.shape
-    slopes = np.empty(n_features)
     for k in range(n_components):
         mean, factor = means[k], factors[k]
         for i in each(n_features):
