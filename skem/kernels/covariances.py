@@ -23,15 +23,16 @@ def subtract_scaled(line, factor, other):
 
 
 @inner_kernel
-def cholesky(matrix, least, upper):
+def cholesky(matrix, upper):
     """Write U with ``matrix = U' U`` to the upper triangle of ``upper``; both (D, D).
 
     Returns
     -------
     done : bool
-        False if a pivot is not above ``least`` times its variance.
+        False if a pivot is zero but for rounding, or below.
     """
     n_features = matrix.shape[0]
+    least = 8 * n_features * EPSILON
     for j in range(n_features):
         source, line = matrix[j, j:], upper[j, j:]
         for c in each(line.size):
@@ -68,7 +69,7 @@ def factorise(covariances, factors, upper):
     """
     n_components, n_features = covariances.shape[:2]
     for k in range(n_components):
-        if not cholesky(covariances[k], 8 * n_features * EPSILON, upper):
+        if not cholesky(covariances[k], upper):
             return k
         inverse = factors[k]
         for i in range(n_features - 1, -1, -1):
@@ -81,23 +82,6 @@ def factorise(covariances, factors, upper):
                 line[c] /= upper[i, i]
             line[i] = 1.0 / upper[i, i]
     return -1
-
-
-@kernel
-def are_above(covariances, floor, scratch):
-    """Say whether ``covariance - floor`` (D, D) is positive definite for all of (K, D, D).
-
-    ``scratch`` is (2, D, D).
-    """
-    n_components, n_features = covariances.shape[:2]
-    apart, upper = scratch
-    for k in range(n_components):
-        for i in range(n_features):
-            for j in each(n_features):
-                apart[i, j] = covariances[k, i, j] - floor[i, j]
-        if not cholesky(apart, 0.0, upper):
-            return False
-    return True
 
 
 @reassociating_kernel

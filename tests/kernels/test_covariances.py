@@ -52,15 +52,6 @@ def test_narrow_is_not_singular():
     np.testing.assert_allclose(np.diagonal(factors[0]), [1e150, 1e-150], rtol=1e-14)
 
 
-@SHAPES
-def test_above_a_floor(k, d):
-    _, covariances, _ = stack(k, d)
-    least = min(np.linalg.eigvalsh(matrix)[0] for matrix in covariances)
-    floor, scratch = least * np.eye(d), np.empty((2, d, d))
-    assert kernels.covariances.are_above(covariances, 0.99 * floor, scratch)
-    assert not kernels.covariances.are_above(covariances, 1.01 * floor, scratch)
-
-
 @pytest.mark.core
 @SHAPES
 def test_linear_form(k, d):
