@@ -29,6 +29,7 @@ __all__ = [
     "rows",
     "standardise",
     "student",
+    "training",
 ]
 
 
