@@ -123,18 +123,7 @@ def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
     parser = commands.add_parser("cluster", help=text, description=text)
     _add_table(parser, SCORED)
     _add_scored(parser)
-    group = _add_columns(
-        parser,
-        "all but those of names, dates and constants; numbers are measurements, text and "
-        "truth values categories",
-    )
-    add = group.add_argument
-    text = (
-        "what columns are, in place of that; KIND is categorical, bernoulli (two values), a "
-        "distribution of counts (poisson, negative_binomial, geometric) or of positive amounts "
-        "(lognormal, gamma, exponential), or a covariance type; may be given several times"
-    )
-    add("--kind", type=_kind, action="append", default=[], metavar="KIND=A,B,...", help=text)
+    add = _add_kinds(parser).add_argument
     add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
     add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")
     text = (
@@ -196,7 +185,7 @@ def _add_impute(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     parser = commands.add_parser("impute", help=text, description=text)
     _add_table(parser, "the filled table")
-    _add_columns(parser)
+    _add_kinds(parser)
     group = parser.add_argument_group("what cells are filled with")
     group.add_argument(
         "--method",
@@ -214,7 +203,7 @@ def _add_outliers(commands: "argparse._SubParsersAction[_Parser]") -> None:
     parser = commands.add_parser("outliers", help=text, description=text)
     _add_table(parser, "the table with columns that say which rows are outliers, and why,")
     _add_scored(parser)
-    _add_columns(parser)
+    _add_columns(parser, "all of numbers")
     group = parser.add_argument_group("what is an outlier")
     group.add_argument(
         "--contamination",
@@ -227,9 +216,23 @@ def _add_outliers(commands: "argparse._SubParsersAction[_Parser]") -> None:
     _add_seed(group, "seed of the fit and of the threshold (default: 0)")
 
 
-def _add_columns(
-    parser: argparse.ArgumentParser, default: str = "all numeric ones"
-) -> "argparse._ArgumentGroup":
+def _add_kinds(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    group = _add_columns(
+        parser,
+        "all but those of names, dates and constants; numbers are measurements, text and "
+        "truth values categories",
+    )
+    text = (
+        "what columns are, in place of that; KIND is categorical, bernoulli (two values), a "
+        "distribution of counts (poisson, negative_binomial, geometric) or of positive amounts "
+        "(lognormal, gamma, exponential), or a covariance type; may be given several times"
+    )
+    add = group.add_argument
+    add("--kind", type=_kind, action="append", default=[], metavar="KIND=A,B,...", help=text)
+    return group
+
+
+def _add_columns(parser: argparse.ArgumentParser, default: str) -> "argparse._ArgumentGroup":
     group = parser.add_argument_group("columns")
     text = f"columns to use (default: {default})"
     group.add_argument("--columns", type=_names, metavar="A,B,...", help=text)

@@ -17,10 +17,9 @@ __all__ = [
     "as_text",
     "fill",
     "has_other_decimal",
-    "holds_truth_values",
     "is_boolean",
+    "is_text",
     "numbers",
-    "text_cells",
     "typed",
     "words",
 ]
@@ -76,11 +75,9 @@ def numbers(column: pa.ChunkedArray, decimal: str) -> Numbers:
     Numbers
         The values, and where there are none.
     """
+    column = _plain(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = pc.cast(column, kind.value_type)
-        kind = column.type
-    if pa.types.is_large_string(kind) or pa.types.is_string(kind):
+    if _is_text(kind):
         return _of_text(pc.cast(column, pa.large_string()), decimal)
     missing = _mask(pc.is_null(column, nan_is_null=pa.types.is_floating(kind)))
     if pa.types.is_boolean(kind):
@@ -88,6 +85,22 @@ def numbers(column: pa.ChunkedArray, decimal: str) -> Numbers:
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         return Numbers(np.full(len(column), np.nan), missing, ~missing)
     return Numbers(_floats(column), missing, np.zeros(len(column), dtype=bool))
+
+
+def is_text(column: pa.ChunkedArray) -> bool:
+    """Whether a column is of text, maybe as a dictionary."""
+    kind = column.type
+    return _is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values of a dictionary, other columns as they are."""
+    kind = column.type
+    return pc.cast(column, kind.value_type) if pa.types.is_dictionary(kind) else column
 
 
 def _of_text(column: pa.ChunkedArray, decimal: str) -> Numbers:
@@ -136,10 +149,10 @@ def _mask(column: pa.ChunkedArray) -> np.ndarray:
 
 def is_boolean(column: pa.ChunkedArray) -> bool:
     """Whether a column holds truth values, maybe as text, and nothing else."""
-    kind = column.type
-    if pa.types.is_boolean(kind):
+    column = _plain(column)
+    if pa.types.is_boolean(column.type):
         return True
-    if not (pa.types.is_large_string(kind) or pa.types.is_string(kind)):
+    if not _is_text(column.type):
         return False
     text = words(column)
     there = text.filter(pc.invert(pc.is_in(text, MISSING)))
@@ -151,30 +164,6 @@ def words(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.utf8_trim_whitespace(
         pa.chunked_array([pa.array(as_text(column, "."), pa.large_string())])
     )
-
-
-def text_cells(column: pa.ChunkedArray) -> list[str | None] | None:
-    """Return the cells of a column of text, None where one is missing; None for other columns."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column = pc.cast(column, kind.value_type)
-        kind = column.type
-    if not (pa.types.is_large_string(kind) or pa.types.is_string(kind)):
-        return None
-    text = pc.utf8_trim_whitespace(pc.cast(column, pa.large_string()))
-    cells: list[str | None] = pc.if_else(pc.is_in(text, MISSING), _NO_TEXT, text).to_pylist()
-    return cells
-
-
-def holds_truth_values(column: pa.ChunkedArray, decimal: str) -> bool:
-    """Whether the numbers that `numbers` finds in a column stand for true and false."""
-    if pa.types.is_boolean(column.type):
-        return True
-    cells = text_cells(column)
-    if cells is None:
-        return False
-    text = pa.chunked_array([[cell for cell in cells if cell is not None]], pa.large_string())
-    return not _mask(_looks_like_number(text, decimal)).any()
 
 
 def has_other_decimal(column: pa.ChunkedArray, dialect: Dialect) -> bool:
@@ -229,15 +218,15 @@ def _typed(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
 def fill(
     column: pa.ChunkedArray, gap: np.ndarray, values: np.ndarray, decimal: str
 ) -> pa.ChunkedArray:
-    """Put numbers into the empty cells of a column, which keeps its type and all other cells.
+    """Put values into the empty cells of a column, which keeps its type and all other cells.
 
     Parameters
     ----------
     column : pyarrow.ChunkedArray
-        One that `numbers` finds numbers in, and nothing else.
+        One of text if texts are put there, else one that `numbers` finds nothing but numbers in.
     gap : ndarray of shape (n_rows,), bool
         Where they are to be put.
-    values : ndarray of shape (n_gap,), float64
+    values : ndarray of shape (n_gap,), float64, or object for texts
     decimal : str
         The decimal mark of numbers in text.
 
@@ -248,9 +237,11 @@ def fill(
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return fill(pc.cast(column, kind.value_type), gap, values, decimal).dictionary_encode()
+        return pc.cast(fill(_plain(column), gap, values, decimal).dictionary_encode(), kind)
     cells: list[Any] = [None] * len(column)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if values.dtype == object:
+        texts = values.tolist()
+    elif _is_text(kind):
         texts = _as_written(pc.cast(column, pa.large_string()), values, decimal)
     else:
         texts = _as_typed(kind, values)
@@ -304,7 +295,7 @@ def as_text(column: pa.ChunkedArray, decimal: str) -> list[str]:
         The shortest text that gives a number back; an empty text for a missing value.
     """
     kind = column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not _is_text(kind):
         try:
             column = pc.cast(column, pa.large_string())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):  # nested values, or bytes

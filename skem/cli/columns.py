@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skem.cli.cells import Numbers, has_other_decimal, numbers
+from skem.cli.cells import Numbers, has_other_decimal, is_text, numbers
 from skem.cli.files import Table
 from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
 
@@ -29,7 +29,7 @@ class Request:
     Attributes
     ----------
     columns : sequence of str or None
-        Those to use; None takes the numeric ones.
+        Those to use; None takes all that may describe a row.
     exclude : sequence of str
         Those to leave out.
     weight : str or None
@@ -115,19 +115,25 @@ class Reader:
 
     def is_text(self, name: str) -> bool:
         """Whether a column is of text, maybe as a dictionary."""
-        return _is_text(self.column(name).type)
+        return is_text(self.column(name))
 
     def has_numbers(self, name: str) -> bool:
         """Whether any cell of a column is a number."""
         return not np.isnan(self.numbers(name).values).all()
 
-    def read(self, request: Request) -> Features:
-        """Choose the columns, check them and return their values.
+    def read(
+        self, names: Sequence[str], weight: str | None = None, *, drop_missing: bool = False
+    ) -> Features:
+        """Check columns of numbers and return their values.
 
         Parameters
         ----------
-        request : Request
-            What the user says about columns.
+        names : sequence of str
+            The columns.
+        weight : str or None, default=None
+            The one with the rows' weights.
+        drop_missing : bool, default=False
+            Whether rows with a missing value are left out.
 
         Returns
         -------
@@ -137,21 +143,15 @@ class Reader:
         Raises
         ------
         CommandError
-            If a named column is unknown, named twice or the weights; if no column is numeric; if
-            a used column holds something that is no number or infinite, naming the first such
-            row; if a weight is missing and such rows are not to be dropped; if a weight is negative
-            or all are zero; if no row is left.
+            If a column is not there or named twice; if one holds something that is no number or
+            infinite, naming the first such row; if a weight is missing and such rows are not to be
+            dropped; if a weight is negative or all are zero; if no row is left.
         """
-        table, weight = self.table, request.weight
-        weight = None if weight is None else table.find(weight)
-        exclude = [table.find(name) for name in request.exclude]
-        if request.columns is not None:
-            columns = self.named(request.columns, exclude, weight)
-        else:
-            columns = self._numeric(exclude, weight)
+        weight = None if weight is None else self.table.find(weight)
+        columns = self.named(names, [], weight)
         for name in columns:
             self.refuse_bad(name)
-        rows = self.used_rows(columns, weight, request.drop_missing)
+        rows = self.used_rows(columns, weight, drop_missing)
         X = np.column_stack([self.numbers(name).values for name in columns])
         return Features(tuple(columns), X[rows], self.weights(weight, rows), rows)
 
@@ -178,11 +178,6 @@ class Reader:
         if weight is not None:
             self.refuse_missing(weight)
         return np.ones(self.table.n_rows, dtype=bool)
-
-    def has_numeric(self, request: Request) -> bool:
-        """Whether some column that may be used is numeric."""
-        left_out = {"", *map(self.table.find, request.exclude), *self.table.index}
-        return any(self.is_numeric(name) for name in self.table.names if name not in left_out)
 
     def check_seen(self, features: Seen) -> None:
         """Refuse columns without any value in the rows that count.
@@ -235,23 +230,6 @@ class Reader:
             text += f"; without any value: {count(empty, 'row')}{fate}"
         note(text)
 
-    def remark(self, request: Request, features: Features) -> None:
-        """Note what is left out, and what is odd about the columns that are used.
-
-        Parameters
-        ----------
-        request : Request
-            What the user said about columns.
-        features : Features
-            What was read.
-        """
-        if request.columns is None:
-            weight = [] if request.weight is None else [self.table.find(request.weight)]
-            exclude = [self.table.find(name) for name in request.exclude]
-            self._note_left_out([*features.columns, *exclude, *weight])
-            self.note_ids(features)
-        self.note_same(features)
-
     def note_same(self, features: Features) -> None:
         """Note columns that have the same value in every row."""
         pairs = zip(features.columns, features.X.T, strict=True)
@@ -273,22 +251,10 @@ class Reader:
                 raise CommandError(f"{table.name}: column {name!r} is in --columns and --exclude")
         return columns
 
-    def _numeric(self, exclude: Sequence[str], weight: str | None) -> list[str]:
-        """Choose the numeric columns; one without a name is taken for row labels."""
-        table = self.table
-        left_out = {"", weight, *exclude, *table.index}
-        columns = [name for name in table.names if name not in left_out and self.is_numeric(name)]
-        if not columns:
-            raise CommandError(
-                f"{table.name}: no numeric column among {joined(map(quoted, table.names))}; text "
-                "is not used here (in Python, skem.EMMixture takes categories)"
-            )
-        return columns
-
     def is_numeric(self, name: str) -> bool:
         """Whether a column holds numbers or truth values only; text does in text files alone."""
         column = self.column(name)
-        if self.table.lines is None and _is_text(column.type):
+        if self.table.lines is None and is_text(column):
             return False
         if self.numbers(name).all_numbers:
             return True
@@ -358,26 +324,6 @@ class Reader:
             raise CommandError(f"{self.table.name}: column {name!r}: every weight is zero")
         return weights
 
-    def _note_left_out(self, columns: Sequence[str]) -> None:
-        """Say which columns are not used, and what stands in those that are nearly numeric."""
-        nameless = self.table.names.count("")
-        remarks = [f"{nameless} without a name" if nameless > 1 else "the one without a name"]
-        remarks *= nameless > 0
-        for name in self.table.names:
-            if not name or name in columns:
-                continue
-            remark = quoted(name)
-            if name in self.table.index:
-                remark += " (row labels)"
-            else:
-                found = self.numbers(name)
-                if found.bad.any() and not np.isnan(found.values).all():
-                    row = int(found.bad.argmax())
-                    remark += f" (row {row + 1} holds {self.show(name, row)})"
-            remarks.append(remark)
-        if remarks:
-            note(f"{self.table.name}: columns left out, not numeric: {joined(remarks)}")
-
     def note_ids(self, features: Features) -> None:
         """Note columns that look like ids, and a header that looks like a row."""
         name, names = self.table.name, self.table.names
@@ -406,7 +352,7 @@ class Reader:
         if (steps > 0).all() or (steps < 0).all():
             return bool((x == np.floor(x)).all())
         column = self.column(name)
-        if not _is_text(column.type):
+        if not is_text(column):
             return False
         zeros = pc.sum(pc.match_substring_regex(column, r"^\s*0[0-9]"))
         return bool(zeros.as_py())
@@ -421,12 +367,6 @@ def _concerned(rows: int, n_rows: int, gaps: dict[str, int], which: str = "") ->
     """Say in how many rows of a table cells are missing, and how many in each column."""
     columns = joined(f"{quoted(name)} ({gap:,})" for name, gap in gaps.items())
     return f"{rows:,} of {count(n_rows, 'row')}{which}, in {count(len(gaps), 'column')}: {columns}"
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _all_numbers(names: Sequence[str]) -> bool:

@@ -4,17 +4,15 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from skem.cli.categories import read_kinds
 from skem.cli.columns import Features, Reader, Request
 from skem.cli.files import ADDED, STREAM, Table, check_target, read_table, write_table
-from skem.cli.filling import describe, fill_table, note_left
+from skem.cli.filling import describe, fill_table, note_empty
 from skem.cli.kinds import Kinds, choose_kinds, note_left_out
 from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
@@ -57,15 +55,11 @@ def cluster(arguments: Namespace) -> None:
     weight = arguments.weight_column
     request = Request(arguments.columns, arguments.exclude, weight, arguments.drop_missing)
     reader = Reader(table)
-    kinds = choose_kinds(reader, request, arguments.kind)
-    features: Features | MixedFeatures
-    if kinds.are_numbers:
-        features = reader.read(replace(request, columns=kinds.numbers))
-    else:
-        features = read_mixed(reader, request, kinds)
-    reader.check_seen(features)
+    kinds = choose_kinds(reader, request, arguments.kind, purpose="to cluster by")
+    features = _read_columns(reader, request, kinds)
     ks, remark = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
     _remark(reader, request, features, kinds)
+    reader.note_gaps(features, IN_LARGEST)
     found = _search(arguments, features, kinds, ks)
     scores = _score(found.model, features)
     _write(arguments, table, features, scores)
@@ -76,6 +70,17 @@ def cluster(arguments: Namespace) -> None:
     _print_rows(arguments, table, features, scores)
     if arguments.save is not None:
         _print(arguments, f"Saved the model to {arguments.save}")
+
+
+def _read_columns(reader: Reader, request: Request, kinds: Kinds) -> Features | MixedFeatures:
+    """Read columns of the kinds that were chosen; each must have a value."""
+    features: Features | MixedFeatures
+    if kinds.are_numbers:
+        features = reader.read(kinds.numbers, request.weight, drop_missing=request.drop_missing)
+    else:
+        features = read_mixed(reader, request, kinds)
+    reader.check_seen(features)
+    return features
 
 
 def _remark(
@@ -91,7 +96,6 @@ def _remark(
         if request.columns is None:
             reader.note_ids(features)
         reader.note_same(features)
-    reader.note_gaps(features, IN_LARGEST)
 
 
 def _search(
@@ -142,7 +146,7 @@ def score(arguments: Namespace) -> None:
     if isinstance(model, MixedModel):
         features = read_known(reader, model.infos, drop_missing=arguments.drop_missing)
     else:
-        features = reader.read(Request(model.columns, drop_missing=arguments.drop_missing))
+        features = reader.read(model.columns, drop_missing=arguments.drop_missing)
     reader.note_gaps(features, IN_LARGEST)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
@@ -171,15 +175,15 @@ def impute(arguments: Namespace) -> None:
     _check_output(arguments)
     table = _read(arguments, added=())
     reader = Reader(table)
-    given = Request(arguments.columns, arguments.exclude)
-    request, features, categories = read_kinds(reader, given)
-    reader.check_seen(features)
-    reader.remark(request, features)
-    note_left(reader, features, categories)
+    request = Request(arguments.columns, arguments.exclude)
+    kinds = choose_kinds(reader, request, arguments.kind, purpose="to impute")
+    features = _read_columns(reader, request, kinds)
+    _remark(reader, request, features, kinds)
+    note_empty(reader, features.columns)
     filled = fill_table(
         table,
         features,
-        categories,
+        kinds,
         method=arguments.method,
         seed=arguments.seed,
         n_jobs=arguments.jobs,
@@ -213,9 +217,11 @@ def outliers(arguments: Namespace) -> None:
     table = _read(arguments, OUTLIER_COLUMNS)
     request = Request(arguments.columns, arguments.exclude, drop_missing=arguments.drop_missing)
     reader = Reader(table)
-    features = reader.read(request)
-    reader.check_seen(features)
-    reader.remark(request, features)
+    purpose = "of numbers to look for outliers by"
+    kinds = choose_kinds(reader, request, purpose=purpose, numbers_only=True)
+    features = _read_columns(reader, request, kinds)
+    assert isinstance(features, Features)
+    _remark(reader, request, features, kinds)
     reader.note_gaps(features)
     found = find_outliers(
         table,

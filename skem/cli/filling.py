@@ -3,19 +3,21 @@
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
 from skem import MixtureImputer
-from skem.cli.categories import Categories, put_text
-from skem.cli.cells import fill, holds_truth_values, numbers
+from skem.cli.cells import fill, is_text, numbers, words
 from skem.cli.columns import Features, Reader
 from skem.cli.files import Table
+from skem.cli.kinds import Kinds
 from skem.cli.messages import (
     CommandError,
     Progress,
@@ -26,13 +28,16 @@ from skem.cli.messages import (
     quoted,
     shorten,
 )
+from skem.cli.mixed import MixedFeatures
 from skem.cli.rows import WIDEST
 from skem.cli.search import Compilation
+from skem.columns import read_columns
 from skem.engine import count_threads
+from skem.impute._mixed_choice import choose_mixed
 from skem.impute._table import Table as Rows
 from skem.mixture._summary import plus_minus
 
-__all__ = ["Filled", "describe", "fill_table", "note_left"]
+__all__ = ["Filled", "describe", "fill_table", "note_empty"]
 
 _WHAT = {
     "mean": "conditional means{}, given what a row has",
@@ -49,38 +54,34 @@ class Filled(NamedTuple):
     ----------
     table : Table
         The table with its cells filled.
-    features : Features
-        Its columns of numbers, as they were.
-    X : ndarray of shape (n_rows, n_columns)
-        Their values.
-    categories : Categories
-        Its columns of categories, as they were.
-    texts : dict
-        All cells of each of these, by name.
+    columns : tuple of str
+        Its columns that are used.
+    missing : ndarray of shape (n_rows, n_columns), bool
+        Which of their cells were missing.
+    categories : tuple of str
+        Those of these columns that hold categories.
     rounded : tuple of str
-        The columns of whole numbers or truth values that were filled with such.
+        Columns of whole numbers that were filled with such.
     mixture : mixture or None
         What filled them; None where nothing was missing.
     """
 
     table: Table
-    features: Features
-    X: np.ndarray
-    categories: Categories
-    texts: dict[str, list[Any]]
+    columns: tuple[str, ...]
+    missing: np.ndarray
+    categories: tuple[str, ...]
     rounded: tuple[str, ...] = ()
     mixture: Any = None
 
-    @property
-    def missing(self) -> np.ndarray:
-        """Which cells were missing, of numbers and then of categories."""
-        return np.hstack([self.features.missing, self.categories.missing(self.table.n_rows)])
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column of the table."""
+        return self.table.columns.column(self.table.names.index(name))
 
 
 def fill_table(
     table: Table,
-    features: Features,
-    categories: Categories,
+    features: Features | MixedFeatures,
+    kinds: Kinds,
     *,
     method: str,
     seed: int,
@@ -92,12 +93,13 @@ def fill_table(
     ----------
     table : Table
         The table.
-    features : Features
-        Its numeric columns, of all rows.
-    categories : Categories
-        Its columns of categories.
+    features : Features or MixedFeatures
+        Its columns that are used, of all rows.
+    kinds : Kinds
+        What they are.
     method : {'mean', 'mode', 'draw'}
-        As for `MixtureImputer`, whose default mixture it is.
+        As for `MixtureImputer`, whose default mixture it is; of columns that the user declared it
+        is chosen in the same way.
     seed : int
         Of the choice of the mixture, and of draws.
     n_jobs : int or None
@@ -113,86 +115,79 @@ def fill_table(
     CommandError
         If no mixture can be fitted.
     """
-    filled = Filled(table, features, features.X, categories, dict(categories.cells))
+    filled = Filled(table, features.columns, features.missing, kinds.coded)
     if not filled.missing.any():
         return filled
     imputer = MixtureImputer(method=method, random_state=seed)
-    truth = [_holds_truth(table, name) for name in features.columns]
+    said: list[str] = []
     with Progress(1) as progress, warnings.catch_warnings(), Compilation(progress):
         warnings.simplefilter("ignore")
         progress.show(0, "choosing and fitting a mixture")
         try:
             with threadpool_limits(count_threads(n_jobs)):
-                if categories.cells or any(truth):
-                    X, texts = _impute_kinds(imputer, features, categories, truth)
-                    said = []
+                if isinstance(features, MixedFeatures):
+                    cells = _impute_mixed(imputer, features.rows, kinds)
                 else:
-                    rows, names = Rows(features.X, features.missing), np.array(features.columns)
-                    said = [text for _, text in imputer._fit(rows, None, names)]
-                    X, texts = imputer.estimator_.impute(features.X, method, random_state=seed), {}
+                    cells, said = _impute_numbers(imputer, features)
         except (ArithmeticError, ValueError) as error:
             raise CommandError(f"{table.name}: cannot be imputed: {one_line(error)}") from error
     for message in said:
         note(f"{table.name}: {one_line(message).partition(': ')[0]}")
-    filled = filled._replace(X=X, texts=texts, mixture=imputer.estimator_)
-    return _put_back(filled)
+    return _put_back(filled._replace(mixture=imputer.estimator_), cells)
 
 
-def _holds_truth(table: Table, name: str) -> bool:
-    column = table.columns.column(table.names.index(name))
-    return holds_truth_values(column, table.dialect.decimal)
+def _impute_numbers(
+    imputer: MixtureImputer, features: Features
+) -> tuple[list[np.ndarray], list[str]]:
+    """Return the filled columns, and what the fit warns of."""
+    rows, names = Rows(features.X, features.missing), np.array(features.columns)
+    said = [text for _, text in imputer._fit(rows, None, names)]
+    seed = imputer.random_state
+    filled = imputer.estimator_.impute(features.X, imputer.method, random_state=seed)
+    return list(filled.T), said
 
 
-def _impute_kinds(
-    imputer: MixtureImputer, features: Features, categories: Categories, truth: list[bool]
-) -> tuple[np.ndarray, dict[str, list[Any]]]:
-    """Return the filled numbers, and the filled cells of columns of categories."""
-    columns: dict[str, pa.Array] = {}
-    for name, x, is_truth in zip(features.columns, features.X.T, truth, strict=True):
-        columns[name] = pa.array(x == 1.0, mask=np.isnan(x)) if is_truth else pa.array(x)
-    for name, cells in categories.cells.items():
-        columns[name] = pa.array(cells, pa.large_string())
-    filled = imputer.fit_transform(pa.table(columns))
-    X = features.X.copy()
-    for j, name in enumerate(features.columns):
-        X[:, j] = filled.column(name).to_pylist()
-    return X, {name: filled.column(name).to_pylist() for name in categories.names}
+def _impute_mixed(imputer: MixtureImputer, rows: pa.Table, kinds: Kinds) -> list[np.ndarray]:
+    """Return the filled columns: objects where they are text, else numbers."""
+    if kinds.declared:
+        rng, blocks_of = check_random_state(imputer.random_state), partial(_blocks, kinds)
+        imputer.estimator = choose_mixed(rows, read_columns(rows), None, rng, blocks_of)
+    return [
+        np.array(column.to_pylist(), dtype=object if is_text(column) else np.float64)
+        for column in imputer.fit_transform(rows).columns
+    ]
 
 
-def _put_back(filled: Filled) -> Filled:
+def _blocks(kinds: Kinds, covariance_type: str) -> list[tuple[str, list[str]]]:
+    """Return the blocks of columns of each kind, of which measurements are one."""
+    default = [(covariance_type, kinds.numbers), ("categorical", kinds.categories)]
+    return [(kind, list(names)) for kind, names in [*default, *kinds.declared] if names]
+
+
+def _put_back(filled: Filled, cells: list[np.ndarray]) -> Filled:
     """Put what was imputed into the table."""
-    table, X, rounded = filled.table, filled.X, []
+    table, rounded = filled.table, []
     columns, decimal = table.columns, table.dialect.decimal
-    missing = filled.features.missing
-    for j in np.flatnonzero(missing.any(axis=0)):
-        name = filled.features.columns[j]
-        gap = missing[:, j]
-        old = columns.column(table.names.index(name))
-        cells = fill(old, gap, X[gap, j], decimal)
-        put = numbers(cells, decimal).values[gap]
-        whole = (put == np.rint(put)).all()
-        if ((put != X[gap, j]).any() or _holds_truth(table, name)) and whole:
-            rounded.append(name)
-        X[gap, j] = put
-        columns = _set(columns, table.names.index(name), cells)
-    for name, gap in zip(filled.texts, filled.categories.missing(table.n_rows).T, strict=True):
-        if gap.any():
-            place = table.names.index(name)
-            texts = [filled.texts[name][row] for row in np.flatnonzero(gap).tolist()]
-            columns = _set(columns, place, put_text(columns.column(place), gap, texts))
+    for name, gap, values in zip(filled.columns, filled.missing.T, cells, strict=True):
+        if not gap.any():
+            continue
+        column = fill(filled.column(name), gap, values[gap], decimal)
+        if name not in filled.categories:
+            put = numbers(column, decimal).values[gap]
+            if (put != values[gap]).any() and (put == np.rint(put)).all():
+                rounded.append(name)
+        place = table.names.index(name)
+        field = columns.schema.field(place).with_type(column.type)
+        columns = columns.set_column(place, field, column)
     return filled._replace(table=replace(table, columns=columns), rounded=tuple(rounded))
 
 
-def _set(columns: pa.Table, place: int, cells: pa.ChunkedArray) -> pa.Table:
-    return columns.set_column(place, columns.schema.field(place).with_type(cells.type), cells)
-
-
-def note_left(reader: Reader, features: Features, categories: Categories) -> None:
-    """Note the columns whose empty cells stay."""
+def note_empty(reader: Reader, used: Sequence[str]) -> None:
+    """Note the columns that are not used and have empty cells, which stay."""
     counts = {
         name: int(reader.numbers(name).missing.sum())
         for name in reader.table.names
-        if name and name not in (*features.columns, *categories.names)
+        if name and name not in used
     }
     left = joined(f"{quoted(name)} ({number:,})" for name, number in counts.items() if number)
     if left:
@@ -215,7 +210,8 @@ def describe(filled: Filled, method: str) -> str:
         Several lines.
     """
     table, missing, mixture = filled.table, filled.missing, filled.mixture
-    n_numbers, n_categories = len(filled.features.columns), len(filled.categories.names)
+    n_categories = len(filled.categories)
+    n_numbers = len(filled.columns) - n_categories
     title = f"{one_line(os.path.basename(table.name))}: {count(table.n_rows, 'row')}, "
     parts = [count(n_numbers, "numeric column")] if n_numbers or not n_categories else []
     parts += [count(n_categories, "column") + " of categories"] if n_categories else []
@@ -247,7 +243,7 @@ def describe(filled: Filled, method: str) -> str:
     ]
     if filled.rounded:
         whole = joined(map(quoted, filled.rounded))
-        parts.append(f"Rounded, as the column has whole numbers or truth values: {whole}")
+        parts.append(f"Rounded, as the column has whole numbers: {whole}")
     empty = int(missing.all(axis=1).sum())
     if empty:
         what = "number" if not n_categories else "value"
@@ -257,16 +253,16 @@ def describe(filled: Filled, method: str) -> str:
 
 def _describe_columns(filled: Filled) -> Iterator[list[str]]:
     """Return what is said of each column in which cells were missing."""
-    n_numbers = len(filled.features.columns)
-    names = (*filled.features.columns, *filled.categories.names)
-    for j, (name, gap) in enumerate(zip(names, filled.missing.T, strict=True)):
+    decimal = filled.table.dialect.decimal
+    for name, gap in zip(filled.columns, filled.missing.T, strict=True):
         if not gap.any():
             continue
-        if j < n_numbers:
-            x = filled.X[:, j]
+        column = filled.column(name)
+        if name not in filled.categories:
+            x = numbers(column, decimal).values
             told = [plus_minus(part.mean(), part.std()) for part in (x[~gap], x[gap])]
         else:
-            cells = np.array(filled.texts[name], dtype=object)
+            cells = np.array(words(column).to_pylist(), dtype=object)
             told = [_most_frequent(part) for part in (cells[~gap], cells[gap])]
         share = f"{100 * gap.mean():.1f} %"
         yield [shorten(name, WIDEST), f"{gap.sum():,}", share, *told]

@@ -1,7 +1,8 @@
 """Kinds: which columns are measurements, categories or counts, and which are left out."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import chain
+from typing import NamedTuple, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,12 +11,16 @@ from skem.cli.cells import is_boolean, words
 from skem.cli.columns import Reader, Request, is_id_name
 from skem.cli.messages import CommandError, count, joined, note, quoted
 
-__all__ = ["Kinds", "choose_kinds", "note_left_out"]
+__all__ = ["CODED", "Kinds", "choose_kinds", "note_left_out"]
+
+# Kinds whose columns hold categories.
+CODED = ("categorical", "bernoulli")
 
 # A column of text with more different values than a few names or numbers its rows if there are
 # fewer rows than these for each of them, on average.
 _FEW_VALUES, _ROWS_OF_A_VALUE = 20, 5
-_EMPTY = "no value"
+_EMPTY, _AS_TEXT = "no value", "numbers written as text"
+_NO_NUMBERS = "categories, and only numbers are used here"
 
 
 class Kinds(NamedTuple):
@@ -42,21 +47,37 @@ class Kinds(NamedTuple):
         """Whether all columns are measurements, by default."""
         return not self.categories and not self.declared
 
+    @property
+    def coded(self) -> tuple[str, ...]:
+        """Columns of categories, by default or as the user declared."""
+        declared = (names for kind, names in self.declared if kind in CODED)
+        return (*self.categories, *chain.from_iterable(declared))
+
 
 def choose_kinds(
-    reader: Reader, request: Request, declared: Sequence[tuple[str, Sequence[str]]]
+    reader: Reader,
+    request: Request,
+    declared: Sequence[tuple[str, Sequence[str]]] = (),
+    *,
+    purpose: str,
+    numbers_only: bool = False,
 ) -> Kinds:
     """Say which columns are of which kind: as the user declared, or as their values say.
 
     Numbers are measurements; text and truth values are categories. Left out are columns of text
     whose values name the rows or are all the same, that are nearly numbers, and all that is
-    neither text nor numbers.
+    neither text nor numbers. Numbers that are written as text where types are stored, as in
+    Parquet, are measurements if the user names their column.
 
     Parameters
     ----------
     reader : Reader
     request : Request
-    declared : sequence of (kind, columns)
+    declared : sequence of (kind, columns), default=()
+    purpose : str
+        What columns are chosen for, to say that there is none: "to impute".
+    numbers_only : bool, default=False
+        Whether categories are left out as well.
 
     Raises
     ------
@@ -67,31 +88,33 @@ def choose_kinds(
     table = reader.table
     weight = None if request.weight is None else table.find(request.weight)
     exclude = [table.find(name) for name in request.exclude]
+    restricted = request.columns is not None
     named = [] if request.columns is None else reader.named(request.columns, exclude, weight)
-    kinds = _resolve(reader, declared, [*exclude, weight], request.columns is not None, named)
-    apart = {"", weight, *exclude, *table.index} if request.columns is None else set()
-    taken = {name for _, names in kinds for name in names}
+    kinds = _resolve(reader, declared, [*exclude, weight], restricted, named)
+    apart = set() if restricted else {"", weight, *exclude, *table.index}
+    apart |= {name for _, names in kinds for name in names}
     numbers: list[str] = []
     categories: list[str] = []
     left_out: list[tuple[str, str]] = []
-    for name in table.names if request.columns is None else named:
-        if name in taken or name in apart:
+    for name in named if restricted else table.names:
+        if name in apart:
             continue
         why = _say_unusable(reader, name)
-        if not why:
-            (numbers if _is_measured(reader, name) else categories).append(name)
-        elif request.columns is None:
-            left_out.append((name, why))
-        elif why == _EMPTY:
-            numbers.append(name)  # which is refused where values are looked at
-        elif reader.has_numbers(name):
-            reader.refuse_bad(name)
+        is_number = not why and _is_measured(reader, name)
+        if numbers_only and not why and not is_number:
+            why = _NO_NUMBERS
+        if is_number or (restricted and why in (_EMPTY, _AS_TEXT)):
+            numbers.append(name)  # empty ones are refused where values are looked at
+        elif not why:
+            categories.append(name)
+        elif restricted:
+            _refuse(reader, name, why, numbers_only)
         else:
-            raise CommandError(f"{table.name}: column {name!r}: {why}{_hint(name)}")
+            left_out.append((name, why))
     if not numbers and not categories and not kinds:
         listed = joined(f"{quoted(name)} ({why})" for name, why in left_out)
         listed = listed or joined(map(quoted, table.names))
-        raise CommandError(f"{table.name}: no column to cluster by: {listed}")
+        raise CommandError(f"{table.name}: no column {purpose}: {listed}")
     return Kinds(tuple(numbers), tuple(categories), kinds, tuple(left_out))
 
 
@@ -156,7 +179,7 @@ def _say_unusable(reader: Reader, name: str) -> str:
         row = int(found.bad.argmax())
         return f"row {row + 1} holds {reader.show(name, row)}"
     if not found.bad.any():
-        return "numbers written as text"
+        return _AS_TEXT
     values = pc.unique(words(column).filter(pa.array(~found.missing)))
     if len(values) == 1:
         return f"no other value than {values[0].as_py()!r}"
@@ -169,5 +192,9 @@ def _say_unusable(reader: Reader, name: str) -> str:
     return ""
 
 
-def _hint(name: str) -> str:
-    return f"; --kind categorical={name} takes its values as categories"
+def _refuse(reader: Reader, name: str, why: str, numbers_only: bool) -> NoReturn:
+    """Refuse a column that the user named."""
+    if why != _NO_NUMBERS and reader.has_numbers(name):
+        reader.refuse_bad(name)
+    hint = "" if numbers_only else f"; --kind categorical={name} takes its values as categories"
+    raise CommandError(f"{reader.table.name}: column {name!r}: {why}{hint}")

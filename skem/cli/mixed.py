@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from skem.cli.cells import FALSE, TRUE, is_boolean, words
 from skem.cli.columns import Reader, Request
-from skem.cli.kinds import Kinds
+from skem.cli.kinds import CODED, Kinds
 from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
 from skem.columns import ColumnInfo
 from skem.families.kinds.registry import KINDS
@@ -19,7 +19,6 @@ __all__ = ["MixedFeatures", "read_known", "read_mixed", "remark_mixed"]
 
 # What the cells of a column are: one of these.
 NUMBER, TRUTH, WORD = "number", "truth value", "word"
-_CODED = ("categorical", "bernoulli")
 # Kinds of columns that nobody declared; Gaussian ones all take the same values.
 NUMBERS, CATEGORIES = "full", "categorical"
 _SHOWN = 10
@@ -78,7 +77,7 @@ def read_mixed(reader: Reader, request: Request, kinds: Kinds) -> MixedFeatures:
     kind_of = {name: kind for kind, names in kinds.declared for name in names}
     kind_of |= dict.fromkeys(kinds.numbers, NUMBERS) | dict.fromkeys(kinds.categories, CATEGORIES)
     wanted = [
-        Wanted(name, kind_of[name], _what(reader, name) if kind_of[name] in _CODED else NUMBER)
+        Wanted(name, kind_of[name], _what(reader, name) if kind_of[name] in CODED else NUMBER)
         for name in reader.table.names
         if name in kind_of
     ]
@@ -170,7 +169,7 @@ def _check(reader: Reader, one: Wanted) -> None:
     if what == NUMBER:
         reader.refuse_bad(name)
         values = reader.numbers(name).values
-        if kind in _CODED:
+        if kind in CODED:
             odd = ~np.isnan(values) & (values != np.floor(values))
             _refuse(reader, name, odd, "no whole number, as numbers that are categories are")
         elif kind in KINDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -47,13 +48,18 @@ class _Scales(NamedTuple):
 
 
 def choose_mixed(
-    X: Any, raw: list[RawColumn], weights: Array | None, rng: np.random.RandomState
+    X: Any,
+    raw: list[RawColumn],
+    weights: Array | None,
+    rng: np.random.RandomState,
+    blocks_of: Callable[[str], list[Any]] | None = None,
 ) -> EMMixture:
     """Choose the number of components, and a covariance type, as `choose_mixture` does.
 
-    Numbers are one Gaussian block, all other columns categorical. The error of a hidden category
-    is the squared distance of its indicator from the probabilities (Brier 1950), divided by the
-    sum of the indicators' variances; so cells of both sorts count alike.
+    Numbers are one Gaussian block, all other columns categorical, unless blocks are given. The
+    error of a hidden category is the squared distance of its indicator from the probabilities
+    (Brier 1950), divided by the sum of the indicators' variances; so cells of both sorts count
+    alike.
 
     Parameters
     ----------
@@ -63,6 +69,8 @@ def choose_mixed(
         Its columns.
     weights : ndarray of shape (n_rows,) or None
     rng : numpy.random.RandomState
+    blocks_of : callable, default=None
+        Returns the mixture's ``columns`` whose measurements have a given covariance type.
 
     Returns
     -------
@@ -71,7 +79,8 @@ def choose_mixed(
     """
     seed = int(rng.randint(2**31 - 1))
     raw = [column._replace(position=place) for place, column in enumerate(raw)]
-    layout = make_layout("auto", X, raw)
+    layout = make_layout(blocks_of("full") if blocks_of else "auto", X, raw)
+    blocks = blocks_of or partial(_blocks, layout)
     values = layout.encoding.encode(raw)
     kept = sample_rows(len(values), weights, _ROWS, rng)
     rows, w = values[kept], None if weights is None else weights[kept]
@@ -79,17 +88,18 @@ def choose_mixed(
     scales = _measure(layout, rows)
 
     def error(covariance_type: str, n_components: int) -> float:
-        of_type = make_layout(_columns(layout, covariance_type), X, raw)
+        of_type = make_layout(blocks(covariance_type), X, raw)
         return _error(of_type, n_components, folds, w, scales, seed)
 
-    numbers = [block for block in layout.blocks if block.kind is None]
-    candidates = _CANDIDATES if numbers else _CANDIDATES[:1]
+    candidates = _CANDIDATES if blocks("tied") != blocks("full") else _CANDIDATES[:1]
     covariance_type, n_components = choose(candidates, len(rows), error)
-    columns = "auto" if covariance_type == "full" else _columns(layout, covariance_type)
+    columns: Any = blocks(covariance_type)
+    if blocks_of is None and covariance_type == "full":
+        columns = "auto"
     return EMMixture(n_components, columns=columns, random_state=seed, **_CHOSEN)
 
 
-def _columns(layout: Layout, covariance_type: str) -> list[tuple[str, list[int]]]:
+def _blocks(layout: Layout, covariance_type: str) -> list[tuple[str, list[int]]]:
     """Return the blocks of a layout with another covariance type."""
     return [
         (covariance_type if block.kind is None else block.name, block.columns.tolist())
@@ -154,9 +164,11 @@ def _squares(mixture: EMMixture, fold: Fold, scales: _Scales) -> Array:
 def _probabilities(mixture: EMMixture) -> dict[int, Array]:
     """Return the probabilities of categories, (n_components, n_categories), by column."""
     pairs = zip(mixture._layout.blocks, mixture.parameters_, strict=True)
-    return {
-        int(j): own
-        for block, entry in pairs
-        if block.name == "categorical"
-        for j, own in zip(block.columns, entry["probabilities"], strict=True)
-    }
+    found: dict[int, Array] = {}
+    for block, entry in pairs:
+        if block.name == "categorical":
+            found |= zip(block.columns.tolist(), entry["probabilities"], strict=True)
+        elif block.name == "bernoulli":
+            for j, ones in zip(block.columns.tolist(), entry["probabilities"].T, strict=True):
+                found[j] = np.column_stack([1.0 - ones, ones])
+    return found

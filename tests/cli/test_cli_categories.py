@@ -47,7 +47,7 @@ def test_categories_are_filled_and_names_stay_empty(run, pets, tmp_path):
     status, said, err = run("impute", path, "-o", out)
     assert status == 0
     assert err.count("\n") == 2
-    assert "columns left out, not numeric: 'name'" in err
+    assert "columns left out: 'name' (names rather than categories: 59 values in 59 rows)" in err
     assert "empty cells stay in columns that are not used: 'name' (1)" in err
     text = pd.read_csv(out, dtype=str)
     assert list(text["pet"]) == list(frame["pet"])
@@ -57,14 +57,13 @@ def test_categories_are_filled_and_names_stay_empty(run, pets, tmp_path):
     assert (kg.drop([3, 8]) == holed["kg"].drop([3, 8])).all()
     assert abs(kg[3] - 25) < 2
     assert abs(kg[8] - 4) < 2
-    assert (
-        "pets.csv: 60 rows, 2 numeric columns, 1 column of categories; filled 6 cells in 5" in said
-    )
+    assert "60 rows, 1 numeric column, 2 columns of categories; filled 6 cells in 5 rows" in said
     assert re.search(r"^  pet +2 +3\.3 % +cat 50 % +\w{3} 50 %$", said, re.M)
     assert "(mean ± standard deviation; of categories, the most frequent)" in said
     assert "conditional means (of categories, the most probable), given what" in said
     assert re.search(r"by a mixture of 2 components with (full|tied) covariance,", said)
-    assert "Rounded, as the column has whole numbers or truth values: 'barks'" in said
+    assert re.search(r"^  barks +2 +3\.3 % +\w+ 50 % +\w+ \d+ %$", said, re.M)
+    assert "Rounded" not in said
 
 
 def test_as_the_imputer_does(run, pets, tmp_path):
@@ -73,7 +72,7 @@ def test_as_the_imputer_does(run, pets, tmp_path):
     status, _, _ = run("impute", path, "-o", out, "--method", "draw", "--columns", "pet,kg")
     assert status == 0
     got = pd.read_csv(out)
-    expected = MixtureImputer(method="draw", random_state=0).fit_transform(holed[["kg", "pet"]])
+    expected = MixtureImputer(method="draw", random_state=0).fit_transform(holed[["pet", "kg"]])
     assert list(got["pet"]) == list(expected["pet"])
     np.testing.assert_allclose(got["kg"], expected["kg"], rtol=1e-12)
 
@@ -106,11 +105,48 @@ def test_text_alone_and_types_in_parquet(run, tmp_path):
     assert isinstance(MixtureImputer(random_state=0).fit(frame).estimator_, EMMixture)
 
 
-def test_named_columns_are_used_whatever_their_texts(run, refused, pets):
+def test_names_are_used_where_they_are_declared(run, refused, pets):
     path, _, _ = pets
-    status, said, _ = run("impute", path, "--columns", "name,pet")
+    says = ["'name': names rather than categories", "; --kind categorical=name takes its values as"]
+    refused("impute", path, "--columns", "name,pet", says=says)
+    options = ["--columns", "name,pet", "--kind", "categorical=name"]
+    status, said, _ = run("impute", path, *options)
     assert status == 0
     assert "60 rows, 2 columns of categories; filled 3 cells in 3 rows" in said
     assert "First 3 of 3 filled rows" in said
     path.write_text("x,s\n1,a\n2,1\n3,2\n")
     refused("impute", path, "--columns", "x,s", says="column 's', row 1 (line 2): 'a' is not a")
+
+
+@pytest.mark.parametrize("kind", ["categorical", "bernoulli"])
+def test_what_columns_are_may_be_declared(run, pets, tmp_path, kind):
+    """Declared as what it is anyway, a column changes nothing."""
+    path, _, _ = pets
+    tables = []
+    for more in ([], ["--kind", f"{kind}=pet"]):
+        assert run("impute", path, "-o", tmp_path / "out.csv", *more)[0] == 0
+        tables.append(pd.read_csv(tmp_path / "out.csv"))
+    pd.testing.assert_frame_equal(*tables, rtol=1e-3)
+
+
+def test_codes_and_counts_are_filled_as_such(run, pets, tmp_path):
+    """Dogs have the code 7 and 40 visits or so, cats 2 and about 3: no cell is in between."""
+    path, frame, holed = pets
+    dog = (frame["pet"] == "dog").to_numpy()
+    visits = np.random.default_rng(1).poisson(np.where(dog, 40, 3)).astype(float)
+    code = np.where(dog, 7.0, 2.0)
+    gap = np.arange(60) % 12 < 2
+    table = holed[["kg"]].assign(code=np.where(gap, np.nan, code), visits=visits)
+    table.loc[[20, 21], "visits"] = np.nan
+    table.to_csv(path, index=False, float_format="%g")
+    out = tmp_path / "out.csv"
+    options = ["--kind", "categorical=code", "--kind", "poisson=visits"]
+    status, said, _ = run("impute", path, "-o", out, *options)
+    assert status == 0
+    got = pd.read_csv(out)
+    assert list(got["code"]) == list(code)
+    assert got["visits"].dtype == int
+    np.testing.assert_allclose(got["visits"][[20, 21]], [3, 40], atol=5)
+    assert "60 rows, 2 numeric columns, 1 column of categories; filled 14 cells" in said
+    assert re.search(r"^  code +10 +16\.7 % +\d 50 % +\d 50 %$", said, re.M)
+    assert "Rounded, as the column has whole numbers: 'visits'" in said

@@ -1,5 +1,6 @@
 """Tables with text, truth values and counts: ``skem cluster`` and ``skem score`` by kinds."""
 
+import datetime
 import re
 import zipfile
 
@@ -181,6 +182,58 @@ def test_numbers_alone_stay_gaussian(run, tmp_path):
     # ... unless another kind is declared.
     declared = run("cluster", path, "-k", 2, "--kind", "poisson=visits")[1]
     assert "2 columns: 1 Gaussian (full, standardised), 1 poisson" in declared
+
+
+def odd_table():
+    """A table for Parquet with columns that types alone don't tell apart."""
+    frame = people()[["size", "colour"]]
+    yes = pd.Series(np.where(np.arange(150) % 3, "true", "false"))
+    return frame.assign(
+        yes=yes.astype("category"),
+        text=[f"{x:.3f}" for x in frame["size"]],
+        who=[f"p{i}" for i in range(150)],
+        same="a",
+        when=datetime.date(2024, 1, 1),
+        user_id=np.where(np.arange(150) % 2, "u", "v"),
+    )
+
+
+NO_NUMBERS = "(categories, and only numbers are used here), "
+LEFT_OUT = (
+    "'text' (numbers written as text), 'who' (names rather than categories: 150 values in 150 "
+    "rows), 'same' (no other value than 'a'), 'when' (neither text nor numbers, but date32[day]), "
+    "'user_id' (named as ids are)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("command", "says", "more"),
+    [
+        (["cluster", "-k", 1], "1 Gaussian (full, standardised), 2 categorical", ""),
+        (["impute"], "1 numeric column, 2 columns of categories", ""),
+        (["outliers"], "150 rows, 1 column;", f"'colour' {NO_NUMBERS}'yes' {NO_NUMBERS}"),
+    ],
+)
+def test_one_rule_says_what_columns_are(run, tmp_path, command, says, more):
+    path = tmp_path / "t.parquet"
+    odd_table().to_parquet(path)
+    status, said, err = run(command[0], path, *command[1:])
+    assert status == 0
+    assert says in said
+    assert f"t.parquet: columns left out: {more}{LEFT_OUT}" in err
+
+
+def test_named_numbers_in_text_are_numbers(run, tmp_path):
+    path = tmp_path / "t.parquet"
+    frame = odd_table()
+    frame.to_parquet(path)
+    said = run("cluster", path, "-k", 1, "--columns", "size,text,yes")[1]
+    assert "3 columns: 2 Gaussian (full, standardised), 1 categorical" in said
+    text = frame["text"].astype(float)
+    shown = re.search(r"^  text +(\d+) ± (\d+)$", said, re.M).groups()
+    assert_allclose([int(x) for x in shown], [text.mean(), text.std(ddof=0)], atol=0.51)
+    assert re.search(r"^  yes *\n    False +0.333\n    True +0.667$", said, re.M)
+    assert "1 column (standardised)" in run("cluster", path, "-k", 1, "--columns", "text")[1]
 
 
 def test_whole_numbers_may_be_categories(run, tmp_path):

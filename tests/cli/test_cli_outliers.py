@@ -131,3 +131,20 @@ def test_one_column_has_one_reason(run, tmp_path):
     assert got["column_1"] == "z"
     assert pd.isna(got["column_2"])
     assert got["expected_1"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_truth_values_are_no_numbers(run, refused, tmp_path):
+    path, out = tmp_path / "t.csv", tmp_path / "out.csv"
+    frame = line().assign(flag=np.arange(60) % 2 == 0)
+    frame.to_csv(path, index=False)
+    status, _, err = run("outliers", path, "-o", out)
+    assert status == 0
+    assert "t.csv: columns left out: 'flag' (categories, and only numbers are used here)\n" in err
+    detector = MixtureOutlierDetector(random_state=0).fit(line())
+    assert_allclose(
+        pd.read_csv(out)["outlier_score"], -detector.decision_function(line()), rtol=1e-9
+    )
+    says = "t.csv: column 'flag': categories, and only numbers are used here\n"
+    refused("outliers", path, "--columns", "x,flag", says=says)
+    frame[["flag"]].to_csv(path, index=False)
+    refused("outliers", path, says="no column of numbers to look for outliers by: 'flag' (cat")

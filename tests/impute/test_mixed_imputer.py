@@ -18,6 +18,7 @@ from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skem import EMMixture, MixtureImputer, VariationalMixture
+from skem.columns import read_columns
 from skem.impute import _mixed_choice
 from skem.mixture._layout import make_layout, read_table
 
@@ -284,6 +285,26 @@ def test_errors_of_categories_and_numbers_count_alike():
     weights = np.full(len(X), 0.5)
     half = _mixed_choice._error(layout, 1, folds, weights, scales, 0)
     assert half == pytest.approx(total / 2)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "bernoulli"])
+def test_errors_of_two_categories_are_briers(kind):
+    """Of one component, by the shares of the seen cells alone."""
+    yes = pd.array(np.random.default_rng(0).random(50) < 0.3, dtype="boolean")
+    yes[::7] = pd.NA
+    frame = pd.DataFrame({"yes": yes})
+    raw = read_columns(frame)
+    layout = make_layout([(kind, ["yes"])], frame, raw)
+    values = layout.encoding.encode(raw)
+    folds = _mixed_choice.hide_cells(values, np.random.RandomState(0))
+    scales = _mixed_choice._measure(layout, values)
+    expected = 0.0
+    for fold in folds:
+        share = np.nanmean(fold.holed)
+        expected += 2 * np.square(fold.truth - share).sum()
+    share = np.nanmean(values)
+    expected /= 1 - share**2 - (1 - share) ** 2
+    assert _mixed_choice._error(layout, 1, folds, None, scales, 0) == pytest.approx(expected)
 
 
 def layout_of(mixture, frame):
