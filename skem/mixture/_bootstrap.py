@@ -24,6 +24,7 @@ from skem.mixture._fitting import fit_quietly
 from skem.mixture._grid import in_parallel, iteration_size
 from skem.mixture._point import POINT
 from skem.mixture._reading import fitted_components, make_family, set_attributes
+from skem.mixture._shared import GIVEN_STARTS
 from skem.mixture._student import EMStudentMixture
 
 __all__ = [
@@ -148,11 +149,7 @@ def bootstrap_likelihood_ratio(
     owner = "bootstrap_likelihood_ratio"
     _check(owner, (EMGaussianMixture, EMStudentMixture, EMMixture), X, estimator)
     _check_parameters(owner, estimator, n_bootstrap, random_state, n_jobs)
-    given = [
-        name
-        for name in ("weights_init", "means_init", "precisions_init")
-        if getattr(estimator, name, None) is not None
-    ]
+    given = [name for name in GIVEN_STARTS if getattr(estimator, name, None) is not None]
     if given or not isinstance(estimator.init_params, str):
         raise ValueError(
             f"estimator has {', '.join(given or ['init_params'])} for {estimator.n_components} "
