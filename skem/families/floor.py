@@ -67,8 +67,9 @@ def least_variances(variances: Array | np.float64, one: Array) -> Array:
 
 def is_above(covariances: Array, floor: Array) -> bool:
     """Say whether all of a stack of covariances (..., D, D) are above the floor (D, D)."""
-    stack = np.ascontiguousarray(covariances).reshape(-1, *floor.shape)
-    return bool(kernels.covariances.are_above(stack, np.ascontiguousarray(floor)))
+    apart = np.ascontiguousarray(covariances - floor).reshape(-1, *floor.shape)
+    factors, scratch = np.empty_like(apart), np.empty(floor.shape)
+    return bool(kernels.covariances.factorise(apart, factors, scratch) < 0)
 
 
 def lift(covariances: Array, floor: Array) -> Array:

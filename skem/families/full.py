@@ -33,7 +33,7 @@ def precision_factors(covariances: Array) -> Array:
     """Upper triangular C with inv(covariance) = C C', for a stack (K, D, D)."""
     covariances = np.ascontiguousarray(covariances)
     factors = np.empty_like(covariances)
-    singular = kernels.covariances.factorise(covariances, factors)
+    singular = kernels.covariances.factorise(covariances, factors, np.empty(covariances.shape[1:]))
     if singular >= 0:
         raise SingularCovarianceError(int(singular))
     return factors
@@ -128,7 +128,9 @@ class FullGaussian(GaussianFamily):
         left, right = self.pairs(parameters.means.shape[1])
         coefficients = np.empty((len(left), len(constants)))
         level = constants.copy()
-        kernels.covariances.linear_form(*_means_and_factors(parameters), coefficients, level)
+        means, factors = _means_and_factors(parameters)
+        slopes = np.empty(means.shape[1])
+        kernels.covariances.linear_form(means, factors, coefficients, level, slopes)
         return LinearScorer(left, right, coefficients.T, level)
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:

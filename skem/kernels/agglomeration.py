@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from skem.kernels.jit import kernel
+from skem.kernels.jit import inner_kernel, kernel
 
 # What is known of a pair's cost: all, or a bound. Of a bound the terms of single clusters have been
 # subtracted in this order, and are to be again, so that equal costs stay equal to the last bit.
@@ -57,12 +57,15 @@ def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs
     least = np.full(n, np.inf)
     work = np.empty((p, p))
     # By feature: one cluster is compared with all others at a time.
-    places = np.ascontiguousarray(means.T)
+    places = np.empty((p, n))
+    for i in range(n):
+        _copy_place(means, i, places)
     bounds, factors = np.empty(n), np.empty(n)
     state = (means, weights, counts, traces, scatters)
     rule = (blur, floor, share, enough, power)
-    known = np.full((n, n), EXACT, np.int8)
+    known = np.zeros((n, n), np.int8)
     rivals = (terms, costs, known, nearest, least)
+    first = np.int64(0)  # a literal would have the function compiled once more
     for i in range(n):
         terms[i] = weights[i] * power * math.log(share * min(1.0, enough) * floor / weights[i])
     for i in range(n - 1):
@@ -77,12 +80,18 @@ def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs
         merges[step, 0], merges[step, 1] = a, b
         terms[a] = _union_term(a, b, state, rule, work)
         _unite(a, b, state)
-        places[:, a] = means[a]
+        _copy_place(means, a, places)
         alive[b] = False
         least[b] = np.inf
-        _bound_terms(a, 0, n, places, state, rule, factors, bounds)
+        _bound_terms(a, first, n, places, state, rule, factors, bounds)
         _reprice(a, b, p, counts, bounds, alive, rivals)
         _renew_nearest(a, b, alive, state, rule, rivals, work)
+
+
+@inner_kernel
+def _copy_place(means, i, places):
+    for d in range(len(places)):
+        places[d, i] = means[i, d]
 
 
 @kernel
@@ -109,7 +118,7 @@ def _bound_terms(a, first, last, places, state, rule, factors, bounds):
         bounds[k] = weight * (power * math.log(spread))
 
 
-@kernel
+@inner_kernel
 def _reprice(a, b, p, counts, bounds, alive, rivals):
     """Write the costs of cluster a, which b is now part of, with all others, or bounds of them."""
     terms, costs, known, _, _ = rivals
@@ -125,7 +134,7 @@ def _reprice(a, b, p, counts, bounds, alive, rivals):
         known[min(b, k), max(b, k)] = EXACT
 
 
-@kernel
+@inner_kernel
 def _renew_nearest(a, b, alive, state, rule, rivals, work):
     """Find the cheapest partners anew of those clusters whose own may be another."""
     _, costs, _, nearest, least = rivals
@@ -140,7 +149,7 @@ def _renew_nearest(a, b, alive, state, rule, rivals, work):
                 nearest[k], least[k] = a, cost
 
 
-@kernel
+@inner_kernel
 def _price(i, j, state, rule, rivals, work):
     """Return the cost of a pair of which a bound alone may have been known."""
     terms, costs, known, _, _ = rivals
@@ -218,7 +227,7 @@ def _determinant(i, j, state, blur, factor, scale, work):
     return result
 
 
-@kernel
+@inner_kernel
 def _unite(a, b, state):
     """Put cluster b into cluster a."""
     means, weights, counts, traces, scatters = state

@@ -9,8 +9,6 @@ Shapes: K components, D features; P = (D + 1) (D + 2) / 2 pairs of lines, in the
 
 import math
 
-import numpy as np
-
 from skem.kernels.jit import each, inner_kernel, kernel, reassociating_kernel
 
 EPSILON = 2.0**-52
@@ -25,15 +23,16 @@ def subtract_scaled(line, factor, other):
 
 
 @inner_kernel
-def cholesky(matrix, least, upper):
+def cholesky(matrix, upper):
     """Write U with ``matrix = U' U`` to the upper triangle of ``upper``; both (D, D).
 
     Returns
     -------
     done : bool
-        False if a pivot is not above ``least`` times its variance.
+        False if a pivot is zero but for rounding, or below.
     """
     n_features = matrix.shape[0]
+    least = 8 * n_features * EPSILON
     for j in range(n_features):
         source, line = matrix[j, j:], upper[j, j:]
         for c in each(line.size):
@@ -52,7 +51,7 @@ def cholesky(matrix, least, upper):
 
 
 @kernel
-def factorise(covariances, factors):
+def factorise(covariances, factors, upper):
     """Write upper triangular C with ``inv(covariance) = C C'``, by Cholesky's factors.
 
     A pivot that is rounding is a zero that came out positive, and counts as one.
@@ -60,6 +59,8 @@ def factorise(covariances, factors):
     Parameters
     ----------
     covariances, factors : ndarray of shape (K, D, D)
+    upper : ndarray of shape (D, D)
+        Scratch.
 
     Returns
     -------
@@ -67,9 +68,8 @@ def factorise(covariances, factors):
         The first component whose covariance is not positive definite; -1 if there is none.
     """
     n_components, n_features = covariances.shape[:2]
-    upper = np.empty((n_features, n_features))
     for k in range(n_components):
-        if not cholesky(covariances[k], 8 * n_features * EPSILON, upper):
+        if not cholesky(covariances[k], upper):
             return k
         inverse = factors[k]
         for i in range(n_features - 1, -1, -1):
@@ -84,22 +84,8 @@ def factorise(covariances, factors):
     return -1
 
 
-@kernel
-def are_above(covariances, floor):
-    """Say whether ``covariance - floor`` (D, D) is positive definite for all of (K, D, D)."""
-    n_components, n_features = covariances.shape[:2]
-    apart, upper = np.empty((n_features, n_features)), np.empty((n_features, n_features))
-    for k in range(n_components):
-        for i in range(n_features):
-            for j in each(n_features):
-                apart[i, j] = covariances[k, i, j] - floor[i, j]
-        if not cholesky(apart, 0.0, upper):
-            return False
-    return True
-
-
 @reassociating_kernel
-def linear_form(means, factors, coefficients, level):
+def linear_form(means, factors, coefficients, level, slopes):
     """Write what log densities have for the products of two lines ``[z_1 .. z_D, 1]``.
 
     ``-(z - m)' C C' (z - m) / 2`` is ``coefficients . products + level``. Each pair of features
@@ -113,9 +99,10 @@ def linear_form(means, factors, coefficients, level):
     coefficients : ndarray of shape (P, K)
     level : ndarray of shape (K,)
         Their share is added.
+    slopes : ndarray of shape (D,)
+        Scratch.
     """
     n_components, n_features = means.shape
-    slopes = np.empty(n_features)
     for k in range(n_components):
         mean, factor = means[k], factors[k]
         for i in each(n_features):
