@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem import datasets, display, impute, inference, mixture, outliers, vae  # noqa: F401
+    from skem import datasets, display, em, families, impute, inference, mixture, outliers, vae  # noqa: F401
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
@@ -62,7 +62,17 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae")
+_PACKAGES = (
+    "datasets",
+    "display",
+    "em",
+    "families",
+    "impute",
+    "inference",
+    "mixture",
+    "outliers",
+    "vae",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -185,6 +185,15 @@ def check_rows(
     TypeError
         For objects that are no numbers, and for collections of Dask.
     """
+    if estimator is not None and _is_sound(X):
+        # scikit-learn's other checks would return them as they are, and take half the time of
+        # scoring a hundred rows.
+        assert isinstance(X, np.ndarray)
+        known = vars(estimator)
+        without_names = "feature_names_in_" not in known
+        if reset or not (without_names and known.get("n_features_in_") == X.shape[1]):
+            validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return X
     who = "This" if estimator is None else type(estimator).__name__
     check_in_memory(X, who, "Give it a sample of the rows")
     read = check_array if estimator is None else partial(validate_data, estimator, reset=reset)
@@ -206,6 +215,15 @@ def check_rows(
         if "NAType" not in str(error):
             raise
     return checked(_nan_for_na(X))
+
+
+def _is_sound(X: object) -> bool:
+    """Say whether something is a table of finite float64 or float32; False may be wrong."""
+    if type(X) is not np.ndarray or X.dtype not in (np.float64, np.float32) or X.ndim != 2:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        # The sum of finite cells need not be, but that of others never is.
+        return X.size > 0 and bool(np.isfinite(X.sum()))
 
 
 def _nan_for_na(X: Any) -> Any:

@@ -14,11 +14,10 @@ independent, and the classes explain how they hang together.
 # times (Dawson 1995, "The unusual episode data revisited").
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 
 from skem import EMMixture, MixtureIC
-from skem.display import ModelSelectionDisplay
+from skem.display import ModelSelectionDisplay, ProfileDisplay
 
 counts = {
     ("1st", "female", "adult"): (4, 140),
@@ -72,24 +71,12 @@ for mixture in (one, choice.best_estimator_):
 # %%
 # The classes
 # -----------
-# Each bar is the probability of an answer in a class. Two thirds are men, mostly of the crew, one
-# in five of whom survived. Then the third class, of whom next to nobody did; the women, of whom
-# nearly all did; and the children who survived.
+# A line is a class; the parts of its bars are the probabilities of the answers. Two thirds are men,
+# mostly of the crew, one in five of whom survived. Then the third class, of whom next to nobody
+# did; the women, of whom nearly all did; and the children who survived.
 
 mixture = choice.best_estimator_
 print(mixture.summary())
 
-(block,) = mixture.parameters_
-figure, axes = plt.subplots(1, 4, figsize=(10, 3.4), sharey=True, layout="constrained")
-for axis, name, categories, shares in zip(
-    axes, block["columns"], block["categories"], block["probabilities"], strict=True
-):
-    places = np.arange(len(categories))
-    for number, (share, weight) in enumerate(zip(shares, mixture.weights_, strict=True)):
-        label = f"class {number}: {weight:.0%}"
-        axis.bar(places + 0.2 * (number - 1.5), share, width=0.2, label=label)
-    axis.set_xticks(places, categories)
-    axis.set_title(name)
-axes[0].set_ylabel("probability in the class")
-figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+ProfileDisplay.from_estimator(mixture)
 plt.show()

@@ -191,7 +191,9 @@ def _add_score(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_impute(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    text = "Fill the missing cells of a table's numeric columns by a Gaussian mixture."
+    text = (
+        "Fill the missing cells of a table's columns, of numbers and of categories, by a mixture."
+    )
     parser = commands.add_parser("impute", help=text, description=text)
     _add_table(parser, "the filled table")
     _add_columns(parser)

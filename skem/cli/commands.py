@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from skem.cli.categories import read_kinds
 from skem.cli.columns import Features, Reader, Request
 from skem.cli.files import ADDED, STREAM, Table, check_target, read_table, write_table
 from skem.cli.filling import describe, fill_table, note_left
@@ -155,7 +156,7 @@ def score(arguments: Namespace) -> None:
 
 
 def impute(arguments: Namespace) -> None:
-    """Fill the missing cells of a table's numeric columns.
+    """Fill the missing cells of a table's columns of numbers and categories.
 
     Parameters
     ----------
@@ -169,21 +170,26 @@ def impute(arguments: Namespace) -> None:
     """
     _check_output(arguments)
     table = _read(arguments, added=())
-    request = Request(arguments.columns, arguments.exclude)
     reader = Reader(table)
-    features = reader.read(request)
+    given = Request(arguments.columns, arguments.exclude)
+    request, features, categories = read_kinds(reader, given)
     reader.check_seen(features)
     reader.remark(request, features)
-    note_left(reader, features)
+    note_left(reader, features, categories)
     filled = fill_table(
-        table, features, method=arguments.method, seed=arguments.seed, n_jobs=arguments.jobs
+        table,
+        features,
+        categories,
+        method=arguments.method,
+        seed=arguments.seed,
+        n_jobs=arguments.jobs,
     )
     if arguments.output is not None:
         write_table(filled.table, pa.table({}), arguments.output)
-    _print(arguments, describe(features, filled, arguments.method))
+    _print(arguments, describe(filled, arguments.method))
     _say_written(arguments, table)
     if arguments.output is None and filled.mixture is not None:
-        rows = np.flatnonzero(features.missing.any(axis=1))
+        rows = np.flatnonzero(filled.missing.any(axis=1))
         _print(arguments, f"\n{filled_rows(filled.table, rows)}")
 
 

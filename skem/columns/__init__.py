@@ -3,8 +3,9 @@
 from skem.columns.alternatives import list_alternatives, name_alternatives
 from skem.columns.choose import GAUSSIAN_KINDS, KIND_NAMES, BlockPlan, choose_blocks
 from skem.columns.encode import ColumnInfo, Encoding, make_encoding
+from skem.columns.fill import add_columns, fill_cells, fill_zeros, put_columns, take_columns
 from skem.columns.notes import likelier_kinds, note_counts
-from skem.columns.read import RawColumn, is_numeric, library_of, read_columns
+from skem.columns.read import RawColumn, has_categories, is_numeric, library_of, read_columns
 
 __all__ = [
     "GAUSSIAN_KINDS",
@@ -13,7 +14,11 @@ __all__ = [
     "ColumnInfo",
     "Encoding",
     "RawColumn",
+    "add_columns",
     "choose_blocks",
+    "fill_cells",
+    "fill_zeros",
+    "has_categories",
     "is_numeric",
     "library_of",
     "likelier_kinds",
@@ -21,5 +26,7 @@ __all__ = [
     "make_encoding",
     "name_alternatives",
     "note_counts",
+    "put_columns",
     "read_columns",
+    "take_columns",
 ]

@@ -123,7 +123,8 @@ def _unit(
     # Rows from all over the table, in case it is sorted. More rows only make the step finer.
     every = slice(None, None, -(-n // _ROWS))
     some = _count(_Values(np.empty(0), np.empty(0)), column, weights, every)
-    continuous = not len(_outstanding(some))
+    lumps = _outstanding(some)
+    continuous = not len(lumps)
     if n > _ROWS and _is_fine(some, deviation, eps) and continuous:
         return _Unit()
     found = some
@@ -133,10 +134,13 @@ def _unit(
             found = _count(found, column, weights, slice(start, start + _ROWS))
             if _is_fine(found, deviation, eps) and continuous:
                 return _Unit()
-    step = 0.0 if _is_fine(found, deviation, eps) else _smallest_gap(found, deviation, eps)
+    step = _smallest_gap(found, deviation, eps)
+    if step < _FINEST * deviation:
+        step = 0.0
     if len(found.values) >= n_distinct:
         return _Unit(step if _is_lattice(found.values, step) else 0.0)
-    lumps = _outstanding(found)
+    if n > _ROWS:
+        lumps = _outstanding(found)
     explained = _step_of_lumps(found, lumps) if len(lumps) else 0.0
     if explained <= step:
         return _Unit(step)

@@ -120,6 +120,7 @@ def batch_em(
     -------
     run : Run
     """
+    passes = passes.over(passes.source.distinct)
     weight = passes.source.total_weight
 
     def expect(theta: Theta, last: bool) -> _State[Theta]:

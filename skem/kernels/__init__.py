@@ -11,6 +11,7 @@ __all__ = [
     "activations",
     "agglomeration",
     "centred",
+    "covariances",
     "dense",
     "diagonal_gaps",
     "discrepancy",
@@ -29,6 +30,8 @@ __all__ = [
     "rows",
     "standardise",
     "student",
+    "variances",
+    "volumes",
 ]
 
 

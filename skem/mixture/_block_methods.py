@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from skem._collections import check_in_memory
 from skem._parameters import check_sample_weight
-from skem.columns import ColumnInfo, library_of
+from skem.columns import ColumnInfo, fill_cells, library_of
 from skem.inference import ComputeResponsibilities
 from skem.mixture._base import BaseMixture
-from skem.mixture._block_impute import impute_blocks
+from skem.mixture._block_impute import impute_blocks, impute_tables
 from skem.mixture._explain import as_explanation, explain_cells
 from skem.mixture._layout import Layout
 from skem.mixture._profiles import BlockSummary, summarise_blocks
@@ -57,9 +57,10 @@ class BlockMixtureMethods(BaseMixture):
         Returns
         -------
         X : frame or ndarray of shape (n_samples, n_features)
-            As what was fitted: a table of the same library, with the same dtypes and categories
-            (whole numbers of Gaussian columns become floats). Of an array, an array of floats;
-            of objects, if there are categories.
+            As what was fitted: a table of the same library, with the same dtypes and categories.
+            Where a Gaussian or positive column's dtype is one of whole numbers, draws are rounded
+            to the nearest that it has, as its values were when they were recorded. Of an array,
+            an array of floats; of objects, if there are categories that are no numbers.
         y : ndarray of shape (n_samples,), int64
             The component of each row.
         """
@@ -149,6 +150,8 @@ class BlockMixtureMethods(BaseMixture):
         X: ArrayLike,
         method: str = "mean",
         *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
         random_state: int | np.random.RandomState | None = None,
     ) -> Any:
         """Fill missing cells with what the mixture says of them, given the seen ones.
@@ -162,21 +165,35 @@ class BlockMixtureMethods(BaseMixture):
             - 'mean': the expected value over all components, of a category the most probable;
             - 'draw': a draw from the conditional mixture;
             - 'mode': the same as 'mean', of the row's most probable component alone.
+        n_draws : int, default=1
+            Number of tables that are drawn.
+        parameters : {'fixed', 'bootstrap', 'posterior'}, default='fixed'
+            Whose draws they are; 'posterior' of `VariationalMixture` only. See
+            `EMGaussianMixture.impute`.
         random_state : int or RandomState instance, default=None
             None goes on with the generator that `sample` draws from, too.
 
         Returns
         -------
         filled : frame or ndarray of shape (n_samples, n_features)
-            As `sample` returns rows; seen cells are unchanged.
+            X with its missing cells filled: a table of the same library, with the same dtypes and
+            categories. Into columns whose dtype is one of whole numbers the nearest of these is
+            put; a column of floats gets expected counts as they are. If `n_draws` is more than 1,
+            a list of so many frames, or an array of shape (n_draws, n_samples, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, and for several draws, or parameters that are
+            not fixed, with another method than 'draw'.
         """
         values = self._check_rows(X)
-        filled = impute_blocks(self, values, self.predict_proba(X), method, random_state)
-        encoding = self._layout.encoding
-        rows = encoding.decode(filled, as_frame=library_of(X) != "numpy")
-        if hasattr(rows, "index") and hasattr(X, "index"):
-            rows.index = X.index
-        return rows
+        tables = impute_tables(self, values, method, n_draws, parameters, random_state)
+        infos, gaps = self._layout.encoding.columns, np.isnan(values)
+        filled = [fill_cells(X, infos, table, gaps) for table in tables]
+        if n_draws == 1:
+            return filled[0]
+        return np.stack(filled) if library_of(X) == "numpy" else filled
 
     def explain_density(self, X: ArrayLike) -> Any:
         """Say which cells make a row probable or odd, and what would have been expected there.

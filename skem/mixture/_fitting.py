@@ -70,7 +70,8 @@ def check(
     reset: bool,
 ) -> tuple[NDArray[np.floating] | Partitions, Array | None]:
     """Check parameters, rows and weights; partitions, of a Dask collection, hold their weights."""
-    name, given = type(estimator).__name__, estimator.get_params(deep=False)
+    name = type(estimator).__name__
+    given = {parameter: getattr(estimator, parameter) for parameter in estimator._allowed}
     check_parameters(name, given, estimator._allowed)
     if estimator.acceleration is not None and estimator.assignment == "hard":
         raise ValueError(
@@ -215,10 +216,11 @@ def _fit(
         n_rows=len(X),
     )
     rng = check_random_state(estimator.random_state)
-    # The first start is that of a single one: more starts never end lower.
-    seeds = copy.deepcopy(rng)
     generators = [rng]
-    generators += [np.random.RandomState(seeds.randint(2**31 - 1)) for _ in range(n_init - 1)]
+    if not single:
+        # The first start is that of a single one: more starts never end lower.
+        seeds = copy.deepcopy(rng)
+        generators += [np.random.RandomState(seeds.randint(2**31 - 1)) for _ in range(n_init - 1)]
     n_threads = count_threads(estimator.n_jobs)
     share = max(1, n_threads // n_init)
 
@@ -234,9 +236,12 @@ def _fit(
         return run
 
     with Threads(1):
-        jobs = (joblib.delayed(restart)(number) for number in range(n_init))
-        runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
-    run = max(runs, key=lambda run: run.bound)
+        if single:
+            run = restart(0)
+        else:
+            jobs = (joblib.delayed(restart)(number) for number in range(n_init))
+            runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
+            run = max(runs, key=lambda run: run.bound)
     if not _goes_on(estimator):
         run = kind.numbered(estimator, problem, run)
     sampler = np.random.RandomState(rng.randint(2**31 - 1))
@@ -267,7 +272,7 @@ def _fitted_attributes(
         "converged_": run.converged,
         "n_iter_": run.n_iter,
         "lower_bound_": float(kind.bound(problem, run.bound)),
-        "lower_bounds_": [float(kind.bound(problem, bound)) for bound in run.bounds],
+        "lower_bounds_": kind.bound(problem, np.array(run.bounds)).tolist(),
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(

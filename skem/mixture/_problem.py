@@ -22,7 +22,14 @@ from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
 from skem.mixture._units import Shown, Units
 
-__all__ = ["EstimatorKind", "FitProblem", "Outcome", "narrow", "out_of_range"]
+__all__ = [
+    "Bound",
+    "EstimatorKind",
+    "FitProblem",
+    "Outcome",
+    "narrow",
+    "out_of_range",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 # The size of a negative binomial distribution that is a Poisson distribution.
@@ -30,6 +37,7 @@ _MAY_BE_INFINITE = ("sizes",)
 
 Settings = TypeVar("Settings", bound=MixtureSettings, contravariant=True)
 Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
+Bound = TypeVar("Bound", float, Array)
 
 
 class FitProblem(NamedTuple):
@@ -111,8 +119,8 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
     def attributes(self, problem: FitProblem, theta: Theta) -> dict[str, Any]:
         """Return the fitted attributes that depend on parameters alone, in the user's units."""
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
-        """Bring a fit's bound, per unit of weight in the table's units, to the user's."""
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
+        """Bring a fit's bound, or an array of some, per unit of weight to the user's units."""
 
     def outcome(self, problem: FitProblem, run: Run[Theta]) -> Outcome:
         """Return what a fit publishes and records besides."""

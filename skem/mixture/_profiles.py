@@ -28,7 +28,7 @@ from skem.mixture._summary import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BlockSummary", "Profile", "summarise_blocks"]
+__all__ = ["BlockSummary", "ColumnProfile", "Profile", "profile_columns", "summarise_blocks"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -159,6 +159,68 @@ class BlockSummary(PrintedTable):
 
 def _cells(profile: Profile) -> Iterator[str]:
     return (f"{value:.3f}" if profile.is_share else f"{value:.4g}" for value in profile.values)
+
+
+class ColumnProfile(NamedTuple):
+    """What one column is in each component, whatever its kind.
+
+    Attributes
+    ----------
+    column : str
+    categories : tuple of str or None
+        None: the column holds numbers.
+    values : ndarray of shape (n_components, n_categories) or (n_components,)
+        Probabilities of the categories, or expected values.
+    deviations : ndarray of shape (n_components,) or None
+        Standard deviations of numbers; NaN where they are not known.
+    """
+
+    column: str
+    categories: tuple[str, ...] | None
+    values: Array
+    deviations: Array | None = None
+
+
+def profile_columns(estimator: Any) -> list[ColumnProfile]:
+    """Return the profiles of a fitted mixture's columns, in the table's order."""
+    if not isinstance(getattr(estimator, "_layout", None), Layout):
+        summary = estimator.summary()
+        each = zip(summary.columns, summary.means.T, summary.deviations.T, strict=True)
+        return [ColumnProfile(name, None, means, spread) for name, means, spread in each]
+    layout: Layout = estimator._layout
+    family = estimator._kind.family(estimator)
+    parameters = estimator._kind.read_parameters(estimator, family)
+    profiles: dict[int, ColumnProfile] = {}
+    for block, placed, own in zip(family.blocks, layout.blocks, parameters, strict=True):
+        for j, values, spread in _block_profiles(block.family, placed, own):
+            info = layout.encoding.columns[j]
+            name = f"x{info.name}" if isinstance(info.name, int) else str(info.name)
+            known = None
+            if spread is None:
+                known = tuple(map(str, info.categories or range(values.shape[1])))
+            profiles[j] = ColumnProfile(name, known, values, spread)
+    return [profiles[j] for j in sorted(profiles)]
+
+
+def _block_profiles(
+    family: Any, placed: PlacedKind, parameters: Any
+) -> Iterator[tuple[int, Array, Array | None]]:
+    """Return each column's place, shares or means, and deviations of numbers."""
+    columns = placed.columns.tolist()
+    if placed.kind is None:
+        spread = np.sqrt(family.column_variances(parameters))
+        yield from zip(columns, parameters.means.T, spread.T, strict=True)
+    elif placed.name == "categorical":
+        for j, shares in zip(columns, placed.kind.split(parameters.probabilities), strict=True):
+            yield j, shares, None
+    elif placed.name == "bernoulli":
+        for j, p in zip(columns, parameters.probabilities.T, strict=True):
+            yield j, np.column_stack([1.0 - p, p]), None
+    else:
+        k = len(parameters[0])
+        means = placed.kind.impute(parameters, np.eye(k))
+        spread = placed.kind.deviations(parameters)
+        yield from zip(columns, means.T, spread.T, strict=True)
 
 
 def summarise_blocks(estimator: Any) -> BlockSummary:

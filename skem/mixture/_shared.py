@@ -152,7 +152,7 @@ columns : 'auto' or list of (kind, columns), default='auto'
     - ``'poisson'``, ``'negative_binomial'`` and ``'geometric'``: counts; the second vary more than
       the first, the third are failures before a first success;
     - ``'exponential'``, ``'gamma'`` and ``'lognormal'``: waiting times and other positive amounts;
-    - an object that is a kind of columns (`skem.families.kinds.contract.Kind`).
+    - an object that is a kind of columns (`skem.families.kinds.Kind`), see :ref:`adding_a_kind`.
 
     'auto': numbers are one Gaussian block ('full'), text, booleans and categories are categorical.
     What was taken for what is in `kinds_`. A column of numbers with some text is an error.

@@ -178,7 +178,7 @@ def test_if_all_replicates_fail_that_is_an_error(monkeypatch):
     def no_luck(*arguments):
         raise ValueError("no luck today")
 
-    monkeypatch.setattr("skem.mixture._bootstrap.fit_quietly", no_luck)
+    monkeypatch.setattr("skem.mixture._standard_errors.fit_quietly", no_luck)
     with pytest.raises(
         ValueError, match=r"^3 of 3 bootstrap fits failed; the first: no luck today"
     ):
@@ -237,3 +237,64 @@ def test_a_random_state_is_neither_shared_nor_changed():
         bootstrap_likelihood_ratio(X, mixture, n_bootstrap=2, random_state=0) for _ in range(2)
     )
     assert first.statistic == second.statistic
+
+
+@many_rows
+@pytest.mark.parametrize("method", METHODS)
+def test_standard_errors_of_one_class_have_closed_forms(method):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    n = 400
+    X = pandas.DataFrame(
+        {
+            "answer": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]),
+            "yes": rng.random(n) < 0.3,
+            "visits": rng.poisson(3.0, n),
+            "size": rng.normal(5.0, 2.0, n),
+        }
+    )
+    kinds = ["categorical", "bernoulli", "poisson", "diag"]
+    columns = [(kind, [name]) for kind, name in zip(kinds, X.columns, strict=True)]
+    mixture = EMMixture(1, columns=columns).fit(X)
+    errors = bootstrap_standard_errors(X, mixture, method=method, n_bootstrap=200, random_state=0)
+    answer, yes, visits, size = errors.parameters
+    share = np.array([(X["answer"] == name).mean() for name in "abc"])
+    expected = np.sqrt(share * (1 - share) / n)
+    np.testing.assert_allclose(answer["probabilities"][0][0], expected, rtol=0.2)
+    assert answer["categories"] == [["a", "b", "c"]]
+    p = X["yes"].mean()
+    np.testing.assert_allclose(yes["probabilities"], np.sqrt(p * (1 - p) / n), rtol=0.2)
+    variance = X["visits"].mean() if method == "parametric" else X["visits"].var(ddof=0)
+    np.testing.assert_allclose(visits["rates"], np.sqrt(variance / n), rtol=0.2)
+    np.testing.assert_allclose(size["means"], X["size"].std() / np.sqrt(n), rtol=0.2)
+    np.testing.assert_array_equal(errors.weights, [0.0])
+    assert [entry["kind"] for entry in errors.parameters] == kinds
+
+
+def test_standard_errors_of_classes_are_matched_and_may_be_infinite():
+    X = classes(90, 0, apart=1).assign(few=[0, 1] * 45)
+    columns = [*KINDS, ("negative_binomial", ["few"])]
+    mixture = EMMixture(2, columns=columns, random_state=0).fit(X)
+    errors = bootstrap_standard_errors(X, mixture, n_bootstrap=5, random_state=0)
+    np.testing.assert_allclose(errors.weights[0], errors.weights[1], rtol=1e-6)
+    assert errors.weights[0] < 0.1
+    assert (errors.parameters[1]["rates"] < 0.6).all()
+    assert np.isinf(errors.parameters[2]["sizes"]).any()
+
+
+@many_rows
+def test_standard_errors_of_a_t_distribution_have_closed_forms():
+    # Fisher's information of the location is (df + 1) / (df + 3) / scale (Lange et al. 1989).
+    n, df = 400, 4.0
+    X = 3.0 * np.random.default_rng(0).standard_t(df, size=(n, 1))
+    mixture = EMStudentMixture(1, df=df, tol=1e-8, max_iter=1000).fit(X)
+    errors = bootstrap_standard_errors(
+        X, mixture, method="parametric", n_bootstrap=200, random_state=0
+    )
+    scale = mixture.scale_matrices_.item()
+    expected = np.sqrt((df + 3) / (df + 1) * scale / n)
+    assert errors.means.item() == pytest.approx(expected, rel=0.2)
+    assert errors.df.tolist() == [0.0]
+    # That of the scale's logarithm is df / (2 (df + 3)).
+    expected = scale * np.sqrt(2 * (df + 3) / df / n)
+    assert errors.scale_matrices.item() == pytest.approx(expected, rel=0.2)

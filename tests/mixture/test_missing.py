@@ -471,13 +471,13 @@ def test_a_choice_of_the_model(criterion):
 def test_bootstrap_replicates_have_the_holes_of_the_table(monkeypatch):
     X = table(n=50, d=2)
     holes = []
-    real = EMGaussianMixture.score
+    real = EMGaussianMixture._log_density
 
-    def score(self, rows, *args, **kwargs):
+    def log_density(self, rows):
         holes.append(np.isnan(rows))
-        return real(self, rows, *args, **kwargs)
+        return real(self, rows)
 
-    monkeypatch.setattr(EMGaussianMixture, "score", score)
+    monkeypatch.setattr(EMGaussianMixture, "_log_density", log_density)
     test = bootstrap_likelihood_ratio(
         X, EMGaussianMixture(1, init_params="kmeans"), n_bootstrap=3, random_state=0
     )

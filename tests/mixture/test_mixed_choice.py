@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import KFold
 
+from mixture.tables import many_rows
 from mixture.test_blocks_reference import latent_classes
 from skem import EMMixture, MixtureIC
 
@@ -51,6 +52,7 @@ KINDS = [
 
 
 @pytest.mark.core
+@many_rows
 @pytest.mark.parametrize("holes", [0.0, 0.15])
 def test_three_groups_are_found(holes):
     X, group = mixed_table(holes=holes)
@@ -90,6 +92,7 @@ def test_the_number_of_parameters_is_known_without_a_fit():
     assert "Expected n_samples >= n_components" in choice.results_["error"][1]
 
 
+@many_rows
 def test_classes_of_the_titanic():
     # BIC at the reference's highest log-likelihoods: 3 classes 10559.5, 4 classes 10551.2.
     values, weights = latent_classes("titanic")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_t
 
-from mixture.tables import assert_same_bits, blobs
+from mixture.tables import assert_same_bits, blobs, many_rows
 from skem import EMStudentMixture, GaussianMixtureIC, StudentMixtureIC
 
 FEW = {"covariance_type": ["VVI", "EEE"], "random_state": 0}
@@ -30,6 +30,7 @@ def heavy_tails(n=400, seed=0):
 
 
 @pytest.mark.core
+@many_rows
 def test_heavy_tails_are_no_components_of_their_own():
     X = heavy_tails()
     choice = choose(X, n_components=range(1, 6), covariance_type=["EEE", "VVV"])

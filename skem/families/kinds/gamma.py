@@ -166,6 +166,9 @@ class Gamma(LinearKind[GammaParameters]):
     def impute(self, parameters: GammaParameters, resp: Array) -> Array:
         return resp @ (parameters.shapes / parameters.rates)
 
+    def deviations(self, parameters: GammaParameters) -> Array:
+        return np.sqrt(parameters.shapes) / parameters.rates
+
 
 def gamma_shape(excess: Array) -> Array:
     """Return the shapes a with ``log a - digamma(a) = excess``, for positive numbers.
