@@ -30,6 +30,7 @@ __all__ = [
     "rows",
     "standardise",
     "student",
+    "training",
     "variances",
     "volumes",
 ]

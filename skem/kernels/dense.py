@@ -32,8 +32,8 @@ def sum_rows(values, total):
 
 
 @kernel
-def forward(parameters, sizes, activation, x, space):
-    """Compute a network's output for rows.
+def forward(parameters, sizes, activation, x, space, first, last):
+    """Compute a network's output for some of the rows.
 
     Parameters
     ----------
@@ -45,80 +45,113 @@ def forward(parameters, sizes, activation, x, space):
     x : ndarray of shape (n_rows, sizes[0]), C-ordered
     space : ndarray of shape (>= n_rows * (3 * n_hidden + sizes[-1]),)
         For each hidden layer what comes before the activation, what comes after it, and room
-        for its gradient; then the output. `backward` reads it.
+        for its gradient; then the output. `backward` and `gradients` read it.
+    first, last : int
+        The rows: ``first``, ..., ``last - 1``.
 
     Returns
     -------
-    output : ndarray of shape (n_rows, sizes[-1])
+    output : ndarray of shape (last - first, sizes[-1])
         In ``space``.
     """
     n_rows, n_layers = x.shape[0], sizes.size - 1
     at, free = 0, 0
-    values = x
+    values = x[first:last]
     for layer in range(n_layers):
         n_in, n_out = sizes[layer], sizes[layer + 1]
         weights = parameters[at : at + n_in * n_out].reshape((n_in, n_out))
         at += n_in * n_out
         size = n_rows * n_out
-        before = space[free : free + size]
-        out = before.reshape((n_rows, n_out))
+        before = space[free + first * n_out : free + last * n_out]
+        out = before.reshape((last - first, n_out))
         np.dot(values, weights, out)
         add_bias(out, parameters[at : at + n_out])
         at += n_out
         values = out
         if layer < n_layers - 1:
-            after = space[free + size : free + 2 * size]
+            after = space[free + size + first * n_out : free + size + last * n_out]
             activate(activation, before, after)
-            values = after.reshape((n_rows, n_out))
+            values = after.reshape((last - first, n_out))
             free += 3 * size
     return values
 
 
 @kernel
 def backward(
-    parameters, gradient, sizes, activation, x, space, output_gradient, input_gradient, decay
+    parameters, sizes, activation, n_rows, space, output_gradient, input_gradient, first, last
 ):
-    """Compute the gradient of a loss from its gradient at a network's output.
+    """Carry a loss's gradient from a network's output back to its layers, for some of the rows.
+
+    Parameters
+    ----------
+    parameters, sizes, activation, space, first, last
+        As for `forward`, which has been called with them.
+    n_rows : int
+        Number of all rows.
+    output_gradient : ndarray of shape (n_rows, sizes[-1])
+        Of all rows.
+    input_gradient : ndarray of shape (last - first, sizes[0]) or (0, sizes[0])
+        Receives the gradient at the input, unless it has no rows.
+    """
+    at, free = parameters.size, 0
+    n_layers = sizes.size - 1
+    for layer in range(1, n_layers):
+        free += 3 * n_rows * sizes[layer]
+    flow = output_gradient[first:last]
+    for layer in range(n_layers - 1, -1, -1):
+        n_in, n_out = sizes[layer], sizes[layer + 1]
+        at -= n_out + n_in * n_out
+        weights = parameters[at : at + n_in * n_out]
+        if layer == 0:
+            if input_gradient.shape[0] > 0:
+                np.dot(flow, weights.reshape((n_in, n_out)).T, input_gradient)
+            return
+        size = n_rows * n_in
+        free -= 3 * size
+        a, b = free + first * n_in, free + last * n_in
+        slope = space[a + 2 * size : b + 2 * size]
+        below = slope.reshape((last - first, n_in))
+        np.dot(flow, weights.reshape((n_in, n_out)).T, below)
+        multiply_slope(activation, space[a:b], space[a + size : b + size], slope)
+        flow = below
+
+
+@kernel
+def gradients(parameters, gradient, sizes, x, space, output_gradient, decay, first, last):
+    """Compute the gradient at the parameters of some of the layers.
 
     Parameters
     ----------
     parameters : ndarray of shape (n_parameters,)
     gradient : ndarray of shape (n_parameters,)
-        Receives the gradient, plus ``decay`` times the weights (not the biases).
-    sizes, activation, x, space
-        As for `forward`, which has been called with them.
-    output_gradient : ndarray of shape (n_rows, sizes[-1])
-    input_gradient : ndarray of shape (n_rows, sizes[0]) or (0, sizes[0])
-        Receives the gradient at ``x``, unless it has no rows.
+        Receives the gradient, plus ``decay`` times the weights (not the biases), in the places of
+        these layers.
+    sizes, x, space, output_gradient
+        As for `backward`, which has been called with them for all rows.
     decay : float
         Of the dtype of the parameters.
+    first, last : int
+        The layers: ``first``, ..., ``last - 1``.
     """
     n_rows, n_layers = x.shape[0], sizes.size - 1
-    at, free = parameters.size, 0
-    for layer in range(1, n_layers):
-        free += 3 * n_rows * sizes[layer]
-    flow = output_gradient
-    for layer in range(n_layers - 1, -1, -1):
+    at, free = 0, 0
+    values = x
+    for layer in range(last):
         n_in, n_out = sizes[layer], sizes[layer + 1]
-        sum_rows(flow, gradient[at - n_out : at])
-        at -= n_out + n_in * n_out
-        weights = parameters[at : at + n_in * n_out]
-        weights_gradient = gradient[at : at + n_in * n_out]
-        size = n_rows * n_in
-        if layer > 0:
-            free -= 3 * size
-            after = space[free + size : free + 2 * size]
-            values = after.reshape((n_rows, n_in))
-            below = space[free + 2 * size : free + 3 * size].reshape((n_rows, n_in))
-        else:
-            values, below = x, input_gradient
-        np.dot(values.T, flow, weights_gradient.reshape((n_in, n_out)))
-        if decay > 0:
-            for i in each(weights.size):
-                weights_gradient[i] += decay * weights[i]
-        if below.shape[0] > 0:
-            np.dot(flow, weights.reshape((n_in, n_out)).T, below)
-            if layer > 0:
-                before = space[free : free + size]
-                multiply_slope(activation, before, after, below.reshape(size))
-        flow = below
+        size = n_rows * n_out
+        flow = output_gradient
+        if layer < n_layers - 1:
+            flow = space[free + 2 * size : free + 3 * size].reshape((n_rows, n_out))
+        end = at + n_in * n_out
+        if layer >= first:
+            out = gradient[at:end]
+            np.dot(values.T, flow, out.reshape((n_in, n_out)))
+            sum_rows(flow, gradient[end : end + n_out])
+            if decay > 0:
+                weights = parameters[at:end]
+                for i in each(weights.size):
+                    out[i] += decay * weights[i]
+        if layer < n_layers - 1:
+            values = space[free + size : free + 2 * size].reshape((n_rows, n_out))
+        at = end + n_out
+        free += 3 * size

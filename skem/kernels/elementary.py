@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from skem.kernels.jit import contracted_kernel, each
+from skem.kernels.jit import UNCOMPILED, contracted_kernel, each, reassociating_kernel
 
 # exp(x) = exp(x / 1024) ** 1024: a Taylor series to the 13th power and ten squarings, which
 # multiply its error by 1024: relative errors are about 2e-13, and 1e-10 for |x| near 700, where
@@ -112,33 +112,31 @@ def logistic(x):
     return 0.5 + np.copysign(1.0 / (1.0 + e) - 0.5, half)
 
 
-@contracted_kernel
+@reassociating_kernel
 def fold(terms, n):
-    """Return ``sum(terms[:n])`` by halving, vectorised; ``terms`` (float64) is overwritten."""
-    while n > 1:
-        half = n // 2
-        rest = n - half
-        for i in each(half):
-            terms[i] += terms[rest:][i]
-        n = rest
-    return terms[0]
+    """Return ``sum(terms[:n])``, in an order that suits vectors."""
+    if UNCOMPILED:
+        return terms[:n].sum()
+    total = 0.0
+    for i in range(n):
+        total += terms[i]
+    return total
 
 
-@contracted_kernel
+@reassociating_kernel
 def log_product(factors, n):
-    """Return ``sum(log(factors[:n]))`` for factors in [1, 2]; they are overwritten.
+    """Return ``sum(log(factors[:n]))`` for factors in [1, 2].
 
     One logarithm for the product of up to 512 factors, which is at most 2^512.
     """
-    halvings = 0
-    while n > 1 and halvings < 9:
-        half = n // 2
-        rest = n - half
-        for i in each(half):
-            factors[i] *= factors[rest:][i]
-        n = rest
-        halvings += 1
     total = 0.0
-    for i in range(n):
-        total += math.log(factors[i])
+    for first in range(0, n, 512):
+        some = factors[first : min(first + 512, n)]
+        if UNCOMPILED:
+            total += math.log(some.prod())
+        else:
+            product = 1.0
+            for i in range(some.size):
+                product *= some[i]
+            total += math.log(product)
     return total

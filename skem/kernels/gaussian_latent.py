@@ -14,7 +14,7 @@ LOWEST, HIGHEST = -30.0, 20.0
 
 
 @contracted_kernel
-def draw(head, noise, deviation, z):
+def draw(head, noise, mean, log_variance, deviation, z):
     """Write ``z = mu + exp(v / 2) noise`` (Kingma & Welling 2014, section 2.4).
 
     Parameters
@@ -22,35 +22,45 @@ def draw(head, noise, deviation, z):
     head : ndarray of shape (n_rows, 2 * n_latent)
     noise, z : ndarray of shape (n_samples * n_rows, n_latent)
         Row i's sample s is in line ``s * n_rows + i``.
+    mean, log_variance : ndarray of shape (n_rows, n_latent), float64
+        Receive the halves of ``head``, with which the other kernels go on: rows are too short for
+        vectors, so loops run over all of them at once.
     deviation : ndarray of shape (n_rows, n_latent), float64
-        Receives ``exp(v / 2)``, which the other kernels go on with.
+        Receives ``exp(v / 2)``.
     """
-    n_rows, n_latent = head.shape[0], z.shape[1]
-    for i in range(n_rows):
-        log_variance, line = head[i][n_latent:], deviation[i]
-        for j in each(n_latent):
-            v = np.minimum(np.maximum(np.float64(log_variance[j]), LOWEST), HIGHEST)
-            line[j] = 0.5 * v
-    # All at once: rows are too short for vectors.
-    flat = deviation.reshape(deviation.size)
-    for k in each(flat.size):
-        flat[k] = exponential(flat[k])
-    for s in range(z.shape[0] // n_rows):
-        for i in range(n_rows):
-            line, eps = z[s * n_rows + i], noise[s * n_rows + i]
-            mean, factor = head[i], deviation[i]
-            for j in each(n_latent):
-                line[j] = mean[j] + factor[j] * eps[j]
+    n_rows, n_latent = deviation.shape
+    split(head, mean, log_variance)
+    n = n_rows * n_latent
+    centre, v, factor = mean.reshape(n), log_variance.reshape(n), deviation.reshape(n)
+    for k in each(n):
+        factor[k] = exponential(0.5 * np.minimum(np.maximum(v[k], LOWEST), HIGHEST))
+    for first in range(0, z.shape[0], n_rows):
+        out = z[first : first + n_rows].reshape(n)
+        eps = noise[first : first + n_rows].reshape(n)
+        for k in each(n):
+            out[k] = centre[k] + factor[k] * eps[k]
 
 
 @contracted_kernel
-def divergence(head, deviation, weights, free_bits, kl, sums):
+def split(head, mean, log_variance):
+    """Copy the halves of ``head`` (n_rows, 2 * n_latent) to float64 arrays (n_rows, n_latent)."""
+    n_latent = mean.shape[1]
+    for i in range(head.shape[0]):
+        both, first, second = head[i], mean[i], log_variance[i]
+        upper = both[n_latent:]
+        for j in each(n_latent):
+            first[j] = both[j]
+        for j in each(n_latent):
+            second[j] = upper[j]
+
+
+@contracted_kernel
+def divergence(mean, log_variance, deviation, weights, free_bits, kl, sums):
     """Compute ``KL(q || N(0, I)) = (mu^2 + e^v - 1 - v) / 2`` per dimension.
 
     Parameters
     ----------
-    head : ndarray of shape (n_rows, 2 * n_latent)
-    deviation : ndarray of shape (n_rows, n_latent), float64
+    mean, log_variance, deviation : ndarray of shape (n_rows, n_latent), float64
         From `draw`.
     weights : ndarray of shape (n_rows,), float64
     free_bits : float
@@ -64,24 +74,26 @@ def divergence(head, deviation, weights, free_bits, kl, sums):
     total : float
         The second sums, added up.
     """
-    n_latent = kl.shape[1]
-    raw, counted = sums[0], sums[1]
-    for j in each(n_latent):
-        raw[j] = 0.0
-        counted[j] = 0.0
-    for i in range(head.shape[0]):
-        mean, log_variance, factor, line = head[i], head[i][n_latent:], deviation[i], kl[i]
-        for j in each(n_latent):
-            m = np.float64(mean[j])
-            v = np.minimum(np.maximum(np.float64(log_variance[j]), LOWEST), HIGHEST)
-            line[j] = 0.5 * (m * m + factor[j] * factor[j] - 1.0 - v)
-            raw[j] += weights[i] * line[j]
-            counted[j] += weights[i] * np.maximum(line[j], free_bits)
-    return counted.sum()
+    n, n_latent = kl.size, kl.shape[1]
+    counted = np.empty(kl.shape)
+    centre, v, factor = mean.reshape(n), log_variance.reshape(n), deviation.reshape(n)
+    flat, flat_counted = kl.reshape(n), counted.reshape(n)
+    for k in each(n):
+        bounded = np.minimum(np.maximum(v[k], LOWEST), HIGHEST)
+        flat[k] = 0.5 * (centre[k] * centre[k] + factor[k] * factor[k] - 1.0 - bounded)
+        flat_counted[k] = np.maximum(flat[k], free_bits)
+    np.dot(weights, kl, sums[0])
+    np.dot(weights, counted, sums[1])
+    total = 0.0
+    for j in range(n_latent):
+        total += sums[1, j]
+    return total
 
 
 @contracted_kernel
-def head_gradient(head, noise, deviation, z_gradient, weights, kl, beta, free_bits, out):
+def head_gradient(
+    mean, log_variance, noise, deviation, z_gradient, weights, kl, beta, free_bits, out
+):
     """Compute a loss's gradient at the encoder's output.
 
     The loss is a function of z plus ``beta * weight * max(kl, free_bits)``, summed over rows
@@ -89,7 +101,7 @@ def head_gradient(head, noise, deviation, z_gradient, weights, kl, beta, free_bi
 
     Parameters
     ----------
-    head, noise, deviation : ndarray
+    mean, log_variance, noise, deviation : ndarray
         As for `draw`.
     z_gradient : ndarray of shape (n_samples * n_rows, n_latent)
     weights : ndarray of shape (n_rows,), float64
@@ -99,30 +111,37 @@ def head_gradient(head, noise, deviation, z_gradient, weights, kl, beta, free_bi
     out : ndarray of shape (n_rows, 2 * n_latent)
         Receives the gradient.
     """
-    n_rows, n_latent = head.shape[0], z_gradient.shape[1]
-    n_samples = z_gradient.shape[0] // n_rows
-    at_mean, at_deviation = np.empty(n_latent), np.empty(n_latent)
+    n_rows, n_latent = kl.shape
+    n = n_rows * n_latent
+    centre, v, factor = mean.reshape(n), log_variance.reshape(n), deviation.reshape(n)
+    counts = np.empty(n)
+    at_mean, at_deviation = np.zeros(kl.shape), np.zeros(kl.shape)
+    flat_mean, flat_deviation = at_mean.reshape(n), at_deviation.reshape(n)
     for i in range(n_rows):
-        mean, log_variance, sigma = head[i], head[i][n_latent:], deviation[i]
-        out_mean, out_log_variance = out[i][:n_latent], out[i][n_latent:]
-        divergences = kl[i]
+        line, share = counts[i * n_latent :], beta * weights[i]
         for j in each(n_latent):
-            at_mean[j] = 0.0
-            at_deviation[j] = 0.0
-        for s in range(n_samples):
-            gradient, eps = z_gradient[s * n_rows + i], noise[s * n_rows + i]
-            for j in each(n_latent):
-                at_mean[j] += gradient[j]
-                at_deviation[j] += gradient[j] * eps[j]
-        factor = beta * weights[i]
+            line[j] = share
+    for first in range(0, z_gradient.shape[0], n_rows):
+        gradient = z_gradient[first : first + n_rows].reshape(n)
+        eps = noise[first : first + n_rows].reshape(n)
+        for k in each(n):
+            flat_mean[k] += gradient[k]
+            flat_deviation[k] += gradient[k] * eps[k]
+    divergences = kl.reshape(n)
+    for k in each(n):
+        bounded = np.minimum(np.maximum(v[k], LOWEST), HIGHEST)
+        count = counts[k] * (divergences[k] >= free_bits)
+        flat_mean[k] += count * centre[k]
+        slope = flat_deviation[k] * factor[k] + count * (factor[k] * factor[k] - 1.0)
+        # A step goes against the gradient: beyond a bound it may only lead back.
+        flat_deviation[k] = 0.5 * slope * ((v[k] - bounded) * slope >= 0.0)
+    for i in range(n_rows):
+        line, first_half, second_half = out[i], at_mean[i], at_deviation[i]
+        upper = line[n_latent:]
         for j in each(n_latent):
-            raw = np.float64(log_variance[j])
-            v = np.minimum(np.maximum(raw, LOWEST), HIGHEST)
-            counts = factor * (divergences[j] >= free_bits)
-            out_mean[j] = at_mean[j] + counts * mean[j]
-            g = 0.5 * (at_deviation[j] * sigma[j] + counts * (sigma[j] * sigma[j] - 1.0))
-            # A step goes against the gradient: beyond a bound it may only lead back.
-            out_log_variance[j] = g * ((raw - v) * g >= 0.0)
+            line[j] = first_half[j]
+        for j in each(n_latent):
+            upper[j] = second_half[j]
 
 
 @contracted_kernel

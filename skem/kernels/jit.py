@@ -30,4 +30,5 @@ def _at_once(n: int) -> Iterable[Any]:
 # `for i in each(n)` is a loop over indices for the compiler, and array code without it: there
 # `i` is one slice, so that uncompiled runs take numpy's time and not that of a Python loop. The
 # body must mean the same for both: elementwise, `np.maximum` instead of `max`, no branches.
-each = _at_once if vars(numba.config)["DISABLE_JIT"] else range
+UNCOMPILED = bool(vars(numba.config)["DISABLE_JIT"])
+each = _at_once if UNCOMPILED else range

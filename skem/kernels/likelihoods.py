@@ -16,12 +16,15 @@ from skem.kernels.elementary import (
     fold,
     log_product,
 )
-from skem.kernels.jit import contracted_kernel, each
+from skem.kernels.jit import contracted_kernel, each, kernel
 
 # Values that are worked on at once where a loop need not know of rows.
 TOGETHER = 1024
 
 LOG_2_PI = math.log(2.0 * math.pi)
+
+# Share of a batch in the moving average that is a learned variance, and a step's largest fall.
+SHARE, LARGEST_FALL = 0.1, -0.5
 
 
 @contracted_kernel
@@ -48,16 +51,23 @@ def gaussian(output, target, weights, log_variance, bounds, losses, gradient, va
     n_rows, n_features = target.shape
     # Several short rows at once: a row alone would leave the vectors half empty.
     n_together = min(n_rows, max(1, TOGETHER // n_features))
-    shape = (n_together, n_features)
-    squares, precision = np.empty(shape), np.empty(shape)
-    flat_squares, flat_precision = squares.reshape(squares.size), precision.reshape(squares.size)
-    ones, sums, total = np.ones(n_features), np.zeros(n_features), 0.0
+    squares = np.empty((n_together, n_features))
+    flat_squares, precision = squares.reshape(squares.size), np.empty(squares.size)
+    ones, row_sums = np.empty(n_features), np.empty(n_together)
+    sums, part, total = np.empty(n_features), np.empty(n_features), 0.0
     constant = n_features * LOG_2_PI
+    for j in each(n_features):
+        ones[j] = 1.0
+        sums[j] = 0.0
     for j in range(n_features):
         raw = np.float64(log_variance[j % log_variance.size])
         v = min(max(raw, bounds[0]), bounds[1])
         constant += v
-        precision[:, j] = math.exp(-v)
+        precision[j] = math.exp(-v)
+    for i in range(1, n_together):
+        line = precision[i * n_features :]
+        for j in each(n_features):
+            line[j] = precision[j]
     for first in range(0, output.shape[0], n_rows):
         for a in range(0, n_rows, n_together):
             b = min(a + n_together, n_rows)
@@ -66,26 +76,51 @@ def gaussian(output, target, weights, log_variance, bounds, losses, gradient, va
             mean, x = output[here].reshape(n), target[a:b].reshape(n)
             for j in each(n):
                 distance = np.float64(mean[j]) - x[j]
-                flat_squares[j] = distance * distance * flat_precision[j]
-            losses[here] = 0.5 * (constant + np.dot(squares[: b - a], ones))
+                flat_squares[j] = distance * distance * precision[j]
+            np.dot(squares[: b - a], ones, row_sums[: b - a])
+            line_losses = losses[here]
+            for i in each(b - a):
+                line_losses[i] = 0.5 * (constant + row_sums[i])
             if gradient.shape[0] > 0:
                 out = gradient[here].reshape(n)
                 for j in each(n):
-                    out[j] = flat_precision[j] * (np.float64(mean[j]) - x[j])
+                    out[j] = precision[j] * (np.float64(mean[j]) - x[j])
                 for r in range(first + a, first + b):
                     line, weight = gradient[r], weights[r]
+                    total += weight
                     for j in each(n_features):
                         line[j] *= weight
-                sums += np.dot(weights[here], squares[: b - a])
-                total += weights[here].sum()
+                np.dot(weights[here], squares[: b - a], part)
+                for j in each(n_features):
+                    sums[j] += part[j]
     if gradient.shape[0] > 0 and variance_gradient.size > 0:
-        variance_gradient[:] = 0.0
+        for j in each(variance_gradient.size):
+            variance_gradient[j] = 0.0
         for j in range(n_features):
             raw = np.float64(log_variance[j % log_variance.size])
             v = min(max(raw, bounds[0]), bounds[1])
             g = 0.5 * (total - sums[j])
             # A step goes against the gradient: beyond a bound it may only lead back.
             variance_gradient[j % log_variance.size] += g * ((raw - v) * g >= 0.0)
+
+
+@kernel
+def move_variances(log_variance, gradient, n_features):
+    """Move each learned variance a little of the way to its maximum, which is the mean residual.
+
+    At the current networks the best variance is the mean of the expected squared errors (Rybkin,
+    Daniilidis & Levine 2021, section 4). A batch's mean r is folded into a moving average,
+    ``v + rate (r - v)``, of which the gradient in log v knows all.
+
+    Parameters
+    ----------
+    log_variance, gradient : ndarray of shape (1,) or (n_features,)
+    n_features : int
+    """
+    factor = -2.0 * SHARE * log_variance.size / n_features
+    for j in range(log_variance.size):
+        change = max(factor * np.float64(gradient[j]), LARGEST_FALL)
+        log_variance[j] += log_variance.dtype.type(math.log1p(change))
 
 
 @contracted_kernel
@@ -173,3 +208,19 @@ def bernoulli(output, target, weights, losses, gradient):
                     line, weight = gradient[r], output.dtype.type(weights[r])
                     for j in each(n_features):
                         line[j] *= weight
+
+
+@contracted_kernel
+def any_likelihood(
+    log_variance, bounds, output, target, weights, losses, gradient, variance_gradient
+):
+    """Call the likelihood that is meant; what is None is known when this is compiled.
+
+    Without bounds that is `bernoulli`, without a log-variance `gaussian_network`.
+    """
+    if bounds is None:
+        bernoulli(output, target, weights, losses, gradient)
+    elif log_variance is None:
+        gaussian_network(output, target, weights, bounds, losses, gradient)
+    else:
+        gaussian(output, target, weights, log_variance, bounds, losses, gradient, variance_gradient)

@@ -47,7 +47,9 @@ def row_keys(X, seed, keys):
     keys : ndarray of shape (n_rows,), uint64
     """
     n_features = X.shape[1]
-    places = np.arange(1, n_features + 1).astype(np.uint64)
+    places = np.empty(n_features, np.uint64)
+    for j in range(n_features):
+        places[j] = j + 1
     for j in each(n_features):
         places[j] = places[j] * GOLDEN + seed[0]
     mix(places)
@@ -108,12 +110,14 @@ def normals(keys, step, out):
     n = out.shape[0] * n_pairs
     own = np.empty(n_rows, np.uint64)
     bits = np.empty((out.shape[0], n_pairs), np.uint64)
-    places = np.arange(1, n_pairs + 1).astype(np.uint64)
-    moves = np.arange(out.shape[0] // n_rows + 1).astype(np.uint64)
+    places = np.empty(n_pairs, np.uint64)
+    move = np.empty(1, np.uint64)
+    for j in range(n_pairs):
+        places[j] = j + 1
     for j in each(n_pairs):
         places[j] = places[j] * GOLDEN
     for s in range(out.shape[0] // n_rows):
-        move = moves[s : s + 1]
+        move[0] = s
         for i in each(n_rows):
             own[i] = keys[i] ^ (step[0] + (move[0] << S32))
         mix(own)

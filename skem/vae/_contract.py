@@ -82,6 +82,9 @@ class Likelihood(Protocol):
     ) -> None:
         """Write negative log-likelihoods (R,) and, if ``gradient`` has lines, the gradients."""
 
+    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
+        """Return log-variances and their bounds: all that `kernels.training` asks of it."""
+
     def mean(self, output: Floats) -> Floats:
         """Expected rows (R, D)."""
 

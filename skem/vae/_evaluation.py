@@ -91,7 +91,7 @@ def row_terms(model: Model, parameters: Floats, rows: Rows, threads: Threads) ->
         n_rows = len(batch.x)
         space = model.space(n_rows)
         _, head = model.forward(parameters, batch, 1.0, space)
-        inner = space.latent
+        inner = space.parts[0].latent
         log_density = -space.losses.reshape(n_lines, n_rows)
         shares = inner.line_weights.reshape(n_lines, n_rows) / batch.weights
         summed = log_density + model.latent.log_shares(head, inner).reshape(n_lines, n_rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -9,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.engine import Threads
+from skem.vae._fused import fuse
 from skem.vae._latents import Batch
 from skem.vae._model import Model, Space, Terms
 from skem.vae._optimisers import Optimiser
@@ -16,6 +19,7 @@ from skem.vae._rows import Rows
 
 __all__ = ["Steps", "count_shards"]
 
+Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
 # Below this a matrix product of rows and weights loses speed.
@@ -53,16 +57,59 @@ class Steps:
     threads: Threads
     batch_size: int
     decay: float = 0.0
-    _spaces: dict[tuple[int, int], Space] = field(default_factory=dict)
+    _spaces: dict[int, Space] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n_parameters = sum(self.model.sizes)
         lines = self.batch_size * self.model.latent.n_samples
         self.n_shards = count_shards(lines, n_parameters)
-        self._gradients = np.zeros((self.n_shards, n_parameters), self.model.dtype)
-        self._own_gradients = self.model.split(self._gradients[0])
-        self._decay = self.model.dtype.type(self.decay)
+        self._gradient = np.zeros(n_parameters, self.model.dtype)
+        self._decay: Any = self.model.dtype.type(self.decay)
         self._number = np.zeros(1, np.uint64)
+        self._layers = self.model.layers(each=self.n_shards > 1)
+        self._fused = None
+        if self.n_shards == 1:
+            self._fused = fuse(self.model, self.optimiser, self.batch_size, self._decay)
+
+    def visit(
+        self, parameters: Floats, moments: Floats, order: NDArray[np.intp], step: int, betas: Array
+    ) -> float:
+        """Take a step on each batch of rows, in order, until a loss is not finite.
+
+        Parameters
+        ----------
+        parameters, moments : ndarray
+            Are changed.
+        order : ndarray of shape (n_rows,)
+        step : int
+            Number of the last step before.
+        betas : ndarray of shape (n_batches,)
+            Factors of the divergence.
+
+        Returns
+        -------
+        total : float
+            Sum of the batches' losses, each times its number of rows.
+        """
+        total, at_once = 0.0, 1 if self._fused is None else self._fused.at_once
+        for number in range(0, len(betas), at_once):
+            a = number * self.batch_size
+            chosen = order[a : a + at_once * self.batch_size]
+            if self._fused is None:
+                terms = self.take(parameters, moments, chosen, step + number + 1, betas[number])
+                total += terms.loss * len(chosen)
+            else:
+                batches = self._batch(chosen, step + number)
+                some = betas[number : number + at_once]
+                total += self._fused.take(parameters, self._gradient, moments, batches, some)
+            if not math.isfinite(total):
+                break
+        return total
+
+    def _batch(self, chosen: NDArray[np.intp], step: int) -> Batch:
+        self._number[0] = step
+        x, keys, weights = self.rows.take(chosen)
+        return Batch(x, keys, weights, self._number)
 
     def take(
         self,
@@ -79,77 +126,51 @@ class Steps:
         terms : Terms
             Means over the batch, before the step.
         """
-        self._number[0] = step
-        if self.n_shards == 1:
-            terms = self._gradient(0, chosen, parameters, beta, len(chosen))
-        else:
-            terms = self._share(chosen, parameters, beta)
-        # What has an update of its own, not the optimiser's.
-        latent, likelihood = self.model.latent, self.model.likelihood
-        own, gradients = self.model.split(parameters), self._own_gradients
-        if len(own[2]):
-            likelihood.absorb(own[2], gradients[2], self.model.n_features)
-            gradients[2][:] = 0.0
-        n_moved = len(parameters)
-        if not latent.optimised:
-            latent.absorb(own[3], gradients[3])
-            n_moved -= latent.n_parameters
-        self._update(parameters[:n_moved], moments, step)
-        return terms
+        n_rows, model = len(chosen), self.model
+        rows = self._batch(chosen, step)
+        batch = rows._replace(weights=rows.weights / n_rows)
+        space = self._spaces.get(n_rows)
+        if space is None:
+            space = self._spaces[n_rows] = model.space(n_rows, self.n_shards)
 
-    def _share(self, chosen: NDArray[np.intp], parameters: Floats, beta: float) -> Terms:
-        """Compute the shards' gradients, shared among threads."""
-        size = -(-len(chosen) // self.n_shards)
-        parts = [chosen[a : a + size] for a in range(0, len(chosen), size)]
+        def carry_back(number: int, nothing: None) -> Terms:
+            return model.carry_back(parameters, batch, beta, space, number)
 
-        def visit(shard: int, space: None) -> Terms:
-            return self._gradient(shard, parts[shard], parameters, beta, len(chosen))
-
-        terms = self.threads.fold_in_order(visit, Terms.__add__, len(parts), _no_space)
-        networks = sum(self.model.sizes[:2])
-        for other in range(1, len(parts)):
-            self._gradients[0, networks:] += self._gradients[other, networks:]
-            self._gradients[other, networks:] = 0.0
-        self._gradients[len(parts) :] = 0.0
-        return terms
-
-    def _update(self, moved: Floats, moments: Floats, step: int) -> None:
-        """Sum the shards' gradients and take the optimiser's step, shared among threads."""
-        if self.n_shards == 1:
-            self.optimiser.update(
-                moved, self._gradients[0, : len(moved)], moments[:, : len(moved)], step
-            )
-            return
-        share = -(-len(moved) // self.n_shards)
-
-        def update(shard: int, space: None) -> int:
-            here = slice(shard * share, min((shard + 1) * share, len(moved)))
-            total = self._gradients[0, here]
-            for other in range(1, self.n_shards):
-                total += self._gradients[other, here]
-            self.optimiser.update(moved[here], total, moments[:, here], step)
+        def update(number: int, nothing: None) -> int:
+            layers = self._layers[number]
+            model.differentiate(parameters, self._gradient, batch, self._decay, space, layers)
+            self._update(parameters, moments, layers.place, step)
             return 0
 
-        self.threads.fold_in_order(update, int.__add__, self.n_shards, _no_space)
+        terms: Terms = self._share(carry_back, Terms.__add__, len(space.parts))
+        model.sum_own(self._gradient, space)
+        self._share(update, int.__add__, len(self._layers))
+        self._update_own(parameters, moments, step)
+        return terms
 
-    def _gradient(
-        self,
-        shard: int,
-        chosen: NDArray[np.intp],
-        parameters: Floats,
-        beta: float,
-        n_rows: int,
-    ) -> Terms:
-        x, keys, weights = self.rows.take(chosen)
-        batch = Batch(x, keys, weights / n_rows, self._number)
-        space = self._spaces.get((shard, len(chosen)))
-        if space is None:
-            space = self._spaces[shard, len(chosen)] = self.model.space(len(chosen))
-        # The penalty is one for the whole batch: the first shard's.
-        decay: Any = self._decay if shard == 0 else self._decay * 0
-        return self.model.loss_and_gradient(
-            parameters, self._gradients[shard], batch, beta, decay, space
-        )
+    def _share(self, visit: Callable[[int, None], Any], add: Any, n_tasks: int) -> Any:
+        """Add up what tasks return, shared among threads where it is worth it."""
+        if self.n_shards > 1:
+            return self.threads.fold_in_order(visit, add, n_tasks, _no_space)
+        total = visit(0, None)
+        for number in range(1, n_tasks):
+            total = add(total, visit(number, None))
+        return total
+
+    def _update(self, parameters: Floats, moments: Floats, place: slice, step: int) -> None:
+        self.optimiser.update(parameters[place], self._gradient[place], moments[:, place], step)
+
+    def _update_own(self, parameters: Floats, moments: Floats, step: int) -> None:
+        """Update the parameters of likelihood and latent, each in its own way."""
+        model = self.model
+        _, _, likelihood, latent = model.split(parameters)
+        _, _, at_likelihood, at_latent = model.split(self._gradient)
+        if len(likelihood):
+            model.likelihood.absorb(likelihood, at_likelihood, model.n_features)
+        if not model.latent.optimised:
+            model.latent.absorb(latent, at_latent)
+        elif len(latent):
+            self._update(parameters, moments, slice(-len(latent), None), step)
 
 
 def _no_space() -> None:

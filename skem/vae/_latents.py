@@ -43,6 +43,10 @@ class Batch(NamedTuple):
     weights: Array
     step: NDArray[np.uint64]
 
+    def some(self, rows: slice) -> Batch:
+        """Return some of the rows."""
+        return Batch(self.x[rows], self.keys[rows], self.weights[rows], self.step)
+
 
 class LatentSpace(Protocol):
     """The arrays of a batch of n rows that others read; a latent has more of its own."""
@@ -145,6 +149,8 @@ class GaussianSpace(NamedTuple):
     z: Floats  # (S n, L)
     z_gradient: Floats  # (S n, L)
     line_weights: Array  # (S n,)
+    mean: Array  # (n, L): these three are the encoder's output in float64
+    log_variance: Array  # (n, L)
     deviation: Array  # (n, L)
     kl: Array  # (n, L)
     divergence: Array  # (2, L): sums of the divergences and of what of them counts
@@ -193,6 +199,8 @@ class GaussianLatent:
             np.empty(n_lines),
             np.empty((n_rows, n_latent)),
             np.empty((n_rows, n_latent)),
+            np.empty((n_rows, n_latent)),
+            np.empty((n_rows, n_latent)),
             np.empty((2, n_latent)),
             np.empty((n_rows, 2 * n_latent), dtype),
         )
@@ -202,11 +210,18 @@ class GaussianLatent:
     ) -> float:
         """Draw samples; return ``beta`` times the divergence that counts, summed over rows."""
         self._fill(batch, space.noise)
-        kernels.gaussian_latent.draw(head, space.noise, space.deviation, space.z)
+        mean, log_variance, deviation = space.mean, space.log_variance, space.deviation
+        kernels.gaussian_latent.draw(head, space.noise, mean, log_variance, deviation, space.z)
         share = space.line_weights.reshape(self.n_samples, len(head))
         np.multiply(batch.weights, 1.0 / self.n_samples, out=share)
         counted = kernels.gaussian_latent.divergence(
-            head, space.deviation, batch.weights, self.free_bits, space.kl, space.divergence
+            mean,
+            log_variance,
+            deviation,
+            batch.weights,
+            self.free_bits,
+            space.kl,
+            space.divergence,
         )
         return beta * float(counted)
 
@@ -226,7 +241,8 @@ class GaussianLatent:
     ) -> Floats:
         """Return the gradient at means and log-variances."""
         kernels.gaussian_latent.head_gradient(
-            head,
+            space.mean,
+            space.log_variance,
             space.noise,
             space.deviation,
             space.z_gradient,
@@ -268,11 +284,13 @@ class GaussianLatent:
         Active is a dimension whose posterior mean has a variance over rows of more than 0.01
         (Burda, Grosse & Salakhutdinov 2016, section 5.1).
         """
-        kl, sums = np.empty((len(head), self.n_latent)), np.empty((2, self.n_latent))
+        shape = (len(head), self.n_latent)
+        kl, sums = np.empty(shape), np.empty((2, self.n_latent))
+        mean, log_variance = np.empty(shape), np.empty(shape)
+        kernels.gaussian_latent.split(head, mean, log_variance)
         share = weights / weights.sum()
         deviation = self.deviation(head.astype(np.float64))
-        kernels.gaussian_latent.divergence(head, deviation, share, 0.0, kl, sums)
-        mean = head[:, : self.n_latent].astype(np.float64)
+        kernels.gaussian_latent.divergence(mean, log_variance, deviation, share, 0.0, kl, sums)
         variance = share @ np.square(mean - share @ mean)
         n_active = int(np.count_nonzero(variance > _ACTIVE))
         attributes = {"kl_per_dimension_": sums[0].copy(), "n_active_units_": n_active}

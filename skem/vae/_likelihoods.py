@@ -35,10 +35,6 @@ Floats: TypeAlias = NDArray[np.floating]
 _BOUNDS = np.log(np.array([1e-6, 1e6]))
 _NO_BOUNDS = np.array([-np.inf, np.inf])
 
-# Share of a batch in the moving average that is a learned variance, and a step's largest fall.
-_RATE = 0.1
-_LARGEST_FALL = -0.5
-
 # A known noise variance over that of the data: beyond, float32 has no squares for it.
 _LEAST_RATIO, _LARGEST_RATIO = 1e-15, 1e15
 
@@ -90,18 +86,15 @@ class Gaussian:
         """Do nothing: the variance has no parameters."""
 
     def absorb(self, parameters: Floats, gradient: Floats, n_features: int) -> None:
-        """Move each variance a little of the way to its maximum, which is the mean residual.
-
-        At the current networks the best variance is the mean of the expected squared errors
-        (Rybkin, Daniilidis & Levine 2021, section 4). A batch's mean r is folded into a moving
-        average, ``v + rate (r - v)``, of which the gradient in log v knows all.
-        """
-        change = -2.0 * _RATE * len(parameters) / n_features * gradient.astype(np.float64)
-        parameters += np.log1p(np.maximum(change, _LARGEST_FALL)).astype(parameters.dtype)
+        """Move each variance a little of the way to the mean residual."""
+        kernels.likelihoods.move_variances(parameters, gradient, n_features)
 
     def log_variances(self, parameters: Floats) -> Floats:
         """Return log-variances (1,) or (D,), which `bounds` bound."""
         return parameters
+
+    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
+        return self.log_variances(parameters), self.bounds
 
     def constant_variance(self, parameters: Floats) -> Array | None:
         log_variances = self.log_variances(parameters).astype(np.float64)
@@ -201,6 +194,9 @@ class NetworkVariance(Gaussian):
     def mean(self, output: Floats) -> Floats:
         return output[:, : output.shape[1] // 2]
 
+    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
+        return None, _BOUNDS
+
     def constant_variance(self, parameters: Floats) -> Array | None:
         return None
 
@@ -293,6 +289,9 @@ class Bernoulli:
     def mean(self, output: Floats) -> Floats:
         probabilities: Floats = expit(output)
         return probabilities
+
+    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
+        return None, None
 
     def constant_variance(self, parameters: Floats) -> Array | None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from skem.vae._contract import Likelihood
 from skem.vae._latents import Batch, Latent, LatentSpace
 from skem.vae._networks import Network
 
-__all__ = ["Model", "Space", "Terms"]
+__all__ = ["Layers", "Model", "Space", "Terms"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -51,16 +52,40 @@ class Terms(NamedTuple):
         )
 
 
+class Layers(NamedTuple):
+    """Some layers of a network, as a task."""
+
+    network: int  # 0: the encoder, 1: the decoder
+    layers: slice
+    place: slice  # of their parameters in the model's vector
+
+
+class Part(NamedTuple):
+    """Rows of a batch that one thread works on, and what nobody else writes to."""
+
+    rows: slice
+    lines: slice  # of the decoder
+    latent: LatentSpace
+    likelihood_gradient: Floats
+    latent_gradient: Floats
+
+
 class Space(NamedTuple):
     """The arrays that one batch of a known number of rows is computed in."""
 
     encoder: Floats
     decoder: Floats
-    latent: LatentSpace
+    z: Floats  # (n_lines, n_inputs): the parts' codes, one after the other
+    head_gradient: Floats  # (n_rows, n_head)
     losses: Array  # (n_lines,)
     output_gradient: Floats  # (n_lines, n_outputs)
     nothing: Floats  # (0, n_features): no gradient is wanted at the rows
     no_gradient: Floats  # (0, n_outputs)
+    parts: tuple[Part, ...]
+
+    def some(self, batch: Batch, part: Part) -> Batch:
+        """Return a part's rows."""
+        return batch if len(self.parts) == 1 else batch.some(part.rows)
 
 
 @dataclass(frozen=True)
@@ -99,6 +124,23 @@ class Model:
         encoder, decoder, likelihood, latent = self._parts
         return vector[encoder], vector[decoder], vector[likelihood], vector[latent]
 
+    def layers(self, *, each: bool) -> list[Layers]:
+        """Return both networks as tasks: all layers at once, or each by itself, largest first."""
+        if not each:
+            return [
+                Layers(number, slice(0, network.n_layers), place)
+                for number, (network, place) in enumerate(
+                    zip((self.encoder, self.decoder), self._parts, strict=False)
+                )
+            ]
+        found, end = [], 0
+        for number, network in enumerate((self.encoder, self.decoder)):
+            for layer, (n_in, n_out) in enumerate(pairwise(network.widths)):
+                place = slice(end, end + (n_in + 1) * n_out)
+                found.append(Layers(number, slice(layer, layer + 1), place))
+                end = place.stop
+        return sorted(found, key=lambda task: task.place.start - task.place.stop)
+
     def initialise(self, rng: np.random.RandomState) -> Floats:
         """Draw the networks' parameters; the other ones are zero."""
         parameters = np.zeros(sum(self.sizes), self.dtype)
@@ -107,18 +149,34 @@ class Model:
         self.decoder.initialise(decoder, rng)
         return parameters
 
-    def space(self, n_rows: int) -> Space:
-        """Make room for a batch."""
-        n_lines = n_rows * self.latent.n_samples
-        n_outputs = self.decoder.widths[-1]
+    def space(self, n_rows: int, n_parts: int = 1) -> Space:
+        """Make room for a batch that is cut into parts."""
+        n_samples, n_outputs = self.latent.n_samples, self.decoder.widths[-1]
+        n_lines, size = n_rows * n_samples, -(-n_rows // n_parts)
+        parts = []
+        for a in range(0, n_rows, size):
+            b = min(a + size, n_rows)
+            parts.append(
+                Part(
+                    slice(a, b),
+                    slice(a * n_samples, b * n_samples),
+                    self.latent.space(b - a, self.dtype),
+                    np.zeros(self.sizes[2], self.dtype),
+                    np.zeros(self.sizes[3], self.dtype),
+                )
+            )
+        one = len(parts) == 1
+        z = parts[0].latent.z if one else np.empty((n_lines, self.latent.n_inputs), self.dtype)
         return Space(
             self.encoder.space(n_rows, self.dtype),
             self.decoder.space(n_lines, self.dtype),
-            self.latent.space(n_rows, self.dtype),
+            z,
+            np.empty((n_rows, self.latent.n_head), self.dtype),
             np.empty(n_lines),
             np.empty((n_lines, n_outputs), self.dtype),
             np.empty((0, self.n_features), self.dtype),
             np.empty((0, n_outputs), self.dtype),
+            tuple(parts),
         )
 
     def forward(
@@ -133,7 +191,7 @@ class Model:
         beta : float
             Factor of the divergence.
         space : Space
-            Made for as many rows; holds the lines' losses afterwards.
+            Made for as many rows, in one part; holds the lines' losses afterwards.
 
         Returns
         -------
@@ -142,7 +200,7 @@ class Model:
             The encoder's output.
         """
         own = self.split(parameters)
-        return self._forward(own, batch, beta, space, space.no_gradient, own[2])
+        return self._forward(own, batch, beta, space, space.parts[0], space.no_gradient)
 
     def _forward(
         self,
@@ -150,25 +208,80 @@ class Model:
         batch: Batch,
         beta: float,
         space: Space,
+        part: Part,
         output_gradient: Floats,
-        likelihood_gradient: Floats,
     ) -> tuple[Terms, Floats]:
         encoder, decoder, likelihood, latent = own
-        inner = space.latent
-        head = self.encoder.forward(encoder, batch.x, space.encoder)
-        cost = self.latent.forward(latent, head, batch, beta, inner)
-        output = self.decoder.forward(decoder, inner.z, space.decoder)
+        inner, some = part.latent, space.some(batch, part)
+        head = self.encoder.forward(encoder, batch.x, space.encoder, part.rows)
+        cost = self.latent.forward(latent, head, some, beta, inner)
+        if len(space.parts) > 1:
+            space.z[part.lines] = inner.z
+        output = self.decoder.forward(decoder, space.z, space.decoder, part.lines)
+        losses = space.losses[part.lines]
         self.likelihood.losses(
             likelihood,
             output,
-            batch.x,
+            some.x,
             inner.line_weights,
-            space.losses,
+            losses,
             output_gradient,
-            likelihood_gradient,
+            part.likelihood_gradient,
         )
-        reconstruction = float(space.losses @ inner.line_weights)
+        reconstruction = float(losses @ inner.line_weights)
         return Terms(reconstruction, cost, inner.divergence[0].copy()), head
+
+    def carry_back(
+        self, parameters: Floats, batch: Batch, beta: float, space: Space, number: int
+    ) -> Terms:
+        """Compute the objective of one part of a batch, and its gradient at all layers' values.
+
+        The gradients at the parameters of likelihood and latent are left in the part.
+        """
+        own, part = self.split(parameters), space.parts[number]
+        at_output = space.output_gradient
+        terms, head = self._forward(own, batch, beta, space, part, at_output[part.lines])
+        inner = part.latent
+        self.decoder.backward(own[1], space.decoder, at_output, inner.z_gradient, part.lines)
+        space.head_gradient[part.rows] = self.latent.backward(
+            own[3],
+            part.latent_gradient,
+            head,
+            space.some(batch, part),
+            beta,
+            space.losses[part.lines],
+            inner,
+        )
+        self.encoder.backward(own[0], space.encoder, space.head_gradient, space.nothing, part.rows)
+        return terms
+
+    def differentiate(
+        self,
+        parameters: Floats,
+        gradient: Floats,
+        batch: Batch,
+        decay: Any,
+        space: Space,
+        layers: Layers,
+    ) -> None:
+        """Write the gradient at the parameters of some layers, after `carry_back` of all parts."""
+        own, at_own = self.split(parameters), self.split(gradient)
+        if layers.network == 0:
+            network, x, within, flow = self.encoder, batch.x, space.encoder, space.head_gradient
+        else:
+            network, x, within, flow = self.decoder, space.z, space.decoder, space.output_gradient
+        network.gradients(
+            own[layers.network], at_own[layers.network], x, within, flow, decay, layers.layers
+        )
+
+    def sum_own(self, gradient: Floats, space: Space) -> None:
+        """Write the gradient at the parameters of likelihood and latent: the sum of the parts'."""
+        _, _, likelihood, latent = self.split(gradient)
+        first, *others = space.parts
+        likelihood[:], latent[:] = first.likelihood_gradient, first.latent_gradient
+        for part in others:
+            likelihood += part.likelihood_gradient
+            latent += part.latent_gradient
 
     def loss_and_gradient(
         self,
@@ -192,29 +305,14 @@ class Model:
         decay : float, of the model's dtype
             The gradient also gets ``decay`` times the networks' weights.
         space : Space
-            Made for as many rows.
+            Made for as many rows, in one part.
 
         Returns
         -------
         terms : Terms
         """
-        own = self.split(parameters)
-        own_gradient = self.split(gradient)
-        inner = space.latent
-        terms, head = self._forward(own, batch, beta, space, space.output_gradient, own_gradient[2])
-        self.decoder.backward(
-            own[1],
-            own_gradient[1],
-            inner.z,
-            space.decoder,
-            space.output_gradient,
-            inner.z_gradient,
-            decay,
-        )
-        head_gradient = self.latent.backward(
-            own[3], own_gradient[3], head, batch, beta, space.losses, inner
-        )
-        self.encoder.backward(
-            own[0], own_gradient[0], batch.x, space.encoder, head_gradient, space.nothing, decay
-        )
+        terms = self.carry_back(parameters, batch, beta, space, 0)
+        for layers in self.layers(each=False):
+            self.differentiate(parameters, gradient, batch, decay, space, layers)
+        self.sum_own(gradient, space)
         return terms

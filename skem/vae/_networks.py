@@ -88,30 +88,61 @@ class Network:
             weights[:] = rng.uniform(-bound, bound, size=weights.shape)
             bias[:] = rng.uniform(-bound, bound, size=bias.shape)
 
-    def forward(self, parameters: Floats, x: Floats, space: Floats) -> Floats:
-        """Return the output for rows, a view of ``space``."""
-        output: Floats = kernels.dense.forward(parameters, self.sizes, self.code, x, space)
+    @property
+    def n_layers(self) -> int:
+        """How many matrices of weights there are."""
+        return len(self.widths) - 1
+
+    def forward(
+        self, parameters: Floats, x: Floats, space: Floats, rows: slice | None = None
+    ) -> Floats:
+        """Return the output for all rows or some of them, a view of ``space``."""
+        first, last = (0, len(x)) if rows is None else (rows.start, rows.stop)
+        output: Floats = kernels.dense.forward(
+            parameters, self.sizes, self.code, x, space, first, last
+        )
         return output
 
     def backward(
+        self,
+        parameters: Floats,
+        space: Floats,
+        output_gradient: Floats,
+        input_gradient: Floats,
+        rows: slice,
+    ) -> None:
+        """Carry the gradient of some rows back to every layer and, if it has rows, to the input."""
+        kernels.dense.backward(
+            parameters,
+            self.sizes,
+            self.code,
+            len(output_gradient),
+            space,
+            output_gradient,
+            input_gradient,
+            rows.start,
+            rows.stop,
+        )
+
+    def gradients(
         self,
         parameters: Floats,
         gradient: Floats,
         x: Floats,
         space: Floats,
         output_gradient: Floats,
-        input_gradient: Floats,
         decay: Any,
+        layers: slice,
     ) -> None:
-        """Write the gradient at the parameters and, if it has rows, at the input."""
-        kernels.dense.backward(
+        """Write the gradient at the parameters of some layers, after `backward` for all rows."""
+        kernels.dense.gradients(
             parameters,
             gradient,
             self.sizes,
-            self.code,
             x,
             space,
             output_gradient,
-            input_gradient,
             decay,
+            layers.start,
+            layers.stop,
         )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,56 +15,41 @@ __all__ = ["OPTIMISERS", "Adam", "Momentum", "Optimiser"]
 Floats: TypeAlias = NDArray[np.floating]
 
 
-class Optimiser(Protocol):
-    """Takes steps; what it remembers between them are vectors that it is given."""
+@dataclass(frozen=True)
+class Optimiser:
+    """Takes steps; what it remembers between them are vectors that it is given.
 
+    Parameters
+    ----------
+    learning_rate : float
+    """
+
+    learning_rate: float
     n_moments: ClassVar[int]
+    code: ClassVar[int]  # what kernels call it
 
     def update(self, parameters: Floats, gradient: Floats, moments: Floats, step: int) -> None:
         """Take step number ``step`` (1, 2, ...) in place; any slice of the vectors will do.
 
         ``moments`` has the shape (n_moments, n_parameters) and starts at zero.
         """
+        kernels.optimisers.take_step(
+            self.code, parameters, gradient, moments[0], moments[-1], self.learning_rate, step
+        )
 
 
-@dataclass(frozen=True)
-class Adam:
+class Adam(Optimiser):
     """Adam (Kingma & Ba 2015), with the paper's decay rates."""
 
-    learning_rate: float
-    n_moments: ClassVar[int] = 2
-
-    def update(self, parameters: Floats, gradient: Floats, moments: Floats, step: int) -> None:
-        """Take a step."""
-        number = parameters.dtype.type
-        first_decay, second_decay, epsilon = 0.9, 0.999, 1e-8
-        root = math.sqrt(1.0 - second_decay**step)
-        rate = self.learning_rate * root / (1.0 - first_decay**step)
-        kernels.optimisers.adam(
-            parameters,
-            gradient,
-            moments[0],
-            moments[1],
-            number(first_decay),
-            number(second_decay),
-            number(rate),
-            number(epsilon * root),
-        )
+    n_moments = 2
+    code = 0
 
 
-@dataclass(frozen=True)
-class Momentum:
+class Momentum(Optimiser):
     """Stochastic gradient descent with Nesterov's momentum of 0.9."""
 
-    learning_rate: float
-    n_moments: ClassVar[int] = 1
-
-    def update(self, parameters: Floats, gradient: Floats, moments: Floats, step: int) -> None:
-        """Take a step."""
-        number = parameters.dtype.type
-        kernels.optimisers.momentum(
-            parameters, gradient, moments[0], number(0.9), number(self.learning_rate)
-        )
+    n_moments = 1
+    code = 1
 
 
-OPTIMISERS: dict[str, type[Adam | Momentum]] = {"adam": Adam, "sgd": Momentum}
+OPTIMISERS: dict[str, type[Optimiser]] = {"adam": Adam, "sgd": Momentum}

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from skem.vae._evaluation import mean_terms, row_terms
 from skem.vae._gradient import Steps
-from skem.vae._model import Model, Terms
+from skem.vae._model import Model
 from skem.vae._rows import Rows
 
 __all__ = ["Best", "Curves", "Schedule", "State", "renew_latent", "run_epoch", "train"]
 
+Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 
 # Rows whose codes a latent looks at after an epoch.
@@ -84,9 +85,11 @@ class Schedule(NamedTuple):
     beta: float
     warmup: int
 
-    def factor(self, step: int) -> float:
-        """Return the divergence's factor at step 1, 2, ..."""
-        return self.beta * min(1.0, step / self.warmup) if self.warmup else self.beta
+    def factors(self, step: int, n_steps: int) -> Array:
+        """Return the divergence's factors at steps ``step + 1``, ..., ``step + n_steps``."""
+        if not self.warmup:
+            return np.full(n_steps, self.beta)
+        return self.beta * np.minimum(1.0, np.arange(step + 1, step + n_steps + 1) / self.warmup)
 
 
 @dataclass
@@ -114,15 +117,10 @@ def run_epoch(steps: Steps, state: State, schedule: Schedule) -> float:
     """Visit all rows once, in random order; return the mean loss, which may be not finite."""
     n_rows = len(steps.rows)
     order = np.random.default_rng([state.seed, state.epoch]).permutation(n_rows)
-    total = 0.0
-    for a in range(0, n_rows, steps.batch_size):
-        chosen = order[a : a + steps.batch_size]
-        state.step += 1
-        beta = schedule.factor(state.step)
-        terms: Terms = steps.take(state.parameters, state.moments, chosen, state.step, beta)
-        total += terms.loss * len(chosen)
-        if not math.isfinite(total):
-            break
+    n_batches = -(-n_rows // steps.batch_size)
+    betas = schedule.factors(state.step, n_batches)
+    total = steps.visit(state.parameters, state.moments, order, state.step, betas)
+    state.step += n_batches
     state.epoch += 1
     if math.isfinite(total):
         renew_latent(steps.model, state, steps.rows)

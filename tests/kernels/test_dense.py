@@ -60,19 +60,41 @@ def test_gradient(widths, activation):
     space = network.space(len(x), np.float64)
     slope = network.forward(parameters, x, space) - target
     gradient, at_x = np.full_like(parameters, np.nan), np.full_like(x, np.nan)
-    network.backward(parameters, gradient, x, space, slope, at_x, decay)
+    network.backward(parameters, space, slope, at_x, slice(0, len(x)))
+    layers = slice(0, network.n_layers)
+    network.gradients(parameters, gradient, x, space, slope, decay, layers)
     expected = finite_differences(lambda p: loss(p, x), parameters)
     assert relative_error(gradient, expected) < 1e-8
     assert relative_error(at_x, finite_differences(lambda x: loss(parameters, x), x)) < 1e-8
 
 
+def _gradient(network, parameters, x, parts, tasks, at_x):
+    """The gradient of half the squared output, rows in parts and layers in tasks."""
+    space, gradient = network.space(len(x), np.float64), np.full_like(parameters, np.nan)
+    slope = np.empty((len(x), network.widths[-1]))
+    for rows in parts:
+        slope[rows] = network.forward(parameters, x, space, rows)
+        network.backward(parameters, space, slope, at_x[rows], rows)
+    for layers in tasks:
+        network.gradients(parameters, gradient, x, space, slope, 0.3, layers)
+    return gradient
+
+
+def test_parts_of_rows_and_single_layers_are_the_whole():
+    network, parameters, x = _case((3, 4, 6, 2), "tanh")
+    at_x = np.full((2, *x.shape), np.nan)
+    whole = _gradient(network, parameters, x, [slice(0, 5)], [slice(0, 3)], at_x[0])
+    parts, tasks = [slice(0, 2), slice(2, 5)], [slice(1, 2), slice(2, 3), slice(0, 1)]
+    pieces = _gradient(network, parameters, x, parts, tasks, at_x[1])
+    np.testing.assert_allclose(pieces, whole, rtol=1e-12)
+    np.testing.assert_allclose(*at_x, rtol=1e-12)
+
+
 def test_no_gradient_at_the_input_on_demand():
     network, parameters, x = _case((4, 5, 2), "relu")
-    both, alone = np.empty_like(parameters), np.empty_like(parameters)
-    space = network.space(len(x), np.float64)
-    slope = network.forward(parameters, x, space).copy()
-    network.backward(parameters, both, x, space, slope, np.empty_like(x), 0.0)
-    network.backward(parameters, alone, x, space, slope, np.empty((0, 4)), 0.0)
+    rows, layers = [slice(0, len(x))], [slice(0, 2)]
+    both = _gradient(network, parameters, x, rows, layers, np.empty_like(x))
+    alone = _gradient(network, parameters, x, rows, layers, np.empty((0, 4)))
     np.testing.assert_array_equal(both, alone)
 
 

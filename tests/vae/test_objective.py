@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from oracles.differences import finite_differences, relative_error
 
+from skem.engine import Threads
+from skem.vae import _fused, _gradient
+from skem.vae._categorical import CategoricalLatent
 from skem.vae._gradient import Steps, count_shards
 from skem.vae._latents import Batch, GaussianLatent
 from skem.vae._likelihoods import (
@@ -15,6 +18,7 @@ from skem.vae._likelihoods import (
 )
 from skem.vae._model import Model
 from skem.vae._networks import Network
+from skem.vae._optimisers import Adam, Momentum
 from skem.vae._rows import make_rows
 from skem.vae._units import measure
 from vae.tables import curve
@@ -98,34 +102,63 @@ def test_weights_count_as_repeated_rows():
     np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-9, atol=1e-14)
 
 
-class _NoSteps:
-    """An optimiser that only looks at the gradient."""
+def _train(model, X, batch_size=50, n_epochs=2, optimiser=None, alone=False, weights=None):
+    """Parameters after some epochs, and the sums of losses."""
+    rows = make_rows(X, weights, measure(X, weights, one_scale=True), model.dtype, 0)
+    parameters = model.initialise(np.random.RandomState(0))
+    moments, totals = np.zeros((2, parameters.size), model.dtype), []
+    n_batches = -(-len(rows) // batch_size)
+    with Threads(2) as threads:
+        steps = Steps(model, rows, optimiser or Adam(0.01), threads, batch_size, 0.5)
+        if alone:
+            steps._fused = None
+        for epoch in range(n_epochs):
+            order = np.random.default_rng(epoch).permutation(len(rows))
+            betas = np.linspace(0.1, 1.0, n_batches)
+            step = epoch * n_batches
+            totals.append(steps.visit(parameters, moments, order, step, betas))
+    return steps, parameters, totals
 
-    n_moments = 0
 
-    def update(self, parameters, gradient, moments, step):
-        parameters -= gradient
-
-
-def test_shards_add_up_to_the_batch(monkeypatch):
-    from skem.engine import Threads
-    from skem.vae import _gradient
-
-    model = make_model(SharedVariance(), GaussianLatent(2))
-    X = curve(200, D)
-    rows = make_rows(X, None, measure(X, None, one_scale=True), model.dtype, 0)
-    start = model.initialise(np.random.RandomState(0))
-    moved = []
+@pytest.mark.parametrize("latent", [GaussianLatent(2), GaussianLatent(3, 2), CategoricalLatent(3)])
+def test_shards_add_up_to_the_batch(monkeypatch, latent):
+    model = make_model(SharedVariance(), latent, (6, 5))
+    results = []
     for least in (10**9, 1):
         monkeypatch.setattr(_gradient, "_LEAST_WORK", least)
-        with Threads(2) as threads:
-            steps = Steps(model, rows, _NoSteps(), threads, 200, 0.5)
-            parameters = start.copy()
-            terms = steps.take(parameters, np.empty((0, start.size)), np.arange(200), 1, 1.0)
-        moved.append((steps.n_shards, terms.loss, parameters))
-    assert (moved[0][0], moved[1][0]) == (1, 3)
-    assert moved[0][1] == pytest.approx(moved[1][1], rel=1e-12)
-    np.testing.assert_allclose(moved[0][2], moved[1][2], rtol=1e-9, atol=1e-12)
+        results.append(_train(model, curve(200, D), 200))
+    (one, whole, total), (many, parts, others) = results
+    assert (one.n_shards, many.n_shards) == (1, min(8, 3 * latent.n_samples))
+    np.testing.assert_allclose(others, total, rtol=1e-12)
+    np.testing.assert_allclose(parts, whole, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("optimiser", [Adam(0.01), Momentum(0.01)])
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_steps_in_one_call_have_the_bits_of_single_ones(likelihood, optimiser, dtype, monkeypatch):
+    monkeypatch.setattr(_fused, "_BYTES", 3 * 50 * D * np.dtype(dtype).itemsize)
+    chosen = LIKELIHOODS[likelihood]
+    if likelihood == "known":
+        chosen = KnownVariance(chosen.log_variance.astype(dtype))
+    model = make_model(chosen, GaussianLatent(3, 2, 0.05), (6, 5), dtype=dtype)
+    X = curve(220, D).astype(dtype)
+    X = (X > 0).astype(dtype) if likelihood == "bernoulli" else X
+    weights = np.arange(220) % 3.0
+    fused, parameters, totals = _train(model, X, optimiser=optimiser, weights=weights)
+    assert fused._fused.at_once == 3
+    _, expected, losses = _train(model, X, optimiser=optimiser, weights=weights, alone=True)
+    np.testing.assert_array_equal(parameters, expected)
+    np.testing.assert_allclose(totals, losses, rtol=1e-12)
+
+
+def test_a_loss_that_is_not_finite_ends_an_epoch():
+    model = make_model(KnownVariance(np.array([-700.0])), GaussianLatent(2))
+    totals = [
+        _train(model, curve(200, D), 20, 1, Momentum(1e300), alone=alone)[2][0]
+        for alone in (True, False)
+    ]
+    assert not np.isfinite(totals).any()
 
 
 @pytest.mark.parametrize(
