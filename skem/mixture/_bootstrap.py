@@ -135,7 +135,7 @@ def bootstrap_likelihood_ratio(
     check_estimator(owner, estimator, n_bootstrap, random_state, n_jobs)
     given = [
         name
-        for name in ("weights_init", "means_init", "precisions_init")
+        for name in ("weights_init", "means_init", "precisions_init", "parameters_init")
         if getattr(estimator, name, None) is not None
     ]
     if given or not isinstance(estimator.init_params, str):
