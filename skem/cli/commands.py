@@ -171,10 +171,11 @@ def impute(arguments: Namespace) -> None:
     _check_output(arguments)
     table = _read(arguments, added=())
     reader = Reader(table)
-    given = Request(arguments.columns, arguments.exclude)
-    request, features, categories = read_kinds(reader, given)
+    features, categories = read_kinds(reader, Request(arguments.columns, arguments.exclude))
     reader.check_seen(features)
-    reader.remark(request, features)
+    if arguments.columns is None:
+        reader.note_ids(features)
+    reader.note_same(features)
     note_left(reader, features, categories)
     filled = fill_table(
         table,
