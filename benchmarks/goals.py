@@ -133,6 +133,15 @@ def _auc_over_best(part):
     return figures
 
 
+def _of_case(case, column):
+    """One figure of a small table."""
+
+    def figures(result):
+        return {row["case"]: row[column] for row in result["rows"] if row["case"].startswith(case)}
+
+    return figures
+
+
 def _slowed(covariance_type, name):
     """Time of an iteration with missing cells over that of the complete table."""
 
@@ -479,6 +488,37 @@ GOALS = (
             ("full", missing.HALF, 30),
             ("diag", missing.TENTH, 1.6),
             ("spherical", missing.TENTH, 2.0),
+        )
+    ),
+    Goal(
+        "small",
+        "an EM iteration on iris, K = 3, full",
+        "<=",
+        0.04,
+        "ms",
+        _of_case("an EM iteration, K = 3, full", "skem"),
+    ),
+    Goal(
+        "small",
+        "default fit of iris, K = 3",
+        "<=",
+        5,
+        "ms",
+        _of_case("fit, K = 3, init_params='auto'", "skem"),
+    ),
+    *(
+        Goal(
+            "small",
+            f"{name}, times scikit-learn's speed",
+            ">=",
+            wanted,
+            "",
+            _of_case(name, "ratio"),
+        )
+        for name, wanted in (
+            ("score_samples of 150 rows", 1),
+            ("predict of 150 rows", 1),
+            ("GridSearchCV, 36 cells x 5 folds, init_params='auto'", 10),
         )
     ),
     Goal(

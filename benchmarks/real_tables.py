@@ -113,7 +113,7 @@ def choose(tables: list[RealTable]) -> None:
 def _continuous(X: Array) -> Array:
     """Return the columns that have a density."""
     spread = X.std(axis=0)
-    return X[:, (spread > 0) & (recording_units(X, None, spread) < 0.25 * spread)]
+    return X[:, (spread > 0) & (recording_units(X, None, spread).units < 0.25 * spread)]
 
 
 def compare(tables: list[RealTable]) -> None:
@@ -124,7 +124,7 @@ def compare(tables: list[RealTable]) -> None:
         if X.shape[1] < 2:
             continue
         apart, noisy, times = [], [], []
-        steps = recording_units(X, None, X.std(axis=0))
+        steps = recording_units(X, None, X.std(axis=0)).units
         for split in range(SPLITS):
             order = np.random.RandomState(split).permutation(len(X))
             test, train = X[order[: len(X) // 5]], X[order[len(X) // 5 :]]

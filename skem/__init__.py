@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 from skem._version import __version__
 
 if TYPE_CHECKING:
-    from skem import datasets, display, impute, inference, mixture, outliers, vae  # noqa: F401
+    from skem import datasets, display, em, families, impute, inference, mixture, outliers, vae  # noqa: F401
     from skem.impute import MixtureImputer
     from skem.mixture import (
         EMGaussianMixture,
         EMMixture,
         EMStudentMixture,
         GaussianMixtureIC,
+        MixtureIC,
+        StudentMixtureIC,
         VariationalGaussianMixture,
         VariationalMixture,
         bootstrap_likelihood_ratio,
@@ -30,8 +32,10 @@ __all__ = [
     "EMStudentMixture",
     "GaussianMixtureIC",
     "InfoVAE",
+    "MixtureIC",
     "MixtureImputer",
     "MixtureOutlierDetector",
+    "StudentMixtureIC",
     "VariationalGaussianMixture",
     "VariationalMixture",
     "__version__",
@@ -46,8 +50,10 @@ _HOMES = {
     "EMStudentMixture": "skem.mixture",
     "GaussianMixtureIC": "skem.mixture",
     "InfoVAE": "skem.vae",
+    "MixtureIC": "skem.mixture",
     "MixtureImputer": "skem.impute",
     "MixtureOutlierDetector": "skem.outliers",
+    "StudentMixtureIC": "skem.mixture",
     "VAE": "skem.vae",
     "VQVAE": "skem.vae",
     "VariationalGaussianMixture": "skem.mixture",
@@ -56,7 +62,17 @@ _HOMES = {
     "bootstrap_standard_errors": "skem.mixture",
 }
 
-_PACKAGES = ("datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae")
+_PACKAGES = (
+    "datasets",
+    "display",
+    "em",
+    "families",
+    "impute",
+    "inference",
+    "mixture",
+    "outliers",
+    "vae",
+)
 
 
 def __getattr__(name: str) -> Any:

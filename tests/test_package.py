@@ -9,7 +9,17 @@ import pytest
 
 import skem
 
-PACKAGES = ["datasets", "display", "em", "impute", "inference", "mixture", "outliers", "vae"]
+PACKAGES = [
+    "datasets",
+    "display",
+    "em",
+    "families",
+    "impute",
+    "inference",
+    "mixture",
+    "outliers",
+    "vae",
+]
 
 
 def run(code):

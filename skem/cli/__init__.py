@@ -27,6 +27,10 @@ COVARIANCE_TYPES = (
     *("EII", "VII", "EEI", "VEI", "EVI", "VVI"),
     *("EEE", "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV"),
 )
+KINDS = (
+    *("bernoulli", "categorical", "exponential", "gamma", "geometric", "lognormal"),
+    *("negative_binomial", "poisson"),
+)
 CRITERIA = ("bic", "icl", "aic", "cv")
 METHODS = ("mean", "draw", "mode")
 
@@ -115,11 +119,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_cluster(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    text = "Fit Gaussian mixtures to a table, choose one, and add each row's cluster."
+    text = "Fit mixtures to a table, choose one, and add each row's cluster."
     parser = commands.add_parser("cluster", help=text, description=text)
     _add_table(parser, SCORED)
     _add_scored(parser)
-    add = _add_columns(parser).add_argument
+    group = _add_columns(
+        parser,
+        "all but those of names, dates and constants; numbers are measurements, text and "
+        "truth values categories",
+    )
+    add = group.add_argument
+    text = (
+        "what columns are, in place of that; KIND is categorical, bernoulli (two values), a "
+        "distribution of counts (poisson, negative_binomial, geometric) or of positive amounts "
+        "(lognormal, gamma, exponential), or a covariance type; may be given several times"
+    )
+    add("--kind", type=_kind, action="append", default=[], metavar="KIND=A,B,...", help=text)
     add("--weight-column", metavar="NAME", help="column that holds the rows' weights")
     add("--no-scale", dest="scale", action="store_false", help="do not standardise the columns")
     text = (
@@ -146,8 +161,9 @@ def _add_fit(group: "argparse._ArgumentGroup") -> None:
         choices=[*COVARIANCE_TYPES, "all"],
         default="full",
         metavar="TYPE",
-        help="shape of the clusters: full, tied, diag, spherical, one of mclust's fourteen models "
-        "(EII to VVV), or all for those fourteen, of which the criterion chooses (default: full)",
+        help="shape of the clusters in columns of numbers: full, tied, diag, spherical, one of "
+        "mclust's fourteen models (EII to VVV), or all for those fourteen, of which the criterion "
+        "chooses (default: full)",
     )
     add(
         "--criterion",
@@ -156,7 +172,8 @@ def _add_fit(group: "argparse._ArgumentGroup") -> None:
         help="what chooses: bic, icl, aic (lower is better) or cv, the held-out log density in "
         "five folds (higher is better; default: bic)",
     )
-    text = "starts of each fit (default: 1, by a hierarchical clustering; more are searched for)"
+    text = "starts of each fit (default: 1, for numbers alone by a hierarchical clustering; others "
+    text += "are searched for)"
     add("--n-init", type=_count, default=1, metavar="N", help=text)
     text = "added to variances, as a share of the columns' own (default: 1e-6)"
     add("--reg-covar", type=_share, default=1e-6, metavar="SHARE", help=text)
@@ -174,7 +191,9 @@ def _add_score(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_impute(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    text = "Fill the missing cells of a table's numeric columns by a Gaussian mixture."
+    text = (
+        "Fill the missing cells of a table's columns, of numbers and of categories, by a mixture."
+    )
     parser = commands.add_parser("impute", help=text, description=text)
     _add_table(parser, "the filled table")
     _add_columns(parser)
@@ -208,9 +227,11 @@ def _add_outliers(commands: "argparse._SubParsersAction[_Parser]") -> None:
     _add_seed(group, "seed of the fit and of the threshold (default: 0)")
 
 
-def _add_columns(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+def _add_columns(
+    parser: argparse.ArgumentParser, default: str = "all numeric ones"
+) -> "argparse._ArgumentGroup":
     group = parser.add_argument_group("columns")
-    text = "columns to use (default: all numeric ones)"
+    text = f"columns to use (default: {default})"
     group.add_argument("--columns", type=_names, metavar="A,B,...", help=text)
     text = "columns to leave out"
     group.add_argument("--exclude", type=_names, default=[], metavar="A,B,...", help=text)
@@ -318,6 +339,16 @@ def _names(text: str) -> list[str]:
     if not names or not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of names")
     return names
+
+
+def _kind(text: str) -> tuple[str, list[str]]:
+    kind, equals, names = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KIND=A,B,...")
+    if kind not in (*KINDS, *COVARIANCE_TYPES):
+        listed = ", ".join((*KINDS, *COVARIANCE_TYPES))
+        raise argparse.ArgumentTypeError(f"{kind!r} is no kind; there are {listed}")
+    return kind, _names(names)
 
 
 def _seed(text: str) -> int:

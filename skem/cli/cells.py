@@ -10,7 +10,20 @@ import pyarrow.compute as pc
 
 from skem.cli.text import Dialect
 
-__all__ = ["Numbers", "as_text", "fill", "has_other_decimal", "numbers", "typed"]
+__all__ = [
+    "FALSE",
+    "TRUE",
+    "Numbers",
+    "as_text",
+    "fill",
+    "has_other_decimal",
+    "holds_truth_values",
+    "is_boolean",
+    "numbers",
+    "text_cells",
+    "typed",
+    "words",
+]
 
 # What stands for a missing value in text, besides an empty cell.
 _WORDS = ("NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "null", "NULL", "None", "none", "<NA>")
@@ -119,6 +132,49 @@ def _floats(column: pa.ChunkedArray) -> np.ndarray:
 
 def _mask(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=bool)
+
+
+def is_boolean(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds truth values, maybe as text, and nothing else."""
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        return True
+    if not (pa.types.is_large_string(kind) or pa.types.is_string(kind)):
+        return False
+    text = words(column)
+    there = text.filter(pc.invert(pc.is_in(text, MISSING)))
+    return len(there) > 0 and _all(pc.or_(pc.is_in(there, TRUE), pc.is_in(there, FALSE)))
+
+
+def words(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the cells of any column as text without white space around; empty where null."""
+    return pc.utf8_trim_whitespace(
+        pa.chunked_array([pa.array(as_text(column, "."), pa.large_string())])
+    )
+
+
+def text_cells(column: pa.ChunkedArray) -> list[str | None] | None:
+    """Return the cells of a column of text, None where one is missing; None for other columns."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = pc.cast(column, kind.value_type)
+        kind = column.type
+    if not (pa.types.is_large_string(kind) or pa.types.is_string(kind)):
+        return None
+    text = pc.utf8_trim_whitespace(pc.cast(column, pa.large_string()))
+    cells: list[str | None] = pc.if_else(pc.is_in(text, MISSING), _NO_TEXT, text).to_pylist()
+    return cells
+
+
+def holds_truth_values(column: pa.ChunkedArray, decimal: str) -> bool:
+    """Whether the numbers that `numbers` finds in a column stand for true and false."""
+    if pa.types.is_boolean(column.type):
+        return True
+    cells = text_cells(column)
+    if cells is None:
+        return False
+    text = pa.chunked_array([[cell for cell in cells if cell is not None]], pa.large_string())
+    return not _mask(_looks_like_number(text, decimal)).any()
 
 
 def has_other_decimal(column: pa.ChunkedArray, dialect: Dialect) -> bool:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from skem.cli.cells import Numbers, has_other_decimal, numbers
 from skem.cli.files import Table
 from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
 
-__all__ = ["Features", "Reader", "Request"]
+__all__ = ["Features", "Reader", "Request", "is_id_name"]
 
 # A name says that a column identifies rows: "id", "customer_id", "rowId", "index", "row", "no.".
 _ID_NAME = re.compile(r"(?i:^(id|index|idx|key|row|rownames|row_?(id|nr|no|number)|nr|no\.?)$)|"
@@ -70,6 +71,22 @@ class Features:
         return np.isnan(self.X)
 
 
+class Seen(Protocol):
+    """What a mixture sees of a table, as far as remarks on it need to know."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """The rows' weights."""
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which cells are missing, shape (n_used, n_columns)."""
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reads columns of a table as numbers.
@@ -86,14 +103,23 @@ class Reader:
     def _cache(self) -> dict[str, Numbers]:
         return {}
 
-    def _column(self, name: str) -> pa.ChunkedArray:
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column as it stands in the table."""
         return self.table.columns.column(self.table.names.index(name))
 
     def numbers(self, name: str) -> Numbers:
         """Return a column as numbers; what was read once is remembered."""
         if name not in self._cache:
-            self._cache[name] = numbers(self._column(name), self.table.dialect.decimal)
+            self._cache[name] = numbers(self.column(name), self.table.dialect.decimal)
         return self._cache[name]
+
+    def is_text(self, name: str) -> bool:
+        """Whether a column is of text, maybe as a dictionary."""
+        return _is_text(self.column(name).type)
+
+    def has_numbers(self, name: str) -> bool:
+        """Whether any cell of a column is a number."""
+        return not np.isnan(self.numbers(name).values).all()
 
     def read(self, request: Request) -> Features:
         """Choose the columns, check them and return their values.
@@ -120,22 +146,45 @@ class Reader:
         weight = None if weight is None else table.find(weight)
         exclude = [table.find(name) for name in request.exclude]
         if request.columns is not None:
-            columns = self._named(request.columns, exclude, weight)
+            columns = self.named(request.columns, exclude, weight)
         else:
             columns = self._numeric(exclude, weight)
-        used = [*columns, *([weight] if weight else [])]
-        for name in used:
-            self._refuse_bad(name)
-        if request.drop_missing:
-            rows = self._complete_rows(used)
-        else:
-            rows = np.ones(table.n_rows, dtype=bool)
-            if weight is not None:
-                self._refuse_missing(weight)
+        for name in columns:
+            self.refuse_bad(name)
+        rows = self.used_rows(columns, weight, request.drop_missing)
         X = np.column_stack([self.numbers(name).values for name in columns])
-        return Features(tuple(columns), X[rows], self._weights(weight, rows), rows)
+        return Features(tuple(columns), X[rows], self.weights(weight, rows), rows)
 
-    def check_seen(self, features: Features) -> None:
+    def used_rows(
+        self, columns: Sequence[str], weight: str | None, drop_missing: bool
+    ) -> np.ndarray:
+        """Say which rows are used, and check the column of weights, if there is one.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Those that are used.
+        weight : str or None
+        drop_missing : bool
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), bool
+        """
+        if weight is not None:
+            self.refuse_bad(weight)
+        if drop_missing:
+            return self.complete_rows([*columns, *([weight] if weight else [])])
+        if weight is not None:
+            self.refuse_missing(weight)
+        return np.ones(self.table.n_rows, dtype=bool)
+
+    def has_numeric(self, request: Request) -> bool:
+        """Whether some column that may be used is numeric."""
+        left_out = {"", *map(self.table.find, request.exclude), *self.table.index}
+        return any(self.is_numeric(name) for name in self.table.names if name not in left_out)
+
+    def check_seen(self, features: Seen) -> None:
         """Refuse columns without any value in the rows that count.
 
         Parameters
@@ -160,7 +209,7 @@ class Reader:
                 f"{self.table.name}: no value{where} in {empty}; leave it out by --exclude"
             )
 
-    def note_gaps(self, features: Features, fate: str = "") -> None:
+    def note_gaps(self, features: Seen, fate: str = "") -> None:
         """Note how many cells are missing where they are modelled.
 
         Parameters
@@ -200,14 +249,19 @@ class Reader:
             weight = [] if request.weight is None else [self.table.find(request.weight)]
             exclude = [self.table.find(name) for name in request.exclude]
             self._note_left_out([*features.columns, *exclude, *weight])
-            self._note_ids(features)
+            self.note_ids(features)
+        self.note_same(features)
+
+    def note_same(self, features: Features) -> None:
+        """Note columns that have the same value in every row."""
         pairs = zip(features.columns, features.X.T, strict=True)
         same = joined(quoted(name) for name, x in pairs if np.nanmin(x) == np.nanmax(x))
         if same:
             text = f"the same value in every row of {same}; better leave it out"
             note(f"{self.table.name}: {text}")
 
-    def _named(self, names: Sequence[str], exclude: Sequence[str], weight: str | None) -> list[str]:
+    def named(self, names: Sequence[str], exclude: Sequence[str], weight: str | None) -> list[str]:
+        """Find the columns that the user named; none of them may be left out as well."""
         table = self.table
         columns = [table.find(name) for name in names]
         for i, name in enumerate(columns):
@@ -223,7 +277,7 @@ class Reader:
         """Choose the numeric columns; one without a name is taken for row labels."""
         table = self.table
         left_out = {"", weight, *exclude, *table.index}
-        columns = [name for name in table.names if name not in left_out and self._is_numeric(name)]
+        columns = [name for name in table.names if name not in left_out and self.is_numeric(name)]
         if not columns:
             raise CommandError(
                 f"{table.name}: no numeric column among {joined(map(quoted, table.names))}; text "
@@ -231,9 +285,9 @@ class Reader:
             )
         return columns
 
-    def _is_numeric(self, name: str) -> bool:
+    def is_numeric(self, name: str) -> bool:
         """Whether a column holds numbers or truth values only; text does in text files alone."""
-        column = self._column(name)
+        column = self.column(name)
         if self.table.lines is None and _is_text(column.type):
             return False
         if self.numbers(name).all_numbers:
@@ -246,27 +300,28 @@ class Reader:
         other = "," if self.table.dialect.decimal == "." else "."
         row = int(self.numbers(name).bad.argmax())
         return (
-            f"{self.table.where(name, row)}: {self._show(name, row)} is not a number; if "
+            f"{self.table.where(name, row)}: {self.show(name, row)} is not a number; if "
             f"{other!r} stands before its decimals, give --decimal '{other}', else leave the "
             "column out by --exclude"
         )
 
-    def _show(self, name: str, row: int) -> str:
-        return repr(shorten(self._column(name)[row].as_py(), 40))
+    def show(self, name: str, row: int) -> str:
+        """Write a cell for a message."""
+        return repr(shorten(self.column(name)[row].as_py(), 40))
 
-    def _refuse_bad(self, name: str) -> None:
+    def refuse_bad(self, name: str) -> None:
         """Refuse a column with something that is no number or infinite, naming the first."""
         found = self.numbers(name)
         bad = found.bad | np.isinf(found.values)
         if not bad.any():
             return
         row = int(bad.argmax())
-        if found.bad[row] and has_other_decimal(self._column(name), self.table.dialect):
+        if found.bad[row] and has_other_decimal(self.column(name), self.table.dialect):
             raise CommandError(self._say_other_decimal(name))
-        reason = f"{self._show(name, row)} is not a number" if found.bad[row] else "infinite value"
+        reason = f"{self.show(name, row)} is not a number" if found.bad[row] else "infinite value"
         raise CommandError(f"{self.table.where(name, row)}: {reason}")
 
-    def _complete_rows(self, columns: Sequence[str]) -> np.ndarray:
+    def complete_rows(self, columns: Sequence[str]) -> np.ndarray:
         """Say which rows miss no value, and note the others."""
         masks = {name: self.numbers(name).missing for name in columns}
         gaps = {name: int(mask.sum()) for name, mask in masks.items() if mask.any()}
@@ -283,13 +338,15 @@ class Reader:
         note(f"{name}: left out {concerned}")
         return complete
 
-    def _refuse_missing(self, weight: str) -> None:
+    def refuse_missing(self, weight: str) -> None:
+        """Refuse missing weights, naming the first."""
         missing = self.numbers(weight).missing
         if missing.any():
             where = self.table.where(weight, int(missing.argmax()))
             raise CommandError(f"{where}: missing weight; --drop-missing leaves such rows out")
 
-    def _weights(self, name: str | None, rows: np.ndarray) -> np.ndarray | None:
+    def weights(self, name: str | None, rows: np.ndarray) -> np.ndarray | None:
+        """Return the weights of some rows, if there is a column of them."""
         if name is None:
             return None
         values = self.numbers(name).values
@@ -316,16 +373,16 @@ class Reader:
                 found = self.numbers(name)
                 if found.bad.any() and not np.isnan(found.values).all():
                     row = int(found.bad.argmax())
-                    remark += f" (row {row + 1} holds {self._show(name, row)})"
+                    remark += f" (row {row + 1} holds {self.show(name, row)})"
             remarks.append(remark)
         if remarks:
             note(f"{self.table.name}: columns left out, not numeric: {joined(remarks)}")
 
-    def _note_ids(self, features: Features) -> None:
+    def note_ids(self, features: Features) -> None:
         """Note columns that look like ids, and a header that looks like a row."""
         name, names = self.table.name, self.table.names
         pairs = zip(features.columns, features.X.T, strict=True)
-        ids = joined(quoted(column) for column, x in pairs if self._is_id(column, x))
+        ids = joined(quoted(column) for column, x in pairs if self.is_id(column, x))
         if ids:
             note(
                 f"{name}: {ids} may number or name the rows rather than describe them; if so, "
@@ -338,9 +395,9 @@ class Reader:
                 "give --no-header"
             )
 
-    def _is_id(self, name: str, x: np.ndarray) -> bool:
+    def is_id(self, name: str, x: np.ndarray) -> bool:
         """Whether a column is named as ids are, counts up or down, or has leading zeros."""
-        if _ID_NAME.search(name):
+        if is_id_name(name):
             return True
         x = x[~np.isnan(x)]
         if len(x) < _ENOUGH_FOR_AN_ID:
@@ -348,11 +405,16 @@ class Reader:
         steps = np.diff(x)
         if (steps > 0).all() or (steps < 0).all():
             return bool((x == np.floor(x)).all())
-        column = self._column(name)
+        column = self.column(name)
         if not _is_text(column.type):
             return False
         zeros = pc.sum(pc.match_substring_regex(column, r"^\s*0[0-9]"))
         return bool(zeros.as_py())
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a column is named as ids are."""
+    return _ID_NAME.search(name) is not None
 
 
 def _concerned(rows: int, n_rows: int, gaps: dict[str, int], which: str = "") -> str:

@@ -4,20 +4,28 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from skem.cli.categories import read_kinds
 from skem.cli.columns import Features, Reader, Request
 from skem.cli.files import ADDED, STREAM, Table, check_target, read_table, write_table
 from skem.cli.filling import describe, fill_table, note_left
+from skem.cli.kinds import Kinds, choose_kinds, note_left_out
 from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
-from skem.cli.model import SUFFIX, Scores, load_model, save_model
+from skem.cli.mixed import MixedFeatures, read_known, read_mixed, remark_mixed
+from skem.cli.mixed_model import MixedModel
+from skem.cli.mixed_search import note_counts, search_mixed
+from skem.cli.model import Model, Scores
 from skem.cli.report import score_summary, summary
 from skem.cli.rows import filled_rows, first_rows, least_probable, odd_rows
-from skem.cli.search import MATRIX_TYPES, Compilation, search
+from skem.cli.saving import SUFFIX, load_model, save_model
+from skem.cli.search import MATRIX_TYPES, Compilation, Search, search
 from skem.cli.text import Dialect
 
 __all__ = ["cluster", "impute", "outliers", "score"]
@@ -49,26 +57,17 @@ def cluster(arguments: Namespace) -> None:
     weight = arguments.weight_column
     request = Request(arguments.columns, arguments.exclude, weight, arguments.drop_missing)
     reader = Reader(table)
-    features = reader.read(request)
+    kinds = choose_kinds(reader, request, arguments.kind)
+    features: Features | MixedFeatures
+    if kinds.are_numbers:
+        features = reader.read(replace(request, columns=kinds.numbers))
+    else:
+        features = read_mixed(reader, request, kinds)
     reader.check_seen(features)
-    ks, remark = _numbers_of_clusters(arguments, table, features)
-    reader.remark(request, features)
-    reader.note_gaps(features, IN_LARGEST)
-    found = search(
-        features.X,
-        features.columns,
-        ks,
-        weights=features.weights,
-        scale=arguments.scale,
-        covariance_type=arguments.covariance_type,
-        criterion=arguments.criterion,
-        n_init=arguments.n_init,
-        init_params="hierarchical" if arguments.n_init == 1 else "auto",
-        reg_covar=arguments.reg_covar,
-        random_state=arguments.seed,
-        n_jobs=arguments.jobs,
-    )
-    scores = found.model.score(features.X)
+    ks, remark = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
+    _remark(reader, request, features, kinds)
+    found = _search(arguments, features, kinds, ks)
+    scores = _score(found.model, features)
     _write(arguments, table, features, scores)
     if arguments.save is not None:
         save_model(found.model, arguments.save)
@@ -77,6 +76,49 @@ def cluster(arguments: Namespace) -> None:
     _print_rows(arguments, table, features, scores)
     if arguments.save is not None:
         _print(arguments, f"Saved the model to {arguments.save}")
+
+
+def _remark(
+    reader: Reader, request: Request, features: Features | MixedFeatures, kinds: Kinds
+) -> None:
+    """Note what is left out, and what is odd about the columns that are used."""
+    if request.columns is None:
+        note_left_out(reader, kinds)
+    if isinstance(features, MixedFeatures):
+        remark_mixed(reader, features, kinds, ids=request.columns is None)
+        note_counts(reader.table, features, kinds)
+    else:
+        if request.columns is None:
+            reader.note_ids(features)
+        reader.note_same(features)
+    reader.note_gaps(features, IN_LARGEST)
+
+
+def _search(
+    arguments: Namespace, features: Features | MixedFeatures, kinds: Kinds, ks: range
+) -> Search:
+    """Fit mixtures of what the columns are, and choose one."""
+    options: dict[str, Any] = {
+        "scale": arguments.scale,
+        "covariance_type": arguments.covariance_type,
+        "criterion": arguments.criterion,
+        "n_init": arguments.n_init,
+        "reg_covar": arguments.reg_covar,
+        "random_state": arguments.seed,
+        "n_jobs": arguments.jobs,
+    }
+    if isinstance(features, MixedFeatures):
+        return search_mixed(features, kinds, ks, **options)
+    options["init_params"] = "hierarchical" if arguments.n_init == 1 else "auto"
+    return search(features.X, features.columns, ks, weights=features.weights, **options)
+
+
+def _score(model: Model | MixedModel, features: Features | MixedFeatures) -> Scores:
+    if isinstance(model, MixedModel):
+        assert isinstance(features, MixedFeatures)
+        return model.score(features)
+    assert isinstance(features, Features)
+    return model.score(features.X)
 
 
 def score(arguments: Namespace) -> None:
@@ -95,14 +137,17 @@ def score(arguments: Namespace) -> None:
     _check_output(arguments)
     model = load_model(arguments.model)
     table = _read(arguments)
-    request = Request(model.columns, drop_missing=arguments.drop_missing)
     reader = Reader(table)
-    features = reader.read(request)
+    features: Features | MixedFeatures
+    if isinstance(model, MixedModel):
+        features = read_known(reader, model.infos, drop_missing=arguments.drop_missing)
+    else:
+        features = reader.read(Request(model.columns, drop_missing=arguments.drop_missing))
     reader.note_gaps(features, IN_LARGEST)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
         with Progress(1) as progress, Compilation(progress):
-            scores = model.score(features.X)
+            scores = _score(model, features)
     except (ArithmeticError, TypeError, ValueError) as error:
         raise CommandError(f"{table.name}: cannot be scored: {error}") from error
     _write(arguments, table, features, scores)
@@ -111,7 +156,7 @@ def score(arguments: Namespace) -> None:
 
 
 def impute(arguments: Namespace) -> None:
-    """Fill the missing cells of a table's numeric columns.
+    """Fill the missing cells of a table's columns of numbers and categories.
 
     Parameters
     ----------
@@ -125,21 +170,26 @@ def impute(arguments: Namespace) -> None:
     """
     _check_output(arguments)
     table = _read(arguments, added=())
-    request = Request(arguments.columns, arguments.exclude)
     reader = Reader(table)
-    features = reader.read(request)
+    given = Request(arguments.columns, arguments.exclude)
+    request, features, categories = read_kinds(reader, given)
     reader.check_seen(features)
     reader.remark(request, features)
-    note_left(reader, features)
+    note_left(reader, features, categories)
     filled = fill_table(
-        table, features, method=arguments.method, seed=arguments.seed, n_jobs=arguments.jobs
+        table,
+        features,
+        categories,
+        method=arguments.method,
+        seed=arguments.seed,
+        n_jobs=arguments.jobs,
     )
     if arguments.output is not None:
         write_table(filled.table, pa.table({}), arguments.output)
-    _print(arguments, describe(features, filled, arguments.method))
+    _print(arguments, describe(filled, arguments.method))
     _say_written(arguments, table)
     if arguments.output is None and filled.mixture is not None:
-        rows = np.flatnonzero(features.missing.any(axis=1))
+        rows = np.flatnonzero(filled.missing.any(axis=1))
         _print(arguments, f"\n{filled_rows(filled.table, rows)}")
 
 
@@ -218,22 +268,21 @@ def _read(arguments: Namespace, added: Sequence[str] = ADDED) -> Table:
 
 
 def _numbers_of_clusters(
-    arguments: Namespace, table: Table, features: Features
+    arguments: Namespace, table: Table, features: Features | MixedFeatures, n_columns: int
 ) -> tuple[range, str]:
     """Return the numbers to try, those that the rows can bear, and what to say of others.
 
-    A single number is the user's own; of a range those are left out that leave clusters fewer
-    rows, on average, than their covariances take: one more than the columns for matrices of their
-    own, else two.
+    ``n_columns`` is the number of measurements. A single number of clusters is the user's own; of a
+    range those are left out that leave clusters fewer rows, on average, than their covariances
+    take: one more than the columns for matrices of their own, else two.
     """
     low, high = arguments.k
-    n_rows, n_columns = features.X.shape
-    some = "rows"
+    n_rows, some = int(features.used.sum()), "rows"
     if features.weights is not None:
         n_rows, some = int((features.weights > 0).sum()), "rows of positive weight"
     if low > n_rows:
         raise CommandError(f"{table.name}: {n_rows} {some}, fewer than k = {low} components")
-    each = n_columns + 1 if arguments.covariance_type in MATRIX_TYPES else 2
+    each = max(n_columns + 1, 2) if arguments.covariance_type in MATRIX_TYPES else 2
     most = max(low, n_rows // each)
     if high <= most:
         return range(low, high + 1), ""
@@ -248,13 +297,17 @@ def _print(arguments: Namespace, text: str) -> None:
     print(text, file=sys.stderr if arguments.output == STREAM else sys.stdout)
 
 
-def _write(arguments: Namespace, table: Table, features: Features, scores: Scores) -> None:
+def _write(
+    arguments: Namespace, table: Table, features: Features | MixedFeatures, scores: Scores
+) -> None:
     """Write the output file, if one is wanted, before anything is printed."""
     if arguments.output is not None:
         write_table(table, scores.as_columns(features.used), arguments.output)
 
 
-def _print_rows(arguments: Namespace, table: Table, features: Features, scores: Scores) -> None:
+def _print_rows(
+    arguments: Namespace, table: Table, features: Features | MixedFeatures, scores: Scores
+) -> None:
     """Show the least probable rows, if wanted, and the first rows or where all of them are."""
     added = scores.as_columns(features.used)
     if arguments.top is not None:

@@ -15,14 +15,16 @@ from sklearn.pipeline import Pipeline
 from skem import EMGaussianMixture
 from skem.cli.files import ADDED, check_target
 from skem.cli.messages import CommandError, Progress, count, joined, note, one_line, quoted, require
-from skem.cli.model import SUFFIX, Model, save_model
+from skem.cli.model import Model
 from skem.cli.report import CRITERIA, criterion_table
+from skem.cli.saving import SUFFIX, save_model
 from skem.cli.search import Compilation, Fit
 
 __all__ = ["cluster_parts"]
 
 # Options that do not go with --dask, what they are by default, and why.
-_IN_MEMORY = {
+_IN_MEMORY: dict[str, tuple[Any, str]] = {
+    "kind": ([], "--kind needs the rows in memory"),
     "top": (None, "--top sorts all rows"),
     "drop_missing": (False, "--drop-missing is not needed: missing cells are left out of the sums"),
     "scale": (True, "--no-scale is not needed: the columns are taken as they stand"),

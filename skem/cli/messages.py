@@ -151,8 +151,9 @@ class Progress:
     ) -> None:
         self._draw("")
 
-    def show(self, done: int, text: str) -> None:
-        """Draw the bar with `done` of the steps finished, then `text`."""
+    def show(self, done: int, text: str, total: int | None = None) -> None:
+        """Draw the bar with `done` of the steps finished, then `text`; `total` corrects theirs."""
+        self.total = self.total if total is None else total
         full = self.width * done // self.total
         self._draw(f"[{'#' * full}{'.' * (self.width - full)}] {done}/{self.total}  {text}")
 

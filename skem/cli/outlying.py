@@ -24,6 +24,8 @@ OUTLIER_COLUMNS = (
 )
 # Inliers that cells of outliers are compared with.
 _COMPARED = 1_000
+# A larger share of outliers under 'auto' is remarked on, with so many of the columns that say so.
+_MANY, _LOUDEST = 0.05, 3
 
 
 class Outliers(NamedTuple):
@@ -168,8 +170,24 @@ def describe_outliers(
         if contamination == "auto"
         else f"the {100 * float(contamination):g} % of the rows that are the least probable"
     )
+    many = ""
+    if contamination == "auto" and number > _MANY * total:
+        many = f"\n{_say_many(found)}"
     return (
         f"{one_line(os.path.basename(table.name))}: {count(total, 'row')}, "
         f"{count(len(features.columns), 'column')}; {count(number, 'outlier')} "
-        f"({100 * number / total:.1f} %)\n  ({threshold})"
+        f"({100 * number / total:.1f} %)\n  ({threshold}){many}"
+    )
+
+
+def _say_many(found: Outliers) -> str:
+    """Say where many outliers come from, and what to do."""
+    loudest = found.columns[found.outlier, 0]
+    names, counts = np.unique(loudest[pd.notna(loudest)].astype(str), return_counts=True)
+    most = np.argsort(-counts, kind="stable")[:_LOUDEST]
+    told = ", ".join(f"{one_line(names[i])} ({counts[i]:,})" for i in most)
+    cells = f", and most often have their oddest cell in {told}" if told else ""
+    return (
+        f"  These are many{cells}: columns with long tails\n  or few values are unlike the normal "
+        "distributions of the mixture. --contamination 0.01 flags the least probable 1 % instead."
     )

@@ -10,7 +10,9 @@ import numpy as np
 
 from skem.cli.files import Table
 from skem.cli.messages import count, one_line, terminal_width
+from skem.cli.mixed_model import MixedModel
 from skem.cli.model import Model, Scores
+from skem.cli.remarks import tell_failures, tell_remarks
 from skem.cli.search import Fit, Search
 
 __all__ = [
@@ -83,8 +85,8 @@ def summary(
     rows = count(table.n_rows, "row")
     parts = [
         rows if scored == table.n_rows else f"{scored:,} of {rows}",
-        count(len(model.columns), "column") + (" (standardised)" if model.standardised else ""),
-        f"{best.covariance_type} covariance" if len(types) == 1 else f"{len(types)} models",
+        model.contents,
+        *_say_models(model, types),
         *([f"weights from {one_line(weight)}"] if weight else []),
     ]
     state = "converged" if best.converged else "NOT CONVERGED"
@@ -104,6 +106,13 @@ def summary(
             repr(replace(model.summary(), title=heading)),
         ]
     )
+
+
+def _say_models(model: Model | MixedModel, types: set[str]) -> list[str]:
+    """Say which models were fitted, if the columns don't say so."""
+    if len(types) > 1:
+        return [f"{len(types)} models"]
+    return [f"{name} covariance" for name in types if isinstance(model, Model)]
 
 
 def criterion_table(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
@@ -126,17 +135,11 @@ def criterion_table(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str
     texts = [criterion.write(fit) for fit in fits]
     width = max(len(text) for text in [criterion.title, *texts])
     lines = [f"     k  {criterion.title:>{width}}  iterations  seconds"]
-    remarks: dict[str, list[str]] = {}
     for fit, text in zip(fits, texts, strict=True):
         iterations = "-" if fit.failure else str(fit.iterations)
         end = _state(fit) + ("  <- chosen" if fit is best and len(fits) > 1 else "")
         lines.append(f"  {fit.k:4d}  {text:>{width}}  {iterations:>10}  {fit.seconds:7.2f}{end}")
-        for remark in [*fit.remarks, *([f"failed: {fit.failure}"] if fit.failure else [])]:
-            remarks.setdefault(remark, []).append(str(fit.k))
-    said = [
-        f"{'every k' if len(ks) == len(fits) > 1 else 'k = ' + ', '.join(ks)}: {remark}"
-        for remark, ks in remarks.items()
-    ]
+    said = [*tell_remarks(fits, best), *tell_failures(fits, types=False)]
     return "\n".join(lines + _wrap(said + _notes(fits, best, criterion)))
 
 
@@ -181,12 +184,8 @@ def criterion_grid(fits: Sequence[Fit], best: Fit, criterion: Criterion) -> str:
         bands.append("\n".join(lines))
     words = {"*": "chosen", "c": "a component collapsed", "n": "not converged"}
     said = ["; ".join(f"{mark} {words[mark]}" for mark in words if mark in marks)]
-    said += [f"{best.covariance_type}, k = {best.k}: {remark}" for remark in best.remarks]
-    reasons: dict[str, list[str]] = {}
-    for fit in fits:
-        if fit.failure:
-            reasons.setdefault(fit.failure, []).append(f"{fit.covariance_type}, k = {fit.k}")
-    said += [f"{'; '.join(who)}: failed: {reason}" for reason, who in reasons.items()]
+    said += [f"{best.covariance_type}, {text}" for text in tell_remarks([best], best)]
+    said += tell_failures(fits, types=True)
     return "\n".join(["\n\n".join(bands), *_wrap(said + _notes(fits, best, criterion))])
 
 
@@ -219,7 +218,7 @@ def _state(fit: Fit) -> str:
     return ("  collapsed" if fit.collapsed else "") + ("" if fit.converged else "  not converged")
 
 
-def score_summary(table: Table, model: Model, scores: Scores) -> str:
+def score_summary(table: Table, model: Model | MixedModel, scores: Scores) -> str:
     """Describe the scored rows: how many fell into each cluster, and how likely they are.
 
     Parameters

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -13,12 +14,15 @@ from sklearn.preprocessing import StandardScaler
 
 from skem import GaussianMixtureIC
 from skem.cli.messages import CommandError, Progress, one_line
+from skem.cli.mixed_model import MixedModel
 from skem.cli.model import Model
 from skem.engine import sum_seen
-from skem.mixture._grid import COLUMNS, Cell, make_cells
+from skem.mixture._choosing import Choice
+from skem.mixture._grid import Cell
+from skem.mixture._results import COLUMNS, model_column
 from skem.mixture._units import Shown
 
-__all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "search"]
+__all__ = ["MATRIX_TYPES", "Compilation", "Fit", "Search", "list_fits", "run_choice", "search"]
 
 # Types in which each component has a matrix of its own.
 MATRIX_TYPES = ("full", "EEV", "VEV", "EVV", "VVV")
@@ -31,6 +35,7 @@ class Fit:
     Attributes
     ----------
     covariance_type : str
+        Or, of a mixed table, the kinds of columns.
     k : int
         Number of components.
     value : float
@@ -82,7 +87,7 @@ class Search:
 
     fits: tuple[Fit, ...]
     best: Fit
-    model: Model
+    model: Model | MixedModel
     seconds: float
     criterion: str = "bic"
 
@@ -131,12 +136,13 @@ def search(
     scaler = _fitted_scaler(X, columns, weights) if scale else None
     Z = X if scaler is None else scaler.transform(X)
     shown = Shown(columns) if scaler is None else Shown(columns, scaler.mean_, scaler.scale_)
-    choice = _choose(GaussianMixtureIC(list(ks), **options), ks, Z, weights, shown)
+    choice = GaussianMixtureIC(list(ks), **options)
+    run_choice(choice, ks, Z, weights, shown)
     # The change of variables: a criterion counts all rows, twice; a held-out score is their mean.
     w = np.ones(len(X)) if weights is None else weights
     jacobian = 0.0 if scaler is None else float(w @ sum_seen(X, np.log(scaler.scale_)))
     shift = -jacobian / float(w.sum()) if choice.criterion == "cv" else 2.0 * jacobian
-    fits = _list(choice.results_, COLUMNS[choice.criterion], shift)
+    fits = list_fits(choice.results_, COLUMNS[choice.criterion], shift)
     steps = [("mixture", choice.best_estimator_)]
     model = Model(
         Pipeline(steps if scaler is None else [("scale", scaler), *steps]), tuple(columns)
@@ -156,22 +162,15 @@ def _fitted_scaler(
     return scaler
 
 
-def _choose(
-    choice: GaussianMixtureIC,
-    ks: Sequence[int],
-    Z: np.ndarray,
-    weights: np.ndarray | None,
-    shown: Shown,
-) -> GaussianMixtureIC:
+def run_choice(
+    choice: Choice, ks: Sequence[int], Z: Any, weights: np.ndarray | None, shown: Shown
+) -> None:
     """Fit; what the fits warn of is in the results, and not shown here."""
-    cells = make_cells(choice.covariance_type, ks, Z.shape[1])
-    with Progress(len(cells)) as progress, warnings.catch_warnings(), Compilation(progress):
+    with Progress(len(ks)) as progress, warnings.catch_warnings(), Compilation(progress):
         warnings.simplefilter("ignore")
         progress.show(0, f"fitting k = {ks[0]}" + (f" to {ks[-1]}" if len(ks) > 1 else ""))
         try:
-            return choice._fit(
-                Z, weights, lambda done, cell: progress.show(done, _say(cell)), shown
-            )
+            choice._fit(Z, weights, partial(_show, progress), shown)
         except ValueError as error:
             raise CommandError(f"no fit succeeded: {one_line(error)}") from error
 
@@ -205,17 +204,18 @@ class Compilation(event.Listener):
         """Say nothing."""
 
 
-def _say(cell: Cell) -> str:
-    return f"fitting k = {cell.n_components}, {cell.covariance_type}"
+def _show(progress: Progress, done: int, total: int, cell: Cell) -> None:
+    progress.show(done, f"fitting k = {cell.n_components}, {cell.model.name}", total)
 
 
-def _list(results: dict[str, np.ndarray], column: str, shift: float) -> tuple[Fit, ...]:
-    fits = []
+def list_fits(results: dict[str, np.ndarray], column: str, shift: float) -> tuple[Fit, ...]:
+    """Return a choice's fits, the criterion in the table's units."""
+    fits, models = [], results[model_column(results)]
     for i, failure in enumerate(results["error"]):
         said = results["warnings"][i].splitlines()
         fits.append(
             Fit(
-                results["covariance_type"][i],
+                models[i],
                 int(results["n_components"][i]),
                 float(results[column][i]) + shift,
                 int(results["n_iter"][i]),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from skem.columns.read import RawColumn
 from skem.families import GAUSSIAN_FAMILIES
+from skem.families.kinds import Kind
 from skem.families.kinds.registry import KINDS
 
 __all__ = ["GAUSSIAN_KINDS", "KIND_NAMES", "BlockPlan", "choose_blocks", "positions_of"]
@@ -18,6 +19,8 @@ Index: TypeAlias = NDArray[np.intp]
 
 GAUSSIAN_KINDS = tuple(GAUSSIAN_FAMILIES)
 KIND_NAMES = (*GAUSSIAN_KINDS, *KINDS)
+# What an object is asked that stands for a kind.
+_ASKED = sorted(name for name in vars(Kind) if not name.startswith("_"))
 
 
 class BlockPlan(NamedTuple):
@@ -89,11 +92,23 @@ def _pair(item: Any) -> tuple[Any, Any]:
             f"item {item!r}"
         )
     kind, which = item
-    known = kind in KIND_NAMES if isinstance(kind, str) else hasattr(kind, "coefficients")
-    if not known:
+    if isinstance(kind, str):
+        if kind not in KIND_NAMES:
+            raise ValueError(
+                f"'columns' has the kind {kind!r}, but a kind is one of {', '.join(KIND_NAMES)}, "
+                "or an object that is one (see skem.families.kinds.Kind)"
+            )
+        return kind, which
+    if isinstance(kind, type):
         raise ValueError(
-            f"'columns' has the kind {kind!r}, but a kind is one of {', '.join(KIND_NAMES)}, or an "
-            "object that is one (see skem.families.kinds.contract.Kind)"
+            f"'columns' has the class {kind.__name__} for a kind: give an object of it, such as "
+            f"{kind.__name__}()"
+        )
+    lacks = [name for name in _ASKED if not hasattr(kind, name)]
+    if lacks:
+        raise ValueError(
+            f"'columns' has {kind!r} for a kind, which is neither a name nor a kind of columns: it "
+            f"has no {', '.join(lacks)} (see skem.families.kinds.Kind)"
         )
     return kind, which
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skem.columns.choose import BlockPlan
 from skem.columns.read import RawColumn, library_of
 
-__all__ = ["ColumnInfo", "Encoding", "make_encoding"]
+__all__ = ["ColumnInfo", "Encoding", "cells_of", "make_encoding", "nearest_whole"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -87,20 +87,29 @@ class Encoding(NamedTuple):
         return values
 
     def decode(self, values: Array, *, as_frame: bool) -> Any:
-        """Return rows of numbers as what was fitted: a frame, or an array.
+        """Return complete rows of numbers as what was fitted: a frame, or an array.
 
-        Of an array all columns of which are numbers it is one of floats, else one of objects.
+        A frame has the dtypes and categories of what was fitted; where these are whole numbers,
+        the nearest ones that the dtype has. An array is one of floats, if all categories are
+        numbers, or of truth values, if all are; else one of objects.
         """
-        columns = {info.name: _cells(values[:, j], info) for j, info in enumerate(self.columns)}
         if as_frame:
+            columns = {
+                info.name: cells_of(values[:, j], info) for j, info in enumerate(self.columns)
+            }
             library = "pandas" if self.library == "numpy" else self.library
             return _FRAMES[library](columns, self.columns)
-        if all(info.categories is None for info in self.columns):
-            return values
-        result = np.empty(values.shape, dtype=object)
+        result: NDArray[Any] = np.empty(values.shape, dtype=self._cell_dtype)
         for j, info in enumerate(self.columns):
-            result[:, j] = columns[info.name]
+            result[:, j] = cells_of(values[:, j], info)
         return result
+
+    @property
+    def _cell_dtype(self) -> type:
+        if all(info.dtype == "bool" for info in self.columns):
+            return bool
+        known = [value for info in self.columns for value in info.categories or ()]
+        return float if all(_is_number(value) for value in known) else object
 
 
 def make_encoding(X: Any, raw: Sequence[RawColumn], blocks: Sequence[BlockPlan]) -> Encoding:
@@ -232,13 +241,27 @@ def _look_up(column: RawColumn, categories: Sequence[Any]) -> Array:
 # --- and back -----------------------------------------------------------------------------------
 
 
-def _cells(values: Array, info: ColumnInfo) -> Any:
-    """Return a column's values, or its categories for codes."""
+def cells_of(values: Array, info: ColumnInfo) -> NDArray[Any]:
+    """Return a column's values, or its categories, as objects, for codes."""
     if info.categories is None:
         return values
-    cells = np.empty(len(values), dtype=object)
-    cells[:] = [None if np.isnan(v) else info.categories[int(v)] for v in values]
-    return cells
+    known = np.empty(len(info.categories), dtype=object)
+    known[:] = info.categories
+    result: NDArray[Any] = known[values.astype(np.intp)]
+    return result
+
+
+def nearest_whole(values: Array, limits: Any) -> NDArray[np.integer]:
+    """Return the nearest whole numbers within the limits of a dtype (`numpy.iinfo`)."""
+    top = float(limits.max)
+    # The largest integers of 64 bits are no floats, and would be rounded up.
+    top = top if top <= limits.max else float(np.nextafter(top, 0.0))
+    result: NDArray[np.integer] = np.clip(np.rint(values), limits.min, top).astype(limits.dtype)
+    return result
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _as_pandas(columns: dict[Any, Any], infos: Sequence[ColumnInfo]) -> Any:
@@ -251,13 +274,11 @@ def _as_pandas(columns: dict[Any, Any], infos: Sequence[ColumnInfo]) -> Any:
                 cells, categories=list(info.declared or ()), ordered=info.ordered
             )
             continue
-        series = pandas.Series(cells)
-        if info.categories is not None or info.dtype.lower().startswith(("int", "uint")):
-            missing = series.isna().any()
-            exact = info.categories is not None or bool((series == np.floor(series)).all())
-            if exact and not (missing and info.dtype.startswith(("int", "uint", "bool"))):
-                series = series.astype(info.dtype)
-        made[info.name] = series
+        dtype = pandas.api.types.pandas_dtype(info.dtype)
+        plain = getattr(dtype, "numpy_dtype", dtype)
+        if info.categories is None and getattr(plain, "kind", "O") in "iu":
+            cells = nearest_whole(cells, np.iinfo(plain))
+        made[info.name] = pandas.Series(cells).astype(dtype)
     return pandas.DataFrame(made)
 
 
@@ -265,21 +286,33 @@ def _as_polars(columns: dict[Any, Any], infos: Sequence[ColumnInfo]) -> Any:
     polars = import_module("polars")
     made = {}
     for info in infos:
-        series = polars.Series(str(info.name), list(columns[info.name]))
+        cells = columns[info.name]
+        if info.categories is None and info.dtype.startswith(("Int", "UInt")):
+            cells = nearest_whole(cells, np.iinfo(info.dtype.lower()))
+        series = polars.Series(str(info.name), cells.tolist())
         if info.declared is not None and info.dtype.startswith("Enum"):
             series = series.cast(polars.Enum(list(info.declared)))
         elif info.dtype.startswith("Categorical"):
             series = series.cast(polars.Categorical)
-        elif info.categories is not None or info.dtype.startswith(("Int", "UInt")):
-            whole = info.categories is not None or bool((series == series.floor()).all())
-            series = series.cast(getattr(polars, info.dtype)) if whole else series
+        elif not info.dtype.startswith(("Object", "Null")):
+            series = series.cast(getattr(polars, info.dtype.partition("(")[0]))
         made[info.name] = series
     return polars.DataFrame(made)
 
 
 def _as_arrow(columns: dict[Any, Any], infos: Sequence[ColumnInfo]) -> Any:
     arrow = import_module("pyarrow")
-    return arrow.table({str(info.name): list(columns[info.name]) for info in infos})
+    made = {}
+    for info in infos:
+        cells = columns[info.name]
+        if info.categories is None and info.dtype.startswith(("int", "uint")):
+            cells = nearest_whole(cells, np.iinfo(info.dtype))
+        array = arrow.array(cells.tolist())
+        if info.dtype.startswith("dictionary"):
+            made[str(info.name)] = array.dictionary_encode()
+        else:
+            made[str(info.name)] = array.cast(arrow.type_for_alias(info.dtype))
+    return arrow.table(made)
 
 
 _FRAMES = {"pandas": _as_pandas, "polars": _as_polars, "pyarrow": _as_arrow}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-__all__ = ["RawColumn", "is_missing", "is_numeric", "library_of", "read_columns"]
+__all__ = ["RawColumn", "has_categories", "is_missing", "is_numeric", "library_of", "read_columns"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -50,6 +50,14 @@ class RawColumn(NamedTuple):
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.numbers if self.values is None else self.values)  # type: ignore[arg-type]
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which cells are missing, (n_rows,)."""
+        if self.numbers is not None:
+            return np.isnan(self.numbers)
+        assert self.values is not None
+        return np.array([value is None for value in self.values], dtype=bool)
 
     def cell(self, row: int) -> Any:
         """Return one cell as an object."""
@@ -117,6 +125,17 @@ def is_numeric(X: Any) -> bool:
     except ValueError:  # rows of different lengths
         return True
     return array.dtype.kind in _NUMBERS + "c" or array.ndim != 2 or 0 in array.shape
+
+
+def has_categories(X: Any) -> bool:
+    """Say whether some column of a table has text, truth values or categories.
+
+    Arrays of truth values are numbers. Of what is no table at all False, so that scikit-learn's
+    checks can say so.
+    """
+    if is_numeric(X) or (library_of(X) == "numpy" and np.asarray(X).dtype.kind == "b"):
+        return False
+    return any(column.numbers is None and column.distinct() for column in read_columns(X))
 
 
 def _is_number_dtype(dtype: Any) -> bool:

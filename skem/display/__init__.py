@@ -3,5 +3,12 @@
 from skem.display._autoencoder import LatentDisplay, TrainingCurveDisplay
 from skem.display._choice import ModelSelectionDisplay
 from skem.display._mixture import MixtureDisplay
+from skem.display._profile import ProfileDisplay
 
-__all__ = ["LatentDisplay", "MixtureDisplay", "ModelSelectionDisplay", "TrainingCurveDisplay"]
+__all__ = [
+    "LatentDisplay",
+    "MixtureDisplay",
+    "ModelSelectionDisplay",
+    "ProfileDisplay",
+    "TrainingCurveDisplay",
+]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem.display._plotting import BESIDE, pyplot
-from skem.mixture._grid import COLUMNS, set_aside
+from skem.mixture._results import COLUMNS, model_column, set_aside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +70,7 @@ class ModelSelectionDisplay:
 
     See Also
     --------
-    skem.GaussianMixtureIC : The estimator that chooses.
+    skem.GaussianMixtureIC, skem.MixtureIC, skem.StudentMixtureIC : The estimators that choose.
 
     Examples
     --------
@@ -115,7 +115,7 @@ class ModelSelectionDisplay:
 
         Parameters
         ----------
-        estimator : GaussianMixtureIC
+        estimator : GaussianMixtureIC, MixtureIC or StudentMixtureIC
             A fitted one.
         ax : matplotlib Axes, default=None
             Axes to draw on. If None, a new figure is made.
@@ -140,12 +140,12 @@ class ModelSelectionDisplay:
         missing = [name for name in ("results_", "criterion") if not hasattr(estimator, name)]
         if missing:
             raise TypeError(
-                f"estimator must be a fitted GaussianMixtureIC, got {type(estimator).__name__}, "
-                f"which has no {', '.join(missing)}"
+                "estimator must be a fitted GaussianMixtureIC, MixtureIC or StudentMixtureIC, got "
+                f"{type(estimator).__name__}, which has no {', '.join(missing)}"
             )
         results, criterion = estimator.results_, estimator.criterion
         display = cls(
-            covariance_types=results["covariance_type"],
+            covariance_types=results[model_column(results)],
             n_components=results["n_components"],
             values=results[COLUMNS[criterion]],
             best_index=estimator.best_index_,

@@ -17,7 +17,7 @@ from skem.display._marginal import (
     marginal,
     select_features,
 )
-from skem.display._plotting import BESIDE, point_size, pyplot, sample_rows
+from skem.display._plotting import BESIDE, palette_of, point_size, pyplot, sample_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -277,7 +277,7 @@ class MixtureDisplay:
         _check_positive("contents", contents, 1.0)
         if grid_resolution < 2:
             raise ValueError(f"grid_resolution must be at least 2, got {grid_resolution}.")
-        palette = _palette(plt, n_components, colors)
+        palette = palette_of(plt, n_components, colors)
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
@@ -388,22 +388,6 @@ def _colours(
         chosen[:, np.newaxis] < 0, [0.5, 0.5, 0.5, 1.0], palette[chosen]
     )
     return colours
-
-
-def _palette(plt: Any, n_components: int, colors: Sequence[Any] | None) -> NDArray[Any]:
-    """Return one RGBA color for each component, shape (n_components, 4)."""
-    from matplotlib.colors import to_rgba_array
-
-    if colors is None:
-        if n_components <= 10:
-            return plt.get_cmap("tab10")(np.arange(n_components))
-        return plt.get_cmap("turbo")(np.linspace(0.0, 1.0, n_components))
-    if len(colors) != n_components:
-        raise ValueError(
-            f"colors must have one color for each of the {n_components} components, "
-            f"got {len(colors)}."
-        )
-    return to_rgba_array(colors)
 
 
 def _check_positive(name: str, values: Sequence[float], upper: float) -> None:

@@ -8,7 +8,7 @@ from skem.engine.partitions import Partitions
 from skem.engine.source import Population, Source, Table
 from skem.engine.tasks import Engine, Task
 from skem.engine.threads import Threads, count_threads
-from skem.engine.tiles import Tile, TilePlan, Workplace, aligned, plan_tiles
+from skem.engine.tiles import Tile, TilePlan, Workplace, aligned, aligned_arrays, plan_tiles
 
 __all__ = [
     "AnyTable",
@@ -28,6 +28,7 @@ __all__ = [
     "TilePlan",
     "Workplace",
     "aligned",
+    "aligned_arrays",
     "column_moments",
     "count_threads",
     "has_gaps",

@@ -15,6 +15,12 @@ from skem.engine.source import Array, Table
 __all__ = ["BlockTable", "Blocks", "GappyBlockTable", "LinesOfBlocks", "make_block_table"]
 
 
+# Rows that tell whether it is worth while to look for equal ones, and the share of distinct ones
+# up to which it is.
+_SOME_ROWS = 4096
+_MOST_DISTINCT = 0.5
+
+
 class Blocks(NamedTuple):
     """Lines of all blocks, side by side.
 
@@ -96,6 +102,33 @@ class _OfBlocks(Table):
 @dataclass(frozen=True, kw_only=True)
 class BlockTable(_OfBlocks):
     """A table of blocks without missing cells in lines."""
+
+    @cached_property
+    def distinct(self) -> BlockTable:
+        """The rows with distinct lines and the weights of all that have them, if that is shorter.
+
+        Answers to a few questions have few patterns, however many people were asked.
+        """
+        lines = self.lines
+        some = lines[:: max(1, len(lines) // _SOME_ROWS)]
+        if len(np.unique(_keys(some))) > _MOST_DISTINCT * len(some):
+            return self
+        _, first, which = np.unique(_keys(lines), return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        same = np.array_equal(lines, lines[first[which]])  # else two lines have one key by chance
+        if not same or len(first) > _MOST_DISTINCT * len(lines):
+            return self
+        weights = np.bincount(which, self.weights).astype(np.float64)[order]
+        return replace(self, X=np.ascontiguousarray(self.X[first[order]]), weights=weights)
+
+
+def _keys(lines: NDArray[np.floating]) -> Array:
+    """Return a number for each row that is the same for equal ones, to the last bit."""
+    factors: Array = np.random.RandomState(0).uniform(1.0, 2.0, (lines.shape[1],))
+    keys = np.zeros(len(lines))
+    for j, factor in enumerate(factors):
+        keys += factor * lines[:, j]
+    return keys
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,6 +87,11 @@ class PartitionedTable:
         return self.X.has_gaps
 
     @property
+    def distinct(self) -> PartitionedTable:
+        """What sums over all rows are the same over: these rows."""
+        return self
+
+    @property
     def total_weight(self) -> float:
         """Sum of the weights."""
         return self.X.weight

@@ -21,7 +21,7 @@ from skem.engine.moments import (
     seen_moments,
     seen_moments_of,
 )
-from skem.engine.resolution import recording_units
+from skem.engine.resolution import Recording, recording_units
 from skem.engine.source import Array
 
 __all__ = ["Partitions", "Runner", "Survey", "survey"]
@@ -239,9 +239,9 @@ def _(X: Partitions, weights: None) -> tuple[Array, Array, Array]:
 
 
 @recording_units.register
-def _(X: Partitions, weights: None, deviation: Array) -> Array:
+def _(X: Partitions, weights: None, deviation: Array) -> Recording:
     """Look at rows from all over the table: no more than show the steps of a column."""
     rows = np.arange(0, len(X), -(-len(X) // _ROWS_FOR_STEPS))
     sample, sample_weights = X.take(rows)
-    units: Array = recording_units(sample, sample_weights, deviation)
-    return units
+    found: Recording = recording_units(sample, sample_weights, deviation)
+    return found

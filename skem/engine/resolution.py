@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["recording_units"]
+__all__ = ["Recording", "recording_units"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -16,8 +16,9 @@ Array: TypeAlias = NDArray[np.float64]
 _ROWS = 16_384
 # A step finer than this share of the standard deviation is none.
 _FINEST = 2e-3
-# Values that are closer together, in standard deviations or in rounding errors, are the same.
-_SAME, _ROUNDING = 1e-6, 8.0
+# Values that are closer together, in standard deviations or in rounding errors, are the same. A few
+# far values don't count for that: it is nine tenths' range, if that is less.
+_SAME, _ROUNDING, _TAIL = 1e-6, 8.0, 0.05
 # Gaps that so small a share of the neighbours are apart by are strays: a mean among integers.
 _STRAYS = 0.05
 # Of more rows than these, gaps between distinct values are finer than that.
@@ -30,6 +31,30 @@ _SHARE, _TIMES = 0.05, 5.0
 _LUMPS = 3
 
 
+class Recording(NamedTuple):
+    """How the columns of a table were recorded.
+
+    Attributes
+    ----------
+    units : ndarray of shape (n_features,)
+        In the columns' units; 0 for none.
+    heaps : ndarray of shape (n_features, 2)
+        Where values that stand out make the unit: how many they are, and their share of the rows;
+        0 elsewhere.
+    """
+
+    units: Array
+    heaps: Array
+
+
+class _Unit(NamedTuple):
+    """The same of one column."""
+
+    unit: float = 0.0
+    n_values: int = 0
+    share: float = 0.0
+
+
 class _Values(NamedTuple):
     """Distinct values in ascending order, and the weights of the rows that have them."""
 
@@ -38,7 +63,7 @@ class _Values(NamedTuple):
 
 
 @singledispatch
-def recording_units(X: Any, weights: Array | None, deviation: Array) -> Array:
+def recording_units(X: Any, weights: Array | None, deviation: Array) -> Recording:
     """Find the step that each column was recorded in.
 
     It is the smallest gap between distinct values that is no stray. Each gap counts by the rows
@@ -66,17 +91,17 @@ def recording_units(X: Any, weights: Array | None, deviation: Array) -> Array:
 
     Returns
     -------
-    units : ndarray of shape (n_features,), float64
-        In the columns' units; 0 for a step finer than 1/500 of the standard deviation, for a column
-        of one value.
+    recording : Recording
+        With a unit of 0 for a step finer than 1/500 of the standard deviation, for a column of one
+        value.
     """
-    units = np.zeros(X.shape[1])
+    found = np.zeros((X.shape[1], 3))
     whole = None if np.isnan(X[:_FEW]).any() else _count_distinct(X, weights)
     for j in np.flatnonzero(deviation > 0).tolist():
         # Missing cells (NaN) say nothing: a column is compared with the rows that have it.
         n_distinct = _count_distinct(X, weights, j) if whole is None else whole
-        units[j] = _unit(X[:, j], weights, float(deviation[j]), n_distinct)
-    return units
+        found[j] = _unit(X[:, j], weights, float(deviation[j]), n_distinct)
+    return Recording(found[:, 0], found[:, 1:])
 
 
 def _count_distinct(X: NDArray[np.floating], weights: Array | None, column: int = 0) -> int:
@@ -92,27 +117,34 @@ def _count_distinct(X: NDArray[np.floating], weights: Array | None, column: int 
 
 def _unit(
     column: NDArray[np.floating], weights: Array | None, deviation: float, n_distinct: int
-) -> float:
-    """Return the step of one column of a table of so many distinct rows."""
+) -> _Unit:
+    """Find the step of one column of a table of so many distinct rows."""
     n, eps = len(column), float(np.finfo(column.dtype).eps)
     # Rows from all over the table, in case it is sorted. More rows only make the step finer.
     every = slice(None, None, -(-n // _ROWS))
     some = _count(_Values(np.empty(0), np.empty(0)), column, weights, every)
-    continuous = not len(_outstanding(some))
+    lumps = _outstanding(some)
+    continuous = not len(lumps)
     if n > _ROWS and _is_fine(some, deviation, eps) and continuous:
-        return 0.0
+        return _Unit()
     found = some
     if n > _ROWS:
         found = _Values(np.empty(0), np.empty(0))
         for start in range(0, n, _ROWS):
             found = _count(found, column, weights, slice(start, start + _ROWS))
             if _is_fine(found, deviation, eps) and continuous:
-                return 0.0
-    step = 0.0 if _is_fine(found, deviation, eps) else _smallest_gap(found, deviation, eps)
+                return _Unit()
+    step = _smallest_gap(found, deviation, eps)
+    if step < _FINEST * deviation:
+        step = 0.0
     if len(found.values) >= n_distinct:
-        return step if _is_lattice(found.values, step) else 0.0
-    lumps = _outstanding(found)
-    return max(step, _step_of_lumps(found, lumps)) if len(lumps) else step
+        return _Unit(step if _is_lattice(found.values, step) else 0.0)
+    if n > _ROWS:
+        lumps = _outstanding(found)
+    explained = _step_of_lumps(found, lumps) if len(lumps) else 0.0
+    if explained <= step:
+        return _Unit(step)
+    return _Unit(explained, len(lumps), float(found.weights[lumps].sum() / found.weights.sum()))
 
 
 def _count(
@@ -143,7 +175,11 @@ def _smallest_gap(found: _Values, deviation: float, eps: float) -> float:
     values, weights = found
     gaps = np.diff(values)
     rounding = _ROUNDING * eps * np.maximum(np.abs(values[1:]), np.abs(values[:-1]))
-    apart = gaps > np.maximum(_SAME * deviation, rounding)
+    share = np.cumsum(weights) / weights.sum()
+    low, high = np.searchsorted(share, [_TAIL, 1.0 - _TAIL])
+    spread = values[min(high, len(values) - 1)] - values[low]
+    same = _SAME * (min(deviation, spread) if spread > 0 else deviation)
+    apart = gaps > np.maximum(same, rounding)
     if not apart.any():
         return 0.0
     # Values that are the same count together.

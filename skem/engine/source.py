@@ -38,6 +38,10 @@ class Population(Protocol):
     def n_positive(self) -> int:
         """Number of rows of positive weight."""
 
+    @property
+    def distinct(self) -> Population:
+        """What sums over all rows are the same over: these rows, or distinct ones with weights."""
+
 
 class Source(Population, Protocol):
     """Rows with weights, standardised as they are read."""
@@ -112,6 +116,11 @@ class Table:
         return False
 
     @property
+    def distinct(self) -> Table:
+        """What sums over all rows are the same over: these rows."""
+        return self
+
+    @property
     def all_weights(self) -> Array | None:
         """The weights of all rows; None: every row counts once."""
         return self.weights
@@ -139,10 +148,13 @@ class Table:
 
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
-        kept = self.kept(start, stop)
-        rows = plain(self.lines[start:stop][kept])
-        weights = tile.ones[: len(rows)] if self.weights is None else self.weights[start:stop][kept]
-        load_rows(rows, weights, *self._line_units, tile)
+        rows = self.lines[start:stop]
+        if self.weights is None:
+            weights = tile.ones[: len(rows)]
+        else:
+            kept = self.kept(start, stop)
+            rows, weights = rows[kept], self.weights[start:stop][kept]
+        load_rows(plain(rows), weights, *self._line_units, tile)
 
     @property
     def lines(self) -> NDArray[np.floating]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
 from typing import Any, TypeVar
@@ -27,6 +27,10 @@ Result = TypeVar("Result")
 
 # A search alternates between two plans; the others are those of earlier starts.
 _MOST_WORKPLACES = 4
+# Small ones outlive their engine: to make one takes longer than to score a hundred rows. Each
+# thread keeps those that it is not working in, of 128 kB at most, and not many.
+_Idle = threading.local()
+_MOST_IDLE = 8
 
 
 @cache
@@ -37,17 +41,32 @@ def _controller() -> ThreadpoolController:
 
 
 class _Quiet:
-    """How many callers want the libraries quiet now, and what they were allowed before."""
+    """How many callers want the libraries quiet now, and what each library was allowed before."""
 
     lock = threading.Lock()
     callers = 0
     allowed = 1
-    limiter: Any = None
+    before: tuple[int, ...] = ()
 
 
 def _library_threads() -> int:
-    blas = [pool["num_threads"] for pool in _controller().info() if pool["user_api"] == "blas"]
-    return max(blas, default=1)
+    libraries = _controller().lib_controllers
+    return max((each.num_threads for each in libraries if each.user_api == "blas"), default=1)
+
+
+def _set_threads(numbers: Sequence[int]) -> None:
+    """Allow each library so many threads; one that was allowed a single thread still is."""
+    if all(number == 1 for number in _Quiet.before):
+        return
+    _take_control()
+    # As `ThreadpoolController.limit`, which asks for all that is known of each library: that
+    # takes as long as scoring a hundred rows.
+    for library, number, before in zip(
+        _controller().lib_controllers, numbers, _Quiet.before, strict=True
+    ):
+        if before != 1:
+            library.set_num_threads(number)
+    _take_control()
 
 
 def _take_control() -> None:
@@ -62,9 +81,8 @@ def _take_control() -> None:
         clear(force=True)
 
 
-@contextmanager
-def one_library_thread() -> Iterator[None]:
-    """Hold BLAS and OpenMP to one thread while any caller is inside.
+def _come() -> None:
+    """Hold BLAS and OpenMP to one thread until as many callers have left as have come.
 
     The limit belongs to the process, so callers are counted: the first sets it, the last lifts
     it. Each by itself would restore what another had set.
@@ -72,19 +90,26 @@ def one_library_thread() -> Iterator[None]:
     with _Quiet.lock:
         if _Quiet.callers == 0:
             _Quiet.allowed = _library_threads()
-            _take_control()
-            _Quiet.limiter = _controller().limit(limits=1)
-            _take_control()
+            _Quiet.before = tuple(each.num_threads for each in _controller().lib_controllers)
+            _set_threads([1] * len(_Quiet.before))
         _Quiet.callers += 1
+
+
+def _leave() -> None:
+    with _Quiet.lock:
+        _Quiet.callers -= 1
+        if _Quiet.callers == 0:
+            _set_threads(_Quiet.before)
+
+
+@contextmanager
+def one_library_thread() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread while any caller is inside."""
+    _come()
     try:
         yield
     finally:
-        with _Quiet.lock:
-            _Quiet.callers -= 1
-            if _Quiet.callers == 0:
-                _take_control()
-                _Quiet.limiter.restore_original_limits()
-                _take_control()
+        _leave()
 
 
 def count_threads(n_jobs: int | None) -> int:
@@ -100,6 +125,15 @@ def count_threads(n_jobs: int | None) -> int:
         return _Quiet.allowed if _Quiet.callers else _library_threads()
 
 
+def _take_known(idle: list[Workplace], plan: TilePlan) -> Workplace | None:
+    """Take the one for a plan, the newest first, as a loop asks for the same all the time."""
+    for place in range(len(idle) - 1, -1, -1):
+        known = idle[place].plan
+        if known is plan or known == plan:
+            return idle.pop(place)
+    return None
+
+
 class Threads:
     """A team of threads for as long as a ``with`` block lasts.
 
@@ -111,12 +145,11 @@ class Threads:
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        self._stack = ExitStack()
         self._pool: ThreadPoolExecutor | None = None
         self._own = threading.local()
 
     def __enter__(self) -> Threads:
-        self._stack.enter_context(one_library_thread())
+        _come()
         return self
 
     def __exit__(
@@ -125,20 +158,24 @@ class Threads:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool = None
-        self._stack.close()
+        try:
+            if self._pool is not None:
+                self._pool.shutdown()
+        finally:
+            self._pool = None
+            _leave()
 
     def _helpers(self) -> ThreadPoolExecutor:
         """Start the other threads when there is first something to share."""
         if self._pool is None:
-            self._pool = self._stack.enter_context(ThreadPoolExecutor(self.n_threads - 1))
+            self._pool = ThreadPoolExecutor(self.n_threads - 1)
         return self._pool
 
     def fold(self, task: Task[Total, Result], source: Source, plan: TilePlan) -> Total:
         """Return what a task makes of all groups of a source's tiles; see `Engine`."""
         n_groups, begun = source.n_groups(plan), task.begin(source, plan)
         if n_groups == 1:  # small tables: nothing to share out
-            result: Any = task.visit(source, 0, self._workplace(plan))
+            result: Any = self._visit_alone(task, source, plan)
             return result if begun is None else task.add(begun, result)
 
         def visit(group: int, workplace: Workplace) -> Result:
@@ -153,6 +190,16 @@ class Threads:
             total=begun,
             alone=task.in_order,
         )
+
+    def _visit_alone(self, task: Task[Any, Result], source: Source, plan: TilePlan) -> Result:
+        if not plan.is_small:
+            return task.visit(source, 0, self._workplace(plan))
+        idle: list[Workplace] = vars(_Idle).setdefault("workplaces", [])
+        workplace = _take_known(idle, plan) or Workplace(plan)
+        result = task.visit(source, 0, workplace)
+        idle.append(workplace)
+        del idle[:-_MOST_IDLE]
+        return result
 
     def _workplace(self, plan: TilePlan) -> Workplace:
         """Return the calling thread's arrays, which serve all passes: fresh memory is slow."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from math import ceil, gcd, prod
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from skem.kernels.arguments import TileLines
 
-__all__ = ["Gaps", "Tile", "TilePlan", "Workplace", "aligned", "plan_tiles"]
+__all__ = ["Gaps", "Tile", "TilePlan", "Workplace", "aligned", "aligned_arrays", "plan_tiles"]
 
 # Measured on a Zen 4 core with 1 MiB of L2 cache (OpenBLAS 0.3.30). Up to 10^6 multiplications
 # OpenBLAS takes a path without packing, which is worth a third of the time of so flat a
@@ -35,6 +37,10 @@ _MOST_ROWS = 8192
 # the work evenly, not so many tiles in one that results pile up.
 _GROUPS = 48
 _MOST_TILES = 8
+# Numbers in what a thread works in, up to which it is kept for later.
+_SMALL_WORKPLACE = 16_384
+# Numbers in a cache line.
+_LINE = 8
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,12 @@ class TilePlan:
     def n_places(self) -> int:
         """Number of places in a tile: its rows, rounded up to whole blocks."""
         return ceil(self.tile_rows / self.chunks[0]) * self.chunks[0]
+
+    @cached_property
+    def is_small(self) -> bool:
+        """Whether what one thread works in is so small that it may be kept."""
+        values = self.n_features + 2 * self.n_components
+        return self.n_places * values + self.chunks[0] * self.chunks[1] <= _SMALL_WORKPLACE
 
     @property
     def projected_rows(self) -> int:
@@ -139,10 +151,20 @@ def plan_tiles(
 
 def aligned(*shape: int) -> NDArray[np.float64]:
     """Make an array that begins with a cache line: vectors that straddle two are slow."""
-    size = prod(shape)
-    memory = np.empty(size + 8)
-    skip = -memory.ctypes.data % 64 // 8
-    return memory[skip : skip + size].reshape(shape)
+    return aligned_arrays(shape)[0]
+
+
+def aligned_arrays(*shapes: tuple[int, ...]) -> list[NDArray[np.float64]]:
+    """Make several such arrays in one piece of memory, which is faster than one by one."""
+    sizes = [prod(shape) for shape in shapes]
+    # Whole cache lines.
+    starts = [0, *accumulate(ceil(size / _LINE) * _LINE for size in sizes)]
+    memory = np.empty(starts[-1] + _LINE)
+    skip = -memory.__array_interface__["data"][0] % (8 * _LINE) // 8
+    return [
+        memory[skip + start : skip + start + size].reshape(shape)
+        for shape, start, size in zip(shapes, starts, sizes, strict=False)
+    ]
 
 
 class Gaps(NamedTuple):
@@ -193,15 +215,14 @@ class Tile:
         self._block_rows = plan.chunks[0]
         self._parts: dict[int, Tile] = {}
         # Lines a power of two apart would share cache sets: eight places more prevent it.
-        self.values = aligned(n_features + 2, places + 8)
-        self.weights = aligned(places)
-        self.ones = np.ones(places)
-        self.scores = aligned(n_components, places + 8)
-        self.resp = aligned(places, n_components)
+        self.values, self.scores, self.resp = aligned_arrays(
+            (n_features + 2, places + 8), (n_components, places + 8), (places, n_components)
+        )
         self.resp.fill(0.0)  # finite in the places that hold no row, too
-        self.log_normaliser = aligned(places)
-        self.factor = aligned(places)
-        self.power = aligned(places)
+        self.weights, self.log_normaliser, self.factor, self.power = aligned_arrays(
+            *[(places,)] * 4
+        )
+        self.ones = np.ones(places)
         self.power_bits = self.power.view(np.int64)
         self.lines = TileLines(
             self.values,

@@ -1,5 +1,18 @@
-"""What a component is: one flat class for each covariance structure, and the weights."""
+"""What a component is: one flat class for each covariance structure, and the weights.
 
+The protocols are public: what inference and estimators ask of a family, by who asks. Those of kinds
+of columns are in `skem.families.kinds`.
+"""
+
+from skem.families.contract import (
+    Conjugate,
+    Coordinates,
+    Estimable,
+    Extrapolable,
+    Family,
+    Searchable,
+    Statistics,
+)
 from skem.families.diag import DiagGaussian
 from skem.families.freedom import DegreesOfFreedom
 from skem.families.full import FullGaussian
@@ -35,8 +48,13 @@ from skem.families.weights import (
 __all__ = [
     "GAUSSIAN_FAMILIES",
     "CategoricalWeights",
+    "Conjugate",
+    "Coordinates",
     "DegreesOfFreedom",
     "DiagGaussian",
+    "Estimable",
+    "Extrapolable",
+    "Family",
     "FullGaussian",
     "GaussianFamily",
     "GaussianParameters",
@@ -45,8 +63,10 @@ __all__ = [
     "GaussianStatistics",
     "NoisyFamily",
     "NoisyStatistics",
+    "Searchable",
     "SingularCovarianceError",
     "SphericalGaussian",
+    "Statistics",
     "StickBreakingWeights",
     "Sticks",
     "StudentFamily",

@@ -6,7 +6,6 @@ Source: Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -39,7 +38,10 @@ class GaussianAlgebra(CovarianceStructure):
     def statistics(self, scorer: Scorer, sums: Sums) -> GaussianStatistics:
         """Turn a scorer's sums into statistics."""
         parts = cast(MomentScorer, scorer).by_points(sums)
-        return reduce(self.add, (self._about(at, *self._moments(at, part)) for at, part in parts))
+        result, *more = [self.centre(at, *self._moments(at, part)) for at, part in parts]
+        for other in more:
+            result = self.add(result, other)
+        return result
 
     def _moments(self, points: Array, sums: Sums) -> tuple[Array, Array, Array]:
         """Return summed responsibilities, and first and second moments about the points."""
@@ -48,12 +50,12 @@ class GaussianAlgebra(CovarianceStructure):
         weight, first, second = sums
         return weight, first, self.gather(second)
 
-    def _about(
-        self, centre: Array, weight: Array, first: Array, second: Array
+    def centre(
+        self, points: Array, weight: Array, first: Array, second: Array
     ) -> GaussianStatistics:
-        """Turn moments about points into statistics."""
+        """Turn moments about points, (K, D) or (), into statistics."""
         shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
-        return GaussianStatistics(weight, centre + shift, second - self.scatter_of(shift, weight))
+        return GaussianStatistics(weight, points + shift, second - self.scatter_of(shift, weight))
 
     def add(self, a: GaussianStatistics, b: GaussianStatistics) -> GaussianStatistics:
         """Statistics of both sets of rows (Chan, Golub & LeVeque 1983)."""

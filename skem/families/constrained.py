@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from skem import kernels
 from skem.families.decomposition import compose, find_common_axes, loss_of
 from skem.families.floor import cholesky, lift, whiten
 
@@ -32,9 +33,6 @@ Variances: TypeAlias = Callable[[Array, Array, Array], Array]
 
 _SETTLED = 1e-12
 _INNER = 200
-_STAGES, _STEPS = 6, 40  # of the barrier, and Newton's of each
-_HALVINGS = 40
-_RIDGE = 1.0 + 1e-12
 
 
 def _own(spectra: Array, count: Array, least: Array) -> Array:
@@ -49,71 +47,19 @@ def _same(spectra: Array, count: Array, least: Array) -> Array:
 
 
 def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
-    """A volume each, one shape: VE.
-
-    Of the logarithms of volumes and shape the problem is convex and its constraints are linear:
-    Newton's method with a logarithmic barrier (Boyd & Vandenberghe 2004, section 11.3).
-    """
-    d = spectra.shape[1]
-    share = count[:, None] / count.sum()
+    """A volume each, one shape: VE."""
+    share = count / count.sum()
     # What is negative by rounding would make the problem one without a minimum.
     spectra = np.maximum(spectra, 0.0) / count.sum()
     bottom = np.log(least)
-    variances = np.maximum(spectra / share, least)
     # Above the floor: the mean of logarithms by component, and the highest shape about it.
-    volume = np.log(variances).mean(axis=1)
-    shape = (np.log(variances) - volume[:, None]).mean(axis=0)
+    log_var = np.log(np.maximum(spectra / share[:, None], least))
+    volume = log_var.mean(axis=1)
+    shape = (log_var - volume[:, None]).mean(axis=0)
     volume += (bottom - volume[:, None] - shape).max(axis=1).clip(0.0) + 1e-3
-    # In proportion to the shares: nothing else holds the volume of a component of hardly a row.
-    barrier = 1e-2 / d * share
-    for _ in range(_STAGES):
-        for _ in range(_STEPS):
-            log_var = volume[:, None] + shape
-            room, pull = log_var - bottom, spectra * np.exp(-log_var)
-            slope = share - pull - barrier / room
-            curve = pull + barrier / np.square(room)
-            by_component, by_feature = slope.sum(axis=1), slope.sum(axis=0)[1:]
-            # The first feature's shape stays: volumes times c and shapes over c are the same.
-            # Shapes are eliminated, for there may be many.
-            ratio = curve[:, 1:] / curve.sum(axis=0)[1:]
-            # The ridge keeps what is left from being singular to rounding.
-            schur = np.diag(_RIDGE * curve.sum(axis=1)) - ratio @ curve[:, 1:].T
-            volume_step = -np.linalg.solve(schur, by_component - ratio @ by_feature)
-            shape_step = np.zeros(d)
-            shape_step[1:] = -by_feature / curve.sum(axis=0)[1:] - volume_step @ ratio
-            toward = volume_step[:, None] + shape_step
-            decrement = -float((slope * toward).sum())
-            length = _line(spectra, share, bottom, log_var, toward, barrier, decrement)
-            volume = volume + length * volume_step
-            shape = shape + length * shape_step
-            if decrement < 1e-13 or length == 0.0:
-                break
-        barrier = 0.03 * barrier
-    return np.maximum(np.exp(volume[:, None] + shape), 0.0)
-
-
-def _line(
-    spectra: Array,
-    share: Array,
-    bottom: Array,
-    log_var: Array,
-    toward: Array,
-    barrier: Array,
-    decrement: float,
-) -> float:
-    """Return how far to go along Newton's step: half as far until the loss is lower enough."""
-
-    def loss(at: Array) -> float:
-        inside = float((barrier * np.log(at - bottom)).sum())
-        return float((share * at + spectra * np.exp(-at)).sum()) - inside
-
-    now, length = loss(log_var), 1.0
-    for _ in range(_HALVINGS):
-        at = log_var + length * toward
-        if (at > bottom).all() and loss(at) <= now - 0.25 * length * decrement + 1e-15:
-            return length
-        length *= 0.5
-    return 0.0
+    kernels.volumes.own_volumes(spectra, share, bottom, volume, shape)
+    result: Array = np.exp(volume[:, None] + shape)
+    return result
 
 
 def _own_shape(spectra: Array, count: Array, least: Array) -> Array:

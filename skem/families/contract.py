@@ -13,7 +13,7 @@ chose them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, cast
 
 import numpy as np
@@ -30,10 +30,12 @@ __all__ = [
     "Estimable",
     "Extrapolable",
     "Family",
+    "Hasty",
     "Searchable",
     "Statistics",
     "conjugate",
     "extrapolable",
+    "hasty",
     "methods_of",
     "searchable",
 ]
@@ -181,8 +183,10 @@ class Searchable(Family[Stats, Params], Protocol[Stats, Params]):
         split, free : int
         """
 
-    def cut(self, parameters: Params, rows: Array, share: Array) -> Array:
-        """Log odds of two parts of each component, one on either side: (K, n).
+    def cuts(self, parameters: Params, rows: Array, share: Array) -> Iterator[Array]:
+        """Log odds of two parts of each component, one on either side: (K, n), way by way.
+
+        The way that serves most often comes first; the next one is asked for if it fails.
 
         Parameters
         ----------
@@ -223,6 +227,22 @@ class Extrapolable(Family[Stats, Params], Protocol[Stats, Params]):
         Raises
         ------
         numpy.linalg.LinAlgError
+        """
+
+
+class Hasty(Family[Stats, Params], Protocol[Stats, Params]):
+    """What stepwise EM uses of a family with parameters that EM changes slowly."""
+
+    def hasten(self, old: Stats, new: Stats, blended: Stats, rate: float) -> Stats:
+        """Return statistics that lead further the way that EM goes, and come to rest where it does.
+
+        Parameters
+        ----------
+        old, new : Statistics
+            Those so far, and a batch's; per unit of weight.
+        blended : Statistics
+            ``(1 - rate) old + rate new``.
+        rate : float
         """
 
 
@@ -349,6 +369,11 @@ def extrapolable(family: AnyFamily, asked: str) -> Extrapolable[Any, Any]:
     """Return a family that can be extrapolated; TypeError if it lacks something."""
     _check(family, Extrapolable, asked)
     return cast("Extrapolable[Any, Any]", family)
+
+
+def hasty(family: AnyFamily) -> Hasty[Any, Any] | None:
+    """Return a family that hastens; None if it does not."""
+    return cast("Hasty[Any, Any]", family) if hasattr(family, "hasten") else None
 
 
 def methods_of(capability: type) -> list[str]:

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from skem import kernels
 from skem.families import floor
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
@@ -65,11 +66,11 @@ class DiagGaussian(GaussianFamily):
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         left, right = self.pairs(parameters.means.shape[1])
-        precisions = self.precisions(parameters.factors)
-        slopes = precisions * parameters.means
-        blank = np.zeros((len(slopes), 1))
-        level = constants - 0.5 * (slopes * parameters.means).sum(axis=1)
-        return LinearScorer(left, right, np.hstack([-0.5 * precisions, slopes, blank]), level)
+        means, _, factors = map(np.ascontiguousarray, parameters)
+        coefficients = np.empty((len(left), len(constants)))
+        level = constants.copy()
+        kernels.variances.linear_form(means, factors, coefficients, level)
+        return LinearScorer(left, right, coefficients.T, level)
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         (packed,) = sums
@@ -77,8 +78,7 @@ class DiagGaussian(GaussianFamily):
         return packed[-1], packed[n_features:-1].T, packed[:n_features].T
 
     def cancellation(self, parameters: GaussianParameters) -> float:
-        spread = np.square(parameters.means) + parameters.covariances
-        return float((spread * np.square(parameters.factors)).sum(axis=1).max())
+        return float(kernels.variances.cancellation(*map(np.ascontiguousarray, parameters)))
 
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         means = np.ascontiguousarray(parameters.means)

@@ -22,6 +22,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem import kernels
+
 __all__ = ["cholesky", "is_above", "lift", "lower_of", "whiten"]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -65,11 +67,9 @@ def least_variances(variances: Array | np.float64, one: Array) -> Array:
 
 def is_above(covariances: Array, floor: Array) -> bool:
     """Say whether all of a stack of covariances (..., D, D) are above the floor (D, D)."""
-    try:
-        np.linalg.cholesky(covariances - floor)
-    except np.linalg.LinAlgError:
-        return False
-    return True
+    apart = np.ascontiguousarray(covariances - floor).reshape(-1, *floor.shape)
+    factors, scratch = np.empty_like(apart), np.empty(floor.shape)
+    return bool(kernels.covariances.factorise(apart, factors, scratch) < 0)
 
 
 def lift(covariances: Array, floor: Array) -> Array:

@@ -6,8 +6,8 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtri
 
+from skem import kernels
 from skem.families import floor
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
@@ -15,6 +15,7 @@ from skem.families.parameters import (
     GaussianParameters,
     GaussianPosterior,
     GaussianPrior,
+    GaussianStatistics,
     SingularCovarianceError,
 )
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
@@ -30,31 +31,12 @@ __all__ = [
 
 def precision_factors(covariances: Array) -> Array:
     """Upper triangular C with inv(covariance) = C C', for a stack (K, D, D)."""
-    try:
-        lower = np.linalg.cholesky(covariances)
-    except np.linalg.LinAlgError:
-        raise SingularCovarianceError(_first_singular(covariances)) from None
-    # A pivot that is rounding is a zero that came out positive.
-    pivots = np.square(np.diagonal(lower, axis1=1, axis2=2))
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
-    rounding = 8 * covariances.shape[1] * np.finfo(np.float64).eps
-    singular = (pivots <= rounding * variances).any(axis=1)
-    if singular.any():
-        raise SingularCovarianceError(int(np.argmax(singular)))
-    factors = np.empty_like(lower)
-    for factor, triangle in zip(factors, lower, strict=True):
-        # A third of the time of numpy's inverse, which doesn't know that this one is triangular.
-        factor[:] = dtrtri(triangle.T)[0]
+    covariances = np.ascontiguousarray(covariances)
+    factors = np.empty_like(covariances)
+    singular = kernels.covariances.factorise(covariances, factors, np.empty(covariances.shape[1:]))
+    if singular >= 0:
+        raise SingularCovarianceError(int(singular))
     return factors
-
-
-def _first_singular(covariances: Array) -> int:
-    for k, covariance in enumerate(covariances):
-        try:
-            np.linalg.cholesky(covariance)
-        except np.linalg.LinAlgError:
-            return k
-    raise AssertionError("every covariance has a Cholesky factor")
 
 
 def narrowest(covariances: Array, total: Array, floor: float) -> NDArray[np.bool_]:
@@ -84,6 +66,17 @@ def _pairs(n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 @lru_cache(maxsize=16)
 def _identity(n_components: int, n_features: int) -> Array:
     return np.tile(np.eye(n_features), (n_components, 1, 1))
+
+
+@cache
+def _features_of(n_pairs: int) -> int:
+    """Return D, of which there are (D + 1) (D + 2) / 2 pairs."""
+    return round((np.sqrt(8 * n_pairs + 1) - 3) / 2)
+
+
+def _means_and_factors(parameters: GaussianParameters) -> tuple[Array, Array]:
+    """Return them as kernels take them."""
+    return np.ascontiguousarray(parameters.means), np.ascontiguousarray(parameters.factors)
 
 
 class FullGaussian(GaussianFamily):
@@ -116,7 +109,8 @@ class FullGaussian(GaussianFamily):
         return GaussianParameters(np.empty((0, 0)), covariances, self.factorise(covariances))
 
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
-        result: Array = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+        result = np.empty(len(factors))
+        kernels.covariances.log_determinants(np.ascontiguousarray(factors), result)
         return result
 
     def mahalanobis(self, deviations: Array, factors: Array) -> Array:
@@ -131,32 +125,36 @@ class FullGaussian(GaussianFamily):
         return rescale_matrices(parameters, scale)
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
-        n_components, n_features = parameters.means.shape
-        left, right = self.pairs(n_features)
-        precisions = self.precisions(parameters.factors)
-        slopes = np.einsum("kij,kj->ki", precisions, parameters.means)
-        # z' P z / 2 has each pair of features twice and each square once.
-        augmented = np.zeros((n_components, n_features + 1, n_features + 1))
-        augmented[:, :n_features, :n_features] = -precisions
-        augmented[:, np.arange(n_features), np.arange(n_features)] *= 0.5
-        augmented[:, :n_features, n_features] = slopes
-        level = constants - 0.5 * np.einsum("ki,ki->k", slopes, parameters.means)
-        return LinearScorer(left, right, augmented[:, left, right], level)
+        left, right = self.pairs(parameters.means.shape[1])
+        coefficients = np.empty((len(left), len(constants)))
+        level = constants.copy()
+        means, factors = _means_and_factors(parameters)
+        slopes = np.empty(means.shape[1])
+        kernels.covariances.linear_form(means, factors, coefficients, level, slopes)
+        return LinearScorer(left, right, coefficients.T, level)
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         (packed,) = sums
         n_pairs, n_components = packed.shape
-        size = round((np.sqrt(8 * n_pairs + 1) - 1) / 2)
-        left, right = _pairs(size - 1)
-        moments = np.empty((n_components, size, size))
-        moments[:, left, right] = packed.T
-        moments[:, right, left] = packed.T
-        return moments[:, -1, -1], moments[:, :-1, -1], moments[:, :-1, :-1]
+        d = _features_of(n_pairs)
+        weight, first = np.empty(n_components), np.empty((n_components, d))
+        second = np.empty((n_components, d, d))
+        kernels.covariances.unpack(packed, weight, first, second)
+        return weight, first, second
+
+    def centre(
+        self, points: Array, weight: Array, first: Array, second: Array
+    ) -> GaussianStatistics:
+        mean, scatter = np.empty_like(first), np.empty_like(second)
+        kernels.covariances.centre(weight, first, second, mean, scatter)
+        if points.ndim:
+            mean += points
+        return GaussianStatistics(weight, mean, scatter)
 
     def cancellation(self, parameters: GaussianParameters) -> float:
-        spread = np.square(parameters.means).sum(axis=1)
-        spread += np.trace(parameters.covariances, axis1=1, axis2=2)
-        return float((spread * np.square(parameters.factors).sum(axis=(1, 2))).max())
+        means, factors = _means_and_factors(parameters)
+        covariances = np.ascontiguousarray(parameters.covariances)
+        return float(kernels.covariances.cancellation(means, covariances, factors))
 
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         factors = np.ascontiguousarray(np.swapaxes(parameters.factors, 1, 2))

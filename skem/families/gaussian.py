@@ -10,14 +10,15 @@ regularization for normal mixture estimation and model-based clustering", for th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.coordinates import GaussianCoordinates
-from skem.families.cutting import cut_across_axis
+from skem.families.cutting import cut_across_axis, cut_between_modes
 from skem.families.parameters import (
     EMPTY,
     Array,
@@ -32,10 +33,18 @@ from skem.scoring import Scorer
 
 __all__ = ["GaussianFamily"]
 
+Value = TypeVar("Value", bound=np.generic)
+
 # Where `reg_covar` is 0: so narrow a covariance is singular all the same.
 _NO_VARIANCE = 1e-14
 # What keeps a covariance from being singular that need not be exact.
 _SOME_VARIANCE = 1e-6
+_TINY = np.finfo(np.float64).tiny
+
+
+def _spread_over(covariances: Array, values: NDArray[Value]) -> NDArray[Value]:
+    """Return values of each covariance, or of the shared one, in a shape that fits its entries."""
+    return values.reshape(values.shape + (1,) * (covariances.ndim - values.ndim))
 
 
 @dataclass(frozen=True)
@@ -72,10 +81,11 @@ class GaussianFamily(GaussianRows):
 
     # --- searching, extrapolating -----------------------------------------------------------
 
-    def cut(self, parameters: GaussianParameters, rows: Array, share: Array) -> Array:
-        """Log odds of the parts on either side of each component's mean; see `cut_across_axis`."""
+    def cuts(self, parameters: GaussianParameters, rows: Array, share: Array) -> Iterator[Array]:
+        """Across the longest axis, then between two modes; see `skem.families.cutting`."""
         means, covariances, _ = parameters
-        return cut_across_axis(means, self.dense(covariances, *means.shape), rows, share)
+        yield cut_across_axis(means, self.dense(covariances, *means.shape), rows, share)
+        yield cut_between_modes(rows, share)
 
     def distances(
         self, stats: GaussianStatistics, component: int, parameters: GaussianParameters
@@ -105,20 +115,25 @@ class GaussianFamily(GaussianRows):
         maximum-likelihood estimate, however small the weights are.
         """
         n_components, n_features = stats.mean.shape
-        kappa = prior.mean_precision
-        mean_precision = kappa + stats.weight
-        safe = np.maximum(mean_precision, np.finfo(np.float64).tiny)
-        mean = (kappa * prior.mean + stats.weight[:, None] * stats.mean) / safe[:, None]
-        shrunk = self.scatter_of(stats.mean - prior.mean, kappa * stats.weight / safe)
-        nu, added = 0.0, 0.0
-        if prior.degrees_of_freedom is not None:
-            nu = prior.degrees_of_freedom
+        kappa, nu = prior.mean_precision, prior.degrees_of_freedom
+        mean_precision = kappa + stats.weight if kappa > 0 else stats.weight
+        safe = np.maximum(mean_precision, _TINY)
+        total = stats.weight[:, None] * stats.mean
+        scatter = self.pool(stats.scatter)
+        added = 0.0
+        # What is flat adds nothing: this is asked in every iteration.
+        if nu is not None:
+            scatter = prior.covariance + scatter
             added = nu + self.covariance_exponent(n_features)
         if kappa > 0:
+            total += kappa * prior.mean
+            shrunk = self.scatter_of(stats.mean - prior.mean, kappa * stats.weight / safe)
+            scatter = scatter + self.pool(shrunk)
             added += self.mean_exponent(n_components, n_features)
         count = self.count(stats.weight, n_features)
-        scatter = prior.covariance + self.pool(stats.scatter) + self.pool(shrunk)
-        return GaussianPosterior(mean, mean_precision, scatter, nu + count, added + count)
+        divisor = added + count if added else count
+        freedom = count if nu is None else nu + count
+        return GaussianPosterior(total / safe[:, None], mean_precision, scatter, freedom, divisor)
 
     def covariances_of(
         self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
@@ -129,13 +144,13 @@ class GaussianFamily(GaussianRows):
         ----------
         scatter : ndarray, cov
         divisor : ndarray of shape (K,), or () for a shared covariance
+            Not zero.
         known : ndarray of bool of the same shape
             Which covariances have been seen at all.
         previous : ndarray, cov
             Where an inner iteration may start from.
         """
-        shape = known.shape + (1,) * (scatter.ndim - known.ndim)
-        result: Array = scatter / np.where(known, divisor, 1.0).reshape(shape)
+        result: Array = scatter / _spread_over(scatter, divisor)
         return result
 
     def hold(
@@ -157,8 +172,7 @@ class GaussianFamily(GaussianRows):
         """
         if self.floor is None:
             return posterior
-        nu = posterior.degrees_of_freedom
-        nu = nu.reshape(nu.shape + (1,) * (posterior.scatter.ndim - nu.ndim))
+        nu = _spread_over(posterior.scatter, posterior.degrees_of_freedom)
         covariances = posterior.scatter / nu
         lifted = self.lift(covariances)
         scatter = np.where(lifted == covariances, posterior.scatter, nu * lifted)
@@ -179,17 +193,24 @@ class GaussianFamily(GaussianRows):
         """Return where a posterior after rows of a total weight is highest; see `mode`."""
         n_components, n_features = posterior.mean.shape
         known = posterior.mean_precision > EMPTY * total
-        means = np.where(known[:, None], posterior.mean, previous.means)
-        divisor = posterior.divisor
-        known = divisor > EMPTY * total
+        every_one = known.all()
+        means, divisor = posterior.mean, posterior.divisor
+        if not every_one:
+            means = np.where(known[:, None], means, previous.means)
+        if divisor is not posterior.mean_precision:
+            known = divisor > EMPTY * total
+            every_one = known.all()
+        if not every_one:
+            divisor = np.where(known, divisor, 1.0)
         covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
         covariances = covariances + self.reg_covar * self.identity(n_components, n_features)
         if self.floor is not None:
             covariances = self.hold(
                 covariances, posterior.scatter, divisor, known, previous.covariances
             )
-        known = known.reshape(known.shape + (1,) * (covariances.ndim - known.ndim))
-        covariances = np.where(known, covariances, previous.covariances)
+        if not every_one:
+            known = _spread_over(covariances, known)
+            covariances = np.where(known, covariances, previous.covariances)
         return GaussianParameters(means, covariances, self.factorise(covariances))
 
     def log_prior(self, parameters: GaussianParameters, prior: GaussianPrior) -> float:
@@ -226,8 +247,7 @@ class GaussianFamily(GaussianRows):
         ------
         SingularCovarianceError
         """
-        nu = posterior.degrees_of_freedom
-        nu = nu.reshape(nu.shape + (1,) * (posterior.scatter.ndim - nu.ndim))
+        nu = _spread_over(posterior.scatter, posterior.degrees_of_freedom)
         covariances = posterior.scatter / nu
         return GaussianParameters(posterior.mean, covariances, self.factorise(covariances))
 

@@ -16,8 +16,8 @@ __all__ = ["Held", "find_collapsed", "find_dependent", "find_held"]
 _SHARE = 0.1
 # A covariance at the floor is that to rounding; the floor of all rows is below them by 1e-8.
 _ROUNDING = 3e-9
-# A variance up to so many times reg_covar is its own.
-_OWN = 2.0
+# A variance up to so many times reg_covar is its own; nothing but its own up to so many.
+_OWN, _ALONE = 2.0, 1.0 + 1e-6
 
 
 class Held(NamedTuple):
@@ -31,12 +31,15 @@ class Held(NamedTuple):
         Along which it would be narrower; empty where its rows are too few for any.
     values : ndarray of shape (len(columns),)
         The one value that a column has in it; NaN where columns depend on each other.
+    exact : ndarray of shape (len(columns),), bool
+        Whether that is its value to rounding, not only to the width of `reg_covar`.
     """
 
     component: int
     n_rows: float
     columns: NDArray[np.intp]
     values: Array
+    exact: NDArray[np.bool_]
 
 
 def find_collapsed(
@@ -79,17 +82,27 @@ def find_collapsed(
         variance = np.diagonal(dense[component])[columns]
         mean = parameters.means[component][columns]
         one = np.where(variance <= _OWN * family.reg_covar, mean, np.nan)
-        found.append(Held(int(component), float(weights[component] * n_rows), columns, one))
+        exact = variance <= _ALONE * family.reg_covar
+        n_own = float(weights[component] * n_rows)
+        found.append(Held(int(component), n_own, columns, one, exact))
     return found
 
 
 def find_held(
-    family: GaussianFamily, weights: Array, parameters: GaussianParameters, n_rows: float
+    family: GaussianFamily,
+    weights: Array,
+    parameters: GaussianParameters,
+    n_rows: float,
+    rounding: float = _ROUNDING,
 ) -> list[Held]:
-    """Return the components that are at the floor of recorded steps; see `find_collapsed`."""
-    if family.floor is None:
-        return []
+    """Return the components that are at the floor of recorded steps; see `find_collapsed`.
+
+    They are so to a relative ``rounding``. A single component is none of them: the floor is below
+    the covariance of all rows.
+    """
     k, d = parameters.means.shape
+    if family.floor is None or k == 1:
+        return []
     dense = family.dense(parameters.covariances, k, d)
     floor = family.floor
     if not family.has_matrices:
@@ -98,14 +111,15 @@ def find_held(
     half = np.linalg.solve(root, dense)
     values, vectors = np.linalg.eigh(np.linalg.solve(root, np.swapaxes(half, 1, 2)))
     found = []
-    for component in np.flatnonzero((values[:, 0] <= 1.0 + _ROUNDING) & (weights > 0)):
-        narrow = vectors[component][:, values[component] <= 1.0 + _ROUNDING]
+    for component in np.flatnonzero((values[:, 0] <= 1.0 + rounding) & (weights > 0)):
+        narrow = vectors[component][:, values[component] <= 1.0 + rounding]
         # A direction's variance in the floor, shared out among the columns.
         directions = np.linalg.solve(root.T, narrow)
         shares = (directions * (floor @ directions)).max(axis=1)
         columns = np.flatnonzero(shares > _SHARE)
-        nothing = np.full(len(columns), np.nan)
-        found.append(Held(int(component), float(weights[component] * n_rows), columns, nothing))
+        nothing, none = np.full(len(columns), np.nan), np.zeros(len(columns), dtype=bool)
+        n_own = float(weights[component] * n_rows)
+        found.append(Held(int(component), n_own, columns, nothing, none))
     return found
 
 

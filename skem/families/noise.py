@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families.contract import hasty
 from skem.families.parameters import Array
 from skem.scoring import NoiseScorer, Scorer, Scores, Sums
 
@@ -113,6 +114,16 @@ class NoisyFamily:
     def add(self, a: NoisyStatistics, b: NoisyStatistics) -> NoisyStatistics:
         others = self.others.add(a.others, b.others)
         return NoisyStatistics(a.weight + b.weight, others, a.log_density + b.log_density)
+
+    def hasten(
+        self, old: NoisyStatistics, new: NoisyStatistics, blended: NoisyStatistics, rate: float
+    ) -> NoisyStatistics:
+        """Hasten those of the other components, if they are to be."""
+        slow = hasty(self.others)
+        if slow is None:
+            return blended
+        others = slow.hasten(old.others, new.others, blended.others, rate)
+        return blended._replace(others=others)
 
     def scale(self, stats: NoisyStatistics, factor: float) -> NoisyStatistics:
         others = self.others.scale(stats.others, factor)

@@ -6,7 +6,7 @@ log likelihoods, log priors and divergences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self, cast
@@ -243,12 +243,12 @@ class ProductFamily:
     def rows_needed(self, n_features: int) -> int:
         return max(int(block.family.rows_needed(block.n_lines)) for block in self.blocks)
 
-    def cut(self, parameters: Parts, rows: Array, share: Array) -> Array:
-        """Log odds of parts across the first principal axis of each component's features."""
+    def cuts(self, parameters: Parts, rows: Array, share: Array) -> Iterator[Array]:
+        """Across the first principal axis of each component's features."""
         if self.alone is not None:
-            odds: Array = self.alone.cut(parameters[0], rows, share)
-            return odds
-        return cut_along_axis(rows, share)
+            yield from self.alone.cuts(parameters[0], rows, share)
+        else:
+            yield cut_along_axis(rows, share)
 
     def distances(self, stats: ProductStatistics, component: int, parameters: Parts) -> Array:
         each = self._each(stats.parts, parameters)

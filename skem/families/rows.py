@@ -20,6 +20,13 @@ from skem.scoring import DenseGaps, DiagonalGaps, GapScorer, MomentScorer, Score
 
 __all__ = ["LOG_2PI", "GaussianRows"]
 
+
+def _average(values: Array, weights: Array) -> Array:
+    """Average lines (K, n) by weights (K,)."""
+    result: Array = (weights[:, None] * values).sum(axis=0) / weights[:, None].sum(axis=0)
+    return result
+
+
 LOG_2PI = float(np.log(2 * np.pi))
 
 # The packed forms lose digits in proportion to (distance from the origin / width)^2. Above this
@@ -55,15 +62,16 @@ class GaussianRows(GaussianAlgebra):
     def typical_units(self, weights: Array, parameters: GaussianParameters) -> tuple[Array, Array]:
         # About one of the means: where all agree, the origin is theirs to the last bit.
         means = parameters.means
-        origin = means[0] + np.average(means - means[0], axis=0, weights=weights)
+        origin = means[0] + _average(means - means[0], weights)
         return origin, self.typical_scale(weights, parameters)
 
     def typical_scale(self, weights: Array, parameters: GaussianParameters) -> Array:
         n_features = parameters.means.shape[1]
         diagonal = np.atleast_2d(self.precision_diagonal(parameters.factors, n_features))
         share = weights if len(diagonal) > 1 else np.ones(1)
-        result: Array = 1.0 / np.sqrt(np.average(diagonal, axis=0, weights=share))
-        return np.broadcast_to(result, (n_features,)).copy()
+        result = np.empty(n_features)
+        result[:] = 1.0 / np.sqrt(_average(diagonal, share))
+        return result
 
     def scorer(self, parameters: GaussianParameters, log_weights: Array) -> Scorer:
         """Make the packed form, or the centred one where the packed one would lose digits."""
@@ -164,7 +172,9 @@ class GaussianRows(GaussianAlgebra):
         """Make a scorer about the new means, where components are so narrow that it is needed."""
         moments = cast(MomentScorer, scorer)
         if parameters is not None:
-            moved = parameters._replace(means=parameters.means - moments.summed_about)
+            moved, points = parameters, moments.summed_about
+            if points.ndim:
+                moved = parameters._replace(means=parameters.means - points)
             if self.cancellation(moved) <= MOST_CANCELLATION:
                 return None
         unit = self.identity(*stats.mean.shape)

@@ -10,7 +10,7 @@ Shapes: K components, D features; "cov" is that of the Gaussian family's covaria
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
@@ -143,6 +143,25 @@ class StudentFamily:
             a.entropy + b.entropy,
         )
 
+    def hasten(
+        self,
+        old: StudentStatistics,
+        new: StudentStatistics,
+        blended: StudentStatistics,
+        rate: float,
+    ) -> StudentStatistics:
+        """Return blended statistics whose degrees of freedom are further on."""
+        if self.degrees.given is not None:
+            return blended
+        start = np.full_like(old.weight, self.degrees.start)
+        before = self.degrees.mode(old.weight, old.surprise, start)
+        weight = np.maximum(blended.weight, np.finfo(np.float64).tiny)
+        mean = self.degrees.hasten(
+            before, new.weight, new.surprise, rate * new.weight / weight, new.mean.shape[1]
+        )
+        log_scale = blended.scaled.weight - blended.weight * (1.0 + mean)
+        return blended._replace(log_scale=log_scale)
+
     def scale(self, stats: StudentStatistics, factor: float) -> StudentStatistics:
         return StudentStatistics(
             factor * stats.weight,
@@ -188,8 +207,7 @@ class StudentFamily:
         posterior = posterior._replace(divisor=counted.divisor)
         total = float(stats.weight.sum())
         gaussian = self.gaussian.maximum(posterior, total, previous.gaussian)
-        surprise = stats.scaled.weight - stats.log_scale - stats.weight
-        freedom = self.degrees.mode(stats.weight, surprise, previous.freedom)
+        freedom = self.degrees.mode(stats.weight, stats.surprise, previous.freedom)
         return StudentParameters(*gaussian, freedom)
 
     def log_likelihood(self, stats: StudentStatistics, parameters: StudentParameters) -> float:
@@ -249,8 +267,8 @@ class StudentFamily:
         weight, log_scale, entropy = totals
         return StudentStatistics(weight, scaled, log_scale, entropy)
 
-    def cut(self, parameters: StudentParameters, rows: Array, share: Array) -> Array:
-        return self.gaussian.cut(parameters.gaussian, rows, share)
+    def cuts(self, parameters: StudentParameters, rows: Array, share: Array) -> Iterator[Array]:
+        yield from self.gaussian.cuts(parameters.gaussian, rows, share)
 
     def distances(
         self, stats: StudentStatistics, component: int, parameters: StudentParameters

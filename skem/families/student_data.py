@@ -50,6 +50,11 @@ class StudentStatistics(NamedTuple):
         """Means, (K, D)."""
         return self.scaled.mean
 
+    @property
+    def surprise(self) -> Array:
+        """What degrees of freedom follow from: ``sum r (E[u] - E[log u] - 1)``, (K,)."""
+        return self.scaled.weight - self.log_scale - self.weight
+
 
 class StudentParameters(NamedTuple):
     """Point parameters.
@@ -130,8 +135,7 @@ class StudentCoordinates:
         vector = self.gaussian.encode(self._counted(stats))
         if not self.estimated:
             return vector
-        surprise = stats.scaled.weight - stats.log_scale - stats.weight
-        mean = np.maximum(surprise, _TINY) / np.maximum(stats.weight, _TINY)
+        mean = np.maximum(stats.surprise, _TINY) / np.maximum(stats.weight, _TINY)
         return np.concatenate([vector, self.shares * np.log(np.maximum(mean, _TINY))])
 
     def decode(self, vector: Array) -> StudentStatistics | None:

@@ -5,6 +5,7 @@ Their statistics are the components' summed responsibilities, (K,).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -77,7 +78,7 @@ class CategoricalWeights:
     @property
     def held_equal(self) -> bool:
         """Whether the prior leaves the weights no choice."""
-        return bool(np.isinf(self.concentration))
+        return math.isinf(self.concentration)
 
     def mode(self, weight: Array) -> Array:
         """Return the weights of highest posterior density (Bishop 2006, 9.26 and 2.41).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -13,7 +14,7 @@ from skem.mixture._fitting import fit_quietly
 from skem.mixture._gaps import tree_of_seen
 from skem.mixture._point import POINT
 
-__all__ = ["choose_mixture"]
+__all__ = ["WHILE_CHOOSING", "Fold", "choose", "choose_mixture", "hide_cells", "sample_rows"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -25,11 +26,11 @@ _FOLDS = 5
 # Rows that are looked at.
 _ROWS = 4096
 # A choice among fits needs them less exact than the fit that is chosen.
-_WHILE_CHOOSING: dict[str, Any] = {"tol": 1e-4, "max_iter": 200, "acceleration": "squarem"}
+WHILE_CHOOSING: dict[str, Any] = {"tol": 1e-4, "max_iter": 200, "acceleration": "squarem"}
 _CHOSEN: dict[str, Any] = {"tol": 1e-5, "max_iter": 1000, "acceleration": "squarem"}
 
 
-class _Fold(NamedTuple):
+class Fold(NamedTuple):
     """A table with some of its seen cells hidden.
 
     Attributes
@@ -39,14 +40,11 @@ class _Fold(NamedTuple):
         Rows and columns of the hidden cells.
     truth : ndarray of shape (n_hidden,)
         What they hold.
-    tree : Tree
-        Where fits to ``holed`` start.
     """
 
     holed: Floats
     at: tuple[NDArray[np.intp], NDArray[np.intp]]
     truth: Floats
-    tree: Tree
 
 
 def choose_mixture(
@@ -72,47 +70,70 @@ def choose_mixture(
         Not fitted.
     """
     seed = int(rng.randint(2**31 - 1))
-    kept = np.arange(len(X)) if weights is None else np.flatnonzero(weights)
-    if len(kept) > _ROWS:
-        kept = np.sort(rng.choice(kept, _ROWS, replace=False))
+    kept = sample_rows(len(X), weights, _ROWS, rng)
     rows, w = X[kept], None if weights is None else weights[kept]
     rows = rows[:, ~np.isnan(rows).all(axis=0)]
-    folds = _make_folds(rows, w, rng)
+    folds = [(fold, tree_of_seen(fold.holed, w)) for fold in hide_cells(rows, rng)]
     deviation = np.nanstd(rows, axis=0, dtype=np.float64)
     scale = np.where(deviation > 0, deviation, 1.0)
-    best, lowest = ("full", 1), np.inf
-    for covariance_type, numbers in _CANDIDATES:
-        before = np.inf
-        for n_components in numbers:
-            if n_components > len(rows):
-                break
-            error = _error(covariance_type, n_components, folds, w, scale)
-            if error < lowest:
-                best, lowest = (covariance_type, n_components), error
-            if error > before:
-                break
-            before = error
+
+    def error(covariance_type: str, n_components: int) -> float:
+        return _error(covariance_type, n_components, folds, w, scale)
+
+    covariance_type, n_components = choose(_CANDIDATES, len(rows), error)
     return EMGaussianMixture(
-        best[1],
-        covariance_type=best[0],
+        n_components,
+        covariance_type=covariance_type,
         init_params="hierarchical",
         random_state=seed,
         **_CHOSEN,
     )
 
 
+def sample_rows(
+    n_rows: int, weights: Array | None, most: int, rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """Return rows of positive weight: all of them, or ``most`` at random."""
+    kept = np.arange(n_rows) if weights is None else np.flatnonzero(weights)
+    return np.sort(rng.choice(kept, most, replace=False)) if len(kept) > most else kept
+
+
+def choose(
+    candidates: Iterable[tuple[str, Sequence[int]]],
+    n_rows: int,
+    error: Callable[[str, int], float],
+) -> tuple[str, int]:
+    """Return the covariance type and the number of components of the smallest error.
+
+    Of each covariance type numbers of components are tried, in their order, until the error rises.
+    """
+    best, lowest = ("full", 1), np.inf
+    for covariance_type, numbers in candidates:
+        before = np.inf
+        for n_components in numbers:
+            if n_components > n_rows:
+                break
+            found = error(covariance_type, n_components)
+            if found < lowest:
+                best, lowest = (covariance_type, n_components), found
+            if found > before:
+                break
+            before = found
+    return best
+
+
 def _error(
     covariance_type: str,
     n_components: int,
-    folds: list[_Fold],
+    folds: list[tuple[Fold, Tree]],
     weights: Array | None,
     scale: Array,
 ) -> float:
     """Return the weighted sum of squared errors; infinite where a fit fails or collapses."""
     total = 0.0
-    for holed, at, truth, tree in folds:
+    for (holed, at, truth), tree in folds:
         mixture = EMGaussianMixture(
-            n_components, covariance_type=covariance_type, init_params=tree, **_WHILE_CHOOSING
+            n_components, covariance_type=covariance_type, init_params=tree, **WHILE_CHOOSING
         )
         try:
             said = fit_quietly(mixture, POINT, holed, weights)
@@ -125,7 +146,7 @@ def _error(
     return total
 
 
-def _make_folds(X: Floats, weights: Array | None, rng: np.random.RandomState) -> list[_Fold]:
+def hide_cells(X: Floats, rng: np.random.RandomState) -> list[Fold]:
     """Deal the seen cells of each column to folds; a single one is never hidden."""
     number = np.full(X.shape, -1)
     for j in range(X.shape[1]):
@@ -139,5 +160,5 @@ def _make_folds(X: Floats, weights: Array | None, rng: np.random.RandomState) ->
             at = rows, columns
             holed = X.copy()
             holed[at] = np.nan
-            folds.append(_Fold(holed, at, X[at], tree_of_seen(holed, weights)))
+            folds.append(Fold(holed, at, X[at]))
     return folds

@@ -13,19 +13,20 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
-    check_rows,
     check_sample_weight,
     none,
     one_of,
     random_state,
 )
+from skem.columns import add_columns, fill_zeros, put_columns, take_columns
 from skem.families import GAUSSIAN_FAMILIES
 from skem.impute._choice import choose_mixture
+from skem.impute._mixed_choice import choose_mixed
+from skem.impute._table import Table, check_empty, read, reads_text
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
 from skem.mixture._units import measure
@@ -43,34 +44,47 @@ _imputing = Allowed(
 
 
 class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
-    """Fill missing cells with what a Gaussian mixture expects there, given the seen ones.
+    """Fill missing cells with what a mixture expects there, given the seen ones.
 
     The mixture is fitted to the seen cells alone, exactly: no cell is filled before it. All
     columns and rows are modelled together, so each cell is predicted from whatever its row has.
+    Tables may have categories, text and truth values beside numbers; a frame of such columns
+    keeps its dtypes and categories.
 
     Read more in the :ref:`user guide <missing>`.
 
     Parameters
     ----------
-    estimator : EMGaussianMixture, VariationalGaussianMixture or GaussianMixtureIC, default=None
-        The mixture. It is not changed; a clone is fitted. None: an `EMGaussianMixture` with one to
-        four components and 'full' or 'tied' covariances, which are chosen by cross-validation:
-        each seen cell is hidden once, in one of five folds, and those fits win that impute the
-        hidden cells best, by squared error in units of the columns' standard deviations. (BIC
-        may choose components that describe the density better and impute worse.) Of more than
-        4096 rows, 4096 are taken at random for the choice.
+    estimator : mixture or GaussianMixtureIC, default=None
+        The mixture. It is not changed; a clone is fitted. Columns that are not numbers need an
+        `EMMixture` or `VariationalMixture`.
+
+        None: of numbers an `EMGaussianMixture` with one to four components and 'full' or 'tied'
+        covariances, which are chosen by cross-validation: each seen cell is hidden once, in one
+        of five folds, and those fits win that impute the hidden cells best, by squared error in
+        units of the columns' standard deviations. (BIC may choose components that describe the
+        density better and impute worse.) Of more than 4096 rows, 4096 are taken at random for the
+        choice.
+
+        Where a column has text, categories or truth values, an `EMMixture` of one to ten
+        components is chosen in the same way: numbers are one Gaussian block, the other columns
+        categorical. The error of a hidden category is the squared distance of its indicator from
+        the probabilities, divided by the sum of the indicators' variances, so that cells of both
+        sorts count alike. 2048 rows are looked at. Counts are best declared:
+        ``estimator=EMMixture(3, columns=[("poisson", ["visits"]), ...])``.
 
     method : {'mean', 'draw', 'mode'}, default='mean'
-        What cells are filled with: conditional means, draws from the conditional mixture, or the
-        conditional means of each row's most probable component. See `EMGaussianMixture.impute`.
+        What cells are filled with: conditional means (the most probable category), draws from the
+        conditional mixture, or what the row's most probable component alone expects. See
+        `EMGaussianMixture.impute` and `EMMixture.impute`.
 
     add_indicator : bool, default=False
         Whether columns are added that say where cells were missing: those of
         `sklearn.impute.MissingIndicator`.
 
     keep_empty_features : bool, default=False
-        Whether columns without any value in `fit` are kept, and filled with zeros. They are
-        dropped otherwise, with a warning.
+        Whether columns without any value in `fit` are kept, and filled with zeros (an error where
+        their dtype can't hold zeros). They are dropped otherwise, with a warning.
 
     random_state : int, RandomState instance or None, default=None
         Source of the random numbers of the default mixture's fit and of draws. With an int each
@@ -112,6 +126,15 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.0], [4.0, 8.1], [5.0, np.nan]])
     >>> MixtureImputer(random_state=0).fit_transform(X)[4].round(1)
     array([ 5., 10.])
+
+    >>> import pandas as pd
+    >>> kilos = [4, 5, 4, 3, 5, 4, 20, 25, 30, 22, 26, 28.0]
+    >>> X = pd.DataFrame({"pet": ["cat"] * 6 + ["dog"] * 6, "kg": kilos})
+    >>> X.loc[[1, 9], "pet"] = None
+    >>> MixtureImputer(random_state=0).fit_transform(X).loc[[1, 9]]
+       pet    kg
+    1  cat   5.0
+    9  dog  22.0
     """
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
@@ -125,6 +148,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     estimator_: Any
     indicator_: MissingIndicator | None
     _kept: NDArray[np.bool_]
+    _of_every_kind: bool
 
     def __init__(
         self,
@@ -144,6 +168,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.string = self.estimator is None or reads_text(self.estimator)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -152,8 +177,8 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Missing cells are NaN.
+        X : frame or array-like of shape (n_samples, n_features)
+            Missing cells are NaN, None or pandas' NA.
         y : Ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; a weight of 2 counts as the row twice.
@@ -174,28 +199,30 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ConvergenceWarning
             What the mixture warns of.
         """
-        rows = self._check(X, reset=True)
-        weights = check_sample_weight(sample_weight, len(rows))
+        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        table = read(self, X, reset=True)
+        weights = check_sample_weight(sample_weight, len(table.missing))
         names = getattr(self, "feature_names_in_", None)
-        for category, message in self._fit(rows, weights, names):
+        for category, message in self._fit(table, weights, names):
             warnings.warn(message, category, stacklevel=2)
         return self
 
     def _fit(
-        self, rows: Floats, weights: NDArray[np.float64] | None, names: NDArray[Any] | None
+        self, table: Table, weights: NDArray[np.float64] | None, names: NDArray[Any] | None
     ) -> list[tuple[type[Warning], str]]:
-        """Fit to checked rows, whose columns may have names; return what to warn of."""
-        check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
+        """Fit to a checked table, whose columns may have names; return what to warn of."""
         said: list[tuple[type[Warning], str]] = []
-        there = ~np.isnan(rows)
+        there = ~table.missing
         if weights is not None:
             there = there[weights > 0]
         seen: NDArray[np.bool_] = np.any(there, axis=0)
         if not seen.any():
             raise ValueError("No column of X has any value, so there is nothing to impute from")
-        self._kept = seen
+        self._kept, self._of_every_kind = seen, table.raw is not None
         if names is None:
             names = np.arange(len(seen))
+        if not seen.all():
+            check_empty(table, seen, self.estimator, names, keep=self.keep_empty_features)
         if not (seen.all() or self.keep_empty_features):
             text = (
                 f"Column(s) {names[~seen].tolist()} of X have no value at all and are dropped. Set "
@@ -204,49 +231,61 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             said.append((UserWarning, text))
         self.indicator_ = None
         if self.add_indicator:
-            self.indicator_ = MissingIndicator(error_on_new=False).fit(rows)
-        rows = rows[:, seen]
+            self.indicator_ = MissingIndicator(error_on_new=False).fit(table.gaps)
+        rows = take_columns(table.X, seen)
+        if self.estimator is None and table.raw is None:
+            return said + self._fit_default(rows, weights, names[seen])
         if self.estimator is not None:
-            given = {} if weights is None else {"sample_weight": weights}
-            self.estimator_ = clone(self.estimator).fit(rows, **given)
-            return said
+            mixture = clone(self.estimator)
+        else:
+            raw = [column for column, kept in zip(table.raw or (), seen, strict=True) if kept]
+            mixture = choose_mixed(rows, raw, weights, check_random_state(self.random_state))
+        given = {} if weights is None else {"sample_weight": weights}
+        self.estimator_ = mixture.fit(rows, **given)
+        return said
+
+    def _fit_default(
+        self, rows: Floats, weights: NDArray[np.float64] | None, names: NDArray[Any]
+    ) -> list[tuple[type[Warning], str]]:
+        """Choose a Gaussian mixture and fit it; return what to warn of."""
         # Errors of the whole fit name the columns; a choice among fits knows nothing of names.
-        measure(
-            rows, weights, GAUSSIAN_FAMILIES["full"](0.0), gappy=True, names=names[seen].tolist()
-        )
+        measure(rows, weights, GAUSSIAN_FAMILIES["full"](0.0), gappy=True, names=names.tolist())
         mixture = choose_mixture(rows, weights, check_random_state(self.random_state))
-        mixture.feature_names_in_ = names[seen]
-        said += [(ConvergenceWarning, text) for text in fit_quietly(mixture, POINT, rows, weights)]
+        mixture.feature_names_in_ = names
+        said = fit_quietly(mixture, POINT, rows, weights)
         # Rows without names follow.
         del mixture.feature_names_in_
         self.estimator_ = mixture
-        return said
+        return [(ConvergenceWarning, text) for text in said]
 
-    def transform(self, X: ArrayLike) -> Floats:
+    def transform(self, X: ArrayLike) -> Any:
         """Fill the missing cells.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : frame or array-like of shape (n_samples, n_features)
             Cells may be missing where none were in `fit`.
 
         Returns
         -------
-        filled : ndarray of shape (n_samples, n_features_out), of the dtype of X
+        filled : ndarray or frame of shape (n_samples, n_features_out)
             Seen cells are unchanged. Without the columns that had no value in `fit`, unless they
-            are kept; with those of the indicator, if asked for.
+            are kept; with those of the indicator, if asked for. From Gaussian mixtures an array
+            of the dtype of X. From mixtures of columns of every kind what X is: a frame of the
+            same library with the same dtypes and categories, where whole numbers are filled with
+            whole numbers; or an array, of objects if X has text.
         """
         check_is_fitted(self)
-        rows = self._check(X, reset=False)
+        table = read(self, X, reset=False)
         rng = check_random_state(self.random_state)
         kept = self._kept
-        filled = self.estimator_.impute(rows[:, kept], self.method, random_state=rng)
-        if self.keep_empty_features:
-            whole = np.where(np.isnan(rows), np.zeros(1, rows.dtype), rows)
-            whole[:, kept] = filled
-            filled = whole
+        filled = self.estimator_.impute(take_columns(table.X, kept), self.method, random_state=rng)
+        if self.keep_empty_features and not kept.all():
+            filled = put_columns(fill_zeros(table.X, table.missing & ~kept), kept, filled)
         if self.indicator_ is not None:
-            filled = np.hstack([filled, self.indicator_.transform(rows).astype(filled.dtype)])
+            names = self.indicator_.get_feature_names_out(super().get_feature_names_out())
+            there = self.indicator_.transform(table.gaps)
+            filled = add_columns(filled, dict(zip(names.tolist(), there.T, strict=True)))
         return filled
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[Any]:
@@ -267,9 +306,3 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.indicator_ is not None:
             names = np.concatenate([names, self.indicator_.get_feature_names_out(every)])
         return names
-
-    def _check(self, X: ArrayLike, *, reset: bool) -> Floats:
-        check_in_memory(
-            X, type(self).__name__, "Fill the cells of a collection by a fitted mixture's impute"
-        )
-        return check_rows(X, self, reset=reset)

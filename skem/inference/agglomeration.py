@@ -201,7 +201,7 @@ def _rescale(X: NDArray[np.floating], weights: Array) -> tuple[Array, Array]:
     rank = int(np.count_nonzero(values > max(Z.shape) * np.finfo(X.dtype).eps * values[0]))
     rank = min(rank, _DIRECTIONS)
     axes = directions[:rank].T / np.sqrt(values[:rank])
-    steps = recording_units(X, weights, deviation)[varying] / deviation[varying]
+    steps = recording_units(X, weights, deviation).units[varying] / deviation[varying]
     variances = np.where(steps < _COARSE, 0.0, 0.25 * _BLUR * np.square(steps))
     blur = (variances * axes.T) @ axes
     return np.ascontiguousarray(Z @ axes), blur[np.tril_indices(rank)]

@@ -17,7 +17,7 @@ from sklearn.utils.random import sample_without_replacement
 from skem.engine import AnyTable, GappyTable, Table
 from skem.families.contract import Statistics
 from skem.inference.agglomeration import Tree, choose_places, tree_of
-from skem.inference.cleaning import noise_probabilities
+from skem.inference.cleaning import rows_of_clusters
 from skem.inference.passes import Passes
 from skem.inference.rules import Rule, Theta, has_noise, update_summing, with_floor
 from skem.inference.shares import GivenShares, RandomShares, WholeRows
@@ -167,9 +167,7 @@ def _rows_and_noise(start: Start) -> _Rows:
     else:
         table = draw_rows(start.table, min(_CLEANED, _most_rows(start)), start.rng)
     rows = start.scaled(table)
-    noise = noise_probabilities(rows)
-    # At least half of the rows are somebody's, and one for each component.
-    kept = noise <= max(0.5, float(np.sort(noise)[max(len(noise) // 2, min(k, len(noise)) - 1)]))
+    kept = rows_of_clusters(rows, table.weights, k)
     if isinstance(method, str):
         clean = replace(start, table=table.take(np.flatnonzero(kept)))
         found = ROW_METHODS[method](clean.table, clean)

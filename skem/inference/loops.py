@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, NamedTuple
 
-from skem.families.contract import AnyFamily, Statistics
+from skem.families.contract import AnyFamily, Statistics, hasty
 from skem.inference.acceleration import Accelerator
 from skem.inference.convergence import ROUNDING, Convergence
 from skem.inference.passes import Passes
@@ -120,6 +120,7 @@ def batch_em(
     -------
     run : Run
     """
+    passes = passes.over(passes.source.distinct)
     weight = passes.source.total_weight
 
     def expect(theta: Theta, last: bool) -> _State[Theta]:
@@ -181,7 +182,9 @@ def _maximise(passes: Passes, rule: Rule[Theta], state: _State[Theta]) -> Theta:
 def blend(family: AnyFamily, old: Statistics, new: Statistics, rate: float) -> Statistics:
     """Statistics of one step of stepwise EM: ``(1 - rate) old + rate new``.
 
-    Cappé & Moulines 2009, equation 11, on statistics per unit of weight.
+    Cappé & Moulines 2009, equation 11, on statistics per unit of weight. A family may hasten what
+    EM changes slowly (`Hasty`).
     """
     result: Statistics = family.add(family.scale(old, 1.0 - rate), family.scale(new, rate))
-    return result
+    slow = hasty(family)
+    return result if slow is None else slow.hasten(old, new, result, rate)

@@ -103,8 +103,11 @@ class _Merged(NamedTuple):
 
 def promising_moves(
     scene: Scene[Theta], run: Run[Theta], hope: float, n_most: int
-) -> list[tuple[float, Theta]]:
-    """Return what moves lead to that lower the bound by at most ``hope``, the best first.
+) -> Iterator[list[tuple[float, Theta]]]:
+    """Yield what moves lead to that lower the bound by at most ``hope``, the best first.
+
+    There is a list for each way that the family has of cutting a component in two, made when it is
+    asked for.
 
     Parameters
     ----------
@@ -114,21 +117,39 @@ def promising_moves(
     hope : float
         In nats per unit of weight.
     n_most : int
+        Moves to look at closely, for each way.
 
-    Returns
-    -------
+    Yields
+    ------
     moves : list of (float, Theta)
         What the bound gains at least, per unit of weight, and where to go on.
     """
-    rule, total = scene.rule, scene.passes.source.total_weight
+    rule = scene.rule
     assert run.statistics is not None
     resp, joint = (values[: scene.n_components] for values in _assign(scene, run))
-    parts = _split(scene, run, resp, joint)
-    if parts is None:
-        return []
-    _, now = maximise_with_bound(rule, run.statistics, run.theta)
+    pairs: list[_Merged] | None = None
+    for apart in scene.family.cuts(run.theta.components, scene.rows, resp * scene.weights):
+        parts = _split(scene, run, resp, joint, apart)
+        if parts is None:
+            continue
+        if pairs is None:
+            _, now = maximise_with_bound(rule, run.statistics, run.theta)
+            pairs = sorted(_merge(scene, run, resp, joint, now), key=lambda merged: -merged.gain)
+        yield _most_promising(scene, run, pairs, parts, now, hope, n_most)
+
+
+def _most_promising(
+    scene: Scene[Theta],
+    run: Run[Theta],
+    pairs: list[_Merged],
+    parts: _Parts,
+    now: float,
+    hope: float,
+    n_most: int,
+) -> list[tuple[float, Theta]]:
+    """Merge pairs and split others, where that may gain most."""
+    total = scene.passes.source.total_weight
     found: list[tuple[float, Theta]] = []
-    pairs = sorted(_merge(scene, run, resp, joint, now), key=lambda merged: -merged.gain)
     guesses = [
         (merged.gain + parts.gain[c], merged, c)
         for merged in pairs
@@ -141,7 +162,7 @@ def promising_moves(
             break
         stats = scene.family.split_into(merged.statistics, parts.statistics, c, merged.b)
         try:
-            theta, bound = maximise_with_bound(rule, stats, run.theta)
+            theta, bound = maximise_with_bound(scene.rule, stats, run.theta)
         except SingularCovarianceError:
             continue
         gain = (bound - now + merged.entropy + parts.entropy[c]) / total
@@ -159,10 +180,12 @@ def _assign(scene: Scene[Theta], run: Run[Theta]) -> tuple[Array, Array]:
     return softmax(scores, axis=0), scores
 
 
-def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _Parts | None:
+def _split(
+    scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array, apart: Array
+) -> _Parts | None:
     """Tell the parts of all components apart: EM inside each, for a few rounds.
 
-    A component's rows are first cut through its mean. None if a part has no covariance.
+    They begin at the log odds ``apart``. None if a part has no covariance.
     """
     rule, passes = without_noise(scene.rule), scene.by_parts
     family = cast("Searchable[Any, Any]", rule.family)
@@ -177,7 +200,6 @@ def _split(scene: Scene[Theta], run: Run[Theta], resp: Array, joint: Array) -> _
     # Too small for two parts: whole in the first, so that the other can't be singular.
     weight = run.statistics.weight[: len(resp)]
     whole = weight < 2.0 * scene.least
-    apart = family.cut(run.theta.components, scene.rows, resp * scene.weights)
     for _ in range(_ROUNDS):
         apart[whole] = _CERTAIN
         # For the smaller part's share both exp and log are of small numbers.

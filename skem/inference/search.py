@@ -311,13 +311,14 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
     together by chance, whose likelihood has no limit.
     """
     spikes = _count_spikes(scene, run)
-    for gain, theta in promising_moves(scene, run, _HOPE, _GUESSES)[:_TRIES]:
-        try:
-            tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT)
-        except SingularCovarianceError:
-            continue
-        if tried.bound > run.bound + _GAIN and _count_spikes(scene, tried) <= spikes:
-            return tried
+    for moves in promising_moves(scene, run, _HOPE, _GUESSES):
+        for gain, theta in moves[:_TRIES]:
+            try:
+                tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT)
+            except SingularCovarianceError:
+                continue
+            if tried.bound > run.bound + _GAIN and _count_spikes(scene, tried) <= spikes:
+                return tried
     return None
 
 

@@ -11,6 +11,7 @@ __all__ = [
     "activations",
     "agglomeration",
     "centred",
+    "covariances",
     "dense",
     "diagonal_gaps",
     "discrepancy",
@@ -30,6 +31,8 @@ __all__ = [
     "standardise",
     "student",
     "training",
+    "variances",
+    "volumes",
 ]
 
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.inference import SEARCH
-from skem.mixture._em import EMGaussianMixture
-from skem.mixture._grid import Cell, Grid, Judge, Outcome, attempt, in_parallel, iteration_size
+from skem.mixture._grid import Cell, Grid, Judge, Outcome, attempt, in_parallel
 
 __all__ = ["fit_again"]
 
@@ -24,13 +23,12 @@ _GAIN = 0.01
 
 def fit_again(
     grid: Grid,
-    X: NDArray[np.floating],
     weights: Array | None,
     judge: Judge,
     outcomes: list[Outcome],
     ranks: NDArray[np.int64],
 ) -> list[Outcome]:
-    """Fit the best cells of several components from a search, and from fits of other types.
+    """Fit the best cells of several components from a search, and from fits of other models.
 
     Those are the two best with as many components. What ends with a higher likelihood, without a
     collapsed component, takes the place of the first fit.
@@ -38,7 +36,7 @@ def fit_again(
     Parameters
     ----------
     grid : Grid
-    X, weights, judge
+    weights, judge
         As for `Grid.fit`.
     outcomes : list of Outcome
         The first fits.
@@ -58,17 +56,20 @@ def fit_again(
         return outcomes
 
     def like(index: int) -> list[Array]:
-        """Return responsibilities by the best fits of other types with as many components."""
+        """Return responsibilities by the best fits of other models with as many components."""
         k = grid.cells[index].n_components
         others = [i for i in sound if i != index and grid.cells[i].n_components == k]
-        mixtures = [outcomes[i].mixture for i in others[:_OTHERS]]
-        return [np.asarray(mixture.predict_proba(X), np.float64) for mixture in mixtures if mixture]
+        return [
+            np.asarray(outcomes[i].mixture._responsibilities(grid.cells[i].model.rows), np.float64)
+            for i in others[:_OTHERS]
+        ]
 
     def fit_from(start: Any, cell: Cell, n_threads: int) -> Outcome:
         """Fit from a search or from responsibilities; components come by decreasing weight."""
-        parameters = grid.parameters | {"n_jobs": n_threads}
-        mixture = EMGaussianMixture(**cell._asdict(), **parameters | {"init_params": start})
-        tried = attempt(mixture, X, weights, judge, grid.shown)
+        mixture = cell.model.make(
+            n_components=cell.n_components, init_params=start, n_jobs=n_threads
+        )
+        tried = attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
         if isinstance(start, np.ndarray) and tried.mixture is not None:
             # Components keep the order of a start that is given; noise is no component.
             order = np.argsort(-tried.mixture.weights_, kind="stable")
@@ -77,7 +78,7 @@ def fit_again(
                 tried = fit_from(start[:, np.concatenate([order, rest])], cell, n_threads)
         if tried.mixture is not None:
             # The start belongs to the grid: it is no parameter that anybody chose.
-            tried.mixture.set_params(init_params=grid.parameters["init_params"])
+            tried.mixture.set_params(init_params=grid.init_params)
         return tried
 
     def fit(number: int, n_threads: int) -> Outcome:
@@ -91,7 +92,7 @@ def fit_again(
             outcome = (tried if better else outcome)._replace(seconds=seconds)
         return outcome
 
-    size = iteration_size(X, float(np.mean([cell.n_components for cell in grid.cells])))
+    size = grid.typical_size(grid.cells[0].model.rows)
     found = list(outcomes)
     for index, outcome in zip(best, in_parallel(fit, len(best), grid.n_jobs, size), strict=True):
         found[index] = outcome

@@ -19,6 +19,12 @@ from skem._parameters import check_sample_weight
 from skem.engine import Task
 from skem.inference import Assign, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
+from skem.mixture._criteria import (
+    count_parameters,
+    information_criteria,
+    sum_certainty,
+    sum_log_density,
+)
 from skem.mixture._evaluating import evaluate
 from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
 from skem.mixture._reading import Reader, make_family
@@ -168,7 +174,10 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """
         if self._reads_partitions(X):
             return self._lazily("predict_proba", X)
-        rows = self._check_rows(X)
+        return self._responsibilities(self._check_rows(X))
+
+    def _responsibilities(self, rows: Floats) -> Floats:
+        """Return the responsibilities of checked rows."""
         ask = partial(ComputeResponsibilities, dtype=rows.dtype)
         resp: Floats = self._evaluate(rows, self._kind.assigner, ask)[0]
         return resp
@@ -208,32 +217,21 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         n_parameters : int
         """
         check_is_fitted(self)
-        kind = self._kind
-        n_components, n_features = kind.shape(self)
-        weights = kind.weights(self).n_parameters(n_components + n_noise(self))
-        components: int = kind.family(self).n_parameters(n_components, n_features)
-        return weights + components
+        n_components, n_features = self._kind.shape(self)
+        return count_parameters(self, n_components, n_noise(self), n_features)
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""
         if self._reads_partitions(X):
             log_likelihood, total = self._summed("_log_likelihood", X, sample_weight)
             return float(log_likelihood), float(total)
-        log_density = self.score_samples(X).astype(np.float64)
-        weights = check_sample_weight(sample_weight, len(log_density))
-        if weights is None:
-            return float(log_density.sum()), float(len(log_density))
-        return float(weights @ log_density), float(weights.sum())
+        log_density = self.score_samples(X)
+        return sum_log_density(log_density, check_sample_weight(sample_weight, len(log_density)))
 
     def _criteria(self, X: ArrayLike, sample_weight: ArrayLike | None) -> dict[str, float]:
         """Return what one pass over the rows tells: log-likelihood, BIC and AIC."""
         log_likelihood, n = self._log_likelihood(X, sample_weight)
-        n_parameters = self.n_parameters()
-        return {
-            "log_likelihood": log_likelihood,
-            "bic": -2.0 * log_likelihood + n_parameters * float(np.log(n)),
-            "aic": -2.0 * log_likelihood + 2.0 * n_parameters,
-        }
+        return information_criteria(log_likelihood, n, self.n_parameters())
 
     def _all_criteria(self, X: ArrayLike, sample_weight: ArrayLike | None) -> dict[str, float]:
         """Return the same and ICL, which takes one more pass."""
@@ -244,9 +242,8 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """Return the weighted sum of the log probabilities of rows' components."""
         if self._reads_partitions(X):
             return float(self._summed("_certainty", X, sample_weight))
-        certainty = np.log(self.predict_proba(X).max(axis=1).astype(np.float64))
-        weights = check_sample_weight(sample_weight, len(certainty))
-        return float(certainty.sum() if weights is None else weights @ certainty)
+        resp = self.predict_proba(X)
+        return sum_certainty(resp, check_sample_weight(sample_weight, len(resp)))
 
     def _reads_partitions(self, X: object) -> bool:
         """Say whether rows are a Dask collection whose partitions are to be asked."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
 from skem.families import (
     GaussianFamily,
@@ -31,16 +29,15 @@ from skem.inference import (
     VariationalRule,
 )
 from skem.mixture._held import warn_of_held
-from skem.mixture._noise import n_noise, published_weights
+from skem.mixture._noise import published_weights
 from skem.mixture._posteriors import VariationalEstimates
-from skem.mixture._problem import FitProblem, narrow
+from skem.mixture._problem import FitProblem
 from skem.mixture._protocols import VariationalSettings
 from skem.mixture._reading import (
     GaussianReader,
     check_complete,
     fitted_components,
     fitted_weights,
-    make_family,
 )
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units
@@ -49,11 +46,8 @@ from skem.scoring import Scores
 __all__ = ["VARIATIONAL", "posterior_of"]
 
 Array: TypeAlias = NDArray[np.float64]
-Mixture = TypeVar("Mixture", bound=VariationalSettings)
 
 _OF_THE_POSTERIOR = ("weight_concentration_", "mean_precision_", "degrees_of_freedom_")
-# What only the rows can tell of a pruned estimator.
-_OF_THE_BOUND = ("lower_bound_", "lower_bounds_")
 
 
 class VariationalKind(GaussianReader, VariationalEstimates):
@@ -178,52 +172,25 @@ class VariationalKind(GaussianReader, VariationalEstimates):
             "covariance_prior_": user_scale(family, prior, scale),
         }
 
-    def prune(self, estimator: Mixture) -> Mixture:
-        """Make a fitted estimator of the effective components."""
-        effective = estimator._record.effective
-        assert effective is not None
-        index = np.flatnonzero(effective)
-        pruned = clone(estimator).set_params(
-            n_components=len(index),
-            # Left open it would be another for fewer components.
-            weight_concentration_prior=float(estimator.weight_concentration_prior_),
-        )
-        attributes = {name: copy.deepcopy(value) for name, value in vars(estimator).items()}
-        for name in (*estimator.get_params(deep=False), *_OF_THE_BOUND):
-            attributes.pop(name, None)
-        vars(pruned).update(attributes | self._taken(estimator, index))
-        return pruned
-
-    def _taken(self, estimator: VariationalSettings, index: NDArray[np.intp]) -> dict[str, Any]:
-        """Return the fitted attributes of some of the components."""
-        family, weights = make_family(estimator), self.weights(estimator)
-        theta, record = self.read(estimator, family), estimator._record
-        k = len(index)
-        noise = [len(theta.components.means)] * n_noise(estimator)
-        index = np.append(index, np.array(noise, dtype=np.intp))
-        left = weights.take(theta.weights, index)
+    def taken(
+        self,
+        estimator: VariationalSettings,
+        family: Any,
+        theta: MixturePosterior,
+        index: NDArray[np.intp],
+    ) -> dict[str, Any]:
+        """Return what is published of some of the components."""
         components = family.take(theta.components, index)
         posterior = family.take(theta.posterior, index)
         precisions = theta.components._replace(covariances=np.asarray(estimator.precisions_))
-        assert record.effective is not None
-        attributes = {
-            **published_weights(weights.expected(left), k),
-            "weight_concentration_": tuple(left) if isinstance(left, Sticks) else left,
+        return {
             "means_": components.means,
             "covariances_": components.covariances,
             "precisions_": family.take(precisions, index).covariances,
             "precisions_cholesky_": components.factors,
             "mean_precision_": posterior.mean_precision,
             "degrees_of_freedom_": posterior.degrees_of_freedom,
-            "expected_counts_": np.asarray(estimator.expected_counts_)[index[:k]],
-            "_record": record._replace(
-                sampler=copy.deepcopy(record.sampler),
-                statistics=family.take(record.statistics, index),
-                effective=record.effective[index[:k]],
-                elbo_terms=None,
-            ),
         }
-        return narrow(attributes, estimator.means_.dtype)
 
     def diagnose(
         self,

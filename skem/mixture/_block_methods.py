@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem._collections import check_in_memory
 from skem._parameters import check_sample_weight
-from skem.columns import ColumnInfo, library_of
+from skem.columns import ColumnInfo, fill_cells, library_of
+from skem.inference import ComputeResponsibilities
 from skem.mixture._base import BaseMixture
-from skem.mixture._block_impute import impute_blocks
+from skem.mixture._block_impute import impute_blocks, impute_tables
+from skem.mixture._explain import as_explanation, explain_cells
 from skem.mixture._layout import Layout
 from skem.mixture._profiles import BlockSummary, summarise_blocks
 from skem.mixture._residuals import pair_residuals
@@ -53,9 +57,10 @@ class BlockMixtureMethods(BaseMixture):
         Returns
         -------
         X : frame or ndarray of shape (n_samples, n_features)
-            As what was fitted: a table of the same library, with the same dtypes and categories
-            (whole numbers of Gaussian columns become floats). Of an array, an array of floats;
-            of objects, if there are categories.
+            As what was fitted: a table of the same library, with the same dtypes and categories.
+            Where a Gaussian or positive column's dtype is one of whole numbers, draws are rounded
+            to the nearest that it has, as its values were when they were recorded. Of an array,
+            an array of floats; of objects, if there are categories that are no numbers.
         y : ndarray of shape (n_samples,), int64
             The component of each row.
         """
@@ -145,6 +150,8 @@ class BlockMixtureMethods(BaseMixture):
         X: ArrayLike,
         method: str = "mean",
         *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
         random_state: int | np.random.RandomState | None = None,
     ) -> Any:
         """Fill missing cells with what the mixture says of them, given the seen ones.
@@ -158,21 +165,80 @@ class BlockMixtureMethods(BaseMixture):
             - 'mean': the expected value over all components, of a category the most probable;
             - 'draw': a draw from the conditional mixture;
             - 'mode': the same as 'mean', of the row's most probable component alone.
+        n_draws : int, default=1
+            Number of tables that are drawn.
+        parameters : {'fixed', 'bootstrap', 'posterior'}, default='fixed'
+            Whose draws they are; 'posterior' of `VariationalMixture` only. See
+            `EMGaussianMixture.impute`.
         random_state : int or RandomState instance, default=None
             None goes on with the generator that `sample` draws from, too.
 
         Returns
         -------
         filled : frame or ndarray of shape (n_samples, n_features)
-            As `sample` returns rows; seen cells are unchanged.
+            X with its missing cells filled: a table of the same library, with the same dtypes and
+            categories. Into columns whose dtype is one of whole numbers the nearest of these is
+            put; a column of floats gets expected counts as they are. If `n_draws` is more than 1,
+            a list of so many frames, or an array of shape (n_draws, n_samples, n_features).
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, and for several draws, or parameters that are
+            not fixed, with another method than 'draw'.
         """
         values = self._check_rows(X)
-        filled = impute_blocks(self, values, self.predict_proba(X), method, random_state)
-        encoding = self._layout.encoding
-        rows = encoding.decode(filled, as_frame=library_of(X) != "numpy")
-        if hasattr(rows, "index") and hasattr(X, "index"):
-            rows.index = X.index
-        return rows
+        tables = impute_tables(self, values, method, n_draws, parameters, random_state)
+        infos, gaps = self._layout.encoding.columns, np.isnan(values)
+        filled = [fill_cells(X, infos, table, gaps) for table in tables]
+        if n_draws == 1:
+            return filled[0]
+        return np.stack(filled) if library_of(X) == "numpy" else filled
+
+    def explain_density(self, X: ArrayLike) -> Any:
+        """Say which cells make a row probable or odd, and what would have been expected there.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
+            With the rows' index, if X is a pandas frame. ``frame["alone"]``,
+            ``frame["given_rest"]`` and ``frame["expected"]`` are frames with a column for each
+            column of X:
+
+            - 'alone': ``-log p(x_j)``, of the cell by itself;
+            - 'given_rest': ``-log p(x_j | the row's other seen cells)``. A cell may be usual by
+              itself and odd beside the others; the values of a row do not add up to its log
+              density;
+            - 'expected': the cell's mean, or its most probable category, given the row's other
+              seen cells, in the component that is the most probable by them; of missing cells,
+              too, whose first two values are NaN.
+
+        Notes
+        -----
+        Both values are marginals and ratios of marginals of the mixture itself, in nats. Those of
+        categories and counts are minus log probabilities, those of other columns minus log
+        densities, per unit of the column: compare them with those of other rows in the same column.
+        """
+        check_in_memory(X, "explain_density", "Give it the rows that are to be explained")
+        rows = self._check_rows(X).astype(np.float64)
+        cells = explain_cells(self, rows, self._fill_by_mode)
+        infos = self._layout.encoding.columns
+        expected = self._layout.encoding.decode(cells["expected"], as_frame=False)
+        values = {name: list(array.T) for name, array in cells.items()}
+        values["expected"] = [
+            expected[:, j] if info.categories is not None else cells["expected"][:, j]
+            for j, info in enumerate(infos)
+        ]
+        return as_explanation(values, self._layout.names, X)
+
+    def _fill_by_mode(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        ask = partial(ComputeResponsibilities, dtype=values.dtype)
+        resp = self._evaluate(values, self._kind.assigner, ask)[0]
+        return impute_blocks(self, values, resp, "mode", np.random.RandomState(0))
 
 
 def _features(values: NDArray[np.float64], info: ColumnInfo) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How sure a fitted mixture is: tests and standard errors by the bootstrap."""
+"""A test of the number of components by the bootstrap, and what all bootstraps share."""
 
 from __future__ import annotations
 
@@ -8,31 +8,35 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from skem._collections import check_in_memory
-from skem._parameters import check_parameters, check_rows, integer, jobs, none, one_of
+from skem._parameters import check_parameters, integer, jobs, none
 from skem._parameters import random_state as seeds
+from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._em import EMGaussianMixture
+from skem.mixture._em_mixture import EMMixture
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._grid import in_parallel, iteration_size
-from skem.mixture._point import POINT
-from skem.mixture._reading import fitted_components, make_family
+from skem.mixture._reading import set_attributes
+from skem.mixture._student import EMStudentMixture
 
 __all__ = [
     "LikelihoodRatioTest",
-    "StandardErrors",
+    "Testable",
     "bootstrap_likelihood_ratio",
-    "bootstrap_standard_errors",
+    "check_estimator",
+    "check_type",
+    "draw_table",
+    "repeat",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
 Seed: TypeAlias = "int | np.random.RandomState | None"
+Testable: TypeAlias = EMGaussianMixture | EMStudentMixture | EMMixture
 
 _COMMON = {
     "n_bootstrap": (integer(2),),
@@ -61,24 +65,9 @@ class LikelihoodRatioTest(NamedTuple):
     replicates: Array
 
 
-class StandardErrors(NamedTuple):
-    """What `bootstrap_standard_errors` returns: one array for each fitted attribute.
-
-    Attributes
-    ----------
-    weights : ndarray, of the shape of ``weights_``
-    means : ndarray, of the shape of ``means_``
-    covariances : ndarray, of the shape of ``covariances_``
-    """
-
-    weights: Array
-    means: Array
-    covariances: Array
-
-
 def bootstrap_likelihood_ratio(
     X: ArrayLike,
-    estimator: EMGaussianMixture,
+    estimator: Testable,
     *,
     n_bootstrap: int = 199,
     random_state: Seed = None,
@@ -93,8 +82,8 @@ def bootstrap_likelihood_ratio(
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-    estimator : EMGaussianMixture
+    X : frame or array-like of shape (n_samples, n_features)
+    estimator : EMGaussianMixture, EMStudentMixture or EMMixture
         Its parameters are those of all fits, its ``n_components`` is K. It is not changed, and
         need not be fitted. `init_params` must be a method, for any number of components.
     n_bootstrap : int, default=199
@@ -141,11 +130,13 @@ def bootstrap_likelihood_ratio(
     >>> bootstrap_likelihood_ratio(X, one, n_bootstrap=19, random_state=0).p_value
     0.05
     """
-    rows = _check("bootstrap_likelihood_ratio", X, estimator, n_bootstrap, random_state, n_jobs)
+    owner = "bootstrap_likelihood_ratio"
+    check_type(owner, (EMGaussianMixture, EMStudentMixture, EMMixture), X, estimator)
+    check_estimator(owner, estimator, n_bootstrap, random_state, n_jobs)
     given = [
         name
         for name in ("weights_init", "means_init", "precisions_init")
-        if getattr(estimator, name) is not None
+        if getattr(estimator, name, None) is not None
     ]
     if given or not isinstance(estimator.init_params, str):
         raise ValueError(
@@ -154,183 +145,56 @@ def bootstrap_likelihood_ratio(
             "to one of the methods of init_params"
         )
     k = estimator.n_components
+    reader = clone(estimator).set_params(warm_start=False)
+    rows: Floats = reader._kind.read_rows(reader, X, reset=True)
+    known = set_attributes(reader)
 
-    def ratio(table: Floats, **parameters: Any) -> tuple[float, EMGaussianMixture, list[str]]:
-        null, alternative = (_copy(estimator, n_components=n, **parameters) for n in (k, k + 1))
-        said = [
-            text for fit in (null, alternative) for text in fit_quietly(fit, POINT, table, None)
-        ]
-        gain = float(alternative.score(table)) - float(null.score(table))
-        return 2.0 * len(table) * gain, null, said
+    def fit(n_components: int, table: Floats, **parameters: Any) -> tuple[BaseMixture, list[str]]:
+        mixture = unfitted(estimator, warm_start=False, n_components=n_components, **parameters)
+        for name, value in known.items():  # of the columns
+            setattr(mixture, name, value)
+        return mixture, fit_quietly(mixture, mixture._kind, table, None)
+
+    def ratio(table: Floats, **parameters: Any) -> tuple[float, BaseMixture, list[str]]:
+        fits = [fit(n, table, **parameters) for n in (k, k + 1)]
+        less, more = (float(one._log_density(table).mean(dtype=np.float64)) for one, _ in fits)
+        return 2.0 * len(table) * (more - less), fits[0][0], [*fits[0][1], *fits[1][1]]
 
     statistic, null, said = ratio(rows)
     for message in dict.fromkeys(said):
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
 
     def replicate(rng: np.random.RandomState, n_threads: int) -> float:
-        table = _draw_table(null, rows, rng)
+        table = draw_table(null, rows, rng)
         return ratio(table, n_jobs=n_threads, random_state=rng.randint(2**31 - 1))[0]
 
     size = iteration_size(rows, k)
-    replicates = np.array(_repeat(replicate, n_bootstrap, random_state, n_jobs, size))
+    replicates = np.array(repeat(replicate, n_bootstrap, random_state, n_jobs, size))
     as_large = int(np.count_nonzero(replicates >= statistic))
     return LikelihoodRatioTest(statistic, (1 + as_large) / (1 + len(replicates)), replicates)
 
 
-def _draw_table(mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState) -> Floats:
-    """Draw a table with the missing cells of ``X``."""
-    drawn, _ = mixture.sample(len(X), random_state=rng)
+def draw_table(mixture: BaseMixture, X: Floats, rng: np.random.RandomState) -> Floats:
+    """Draw a table of checked rows with the missing cells of ``X``."""
+    drawn = narrow_to(mixture._draw(len(X), rng)[0], X.dtype)
     return np.where(np.isnan(X), np.nan, drawn).astype(drawn.dtype, copy=False)
 
 
-def _nonparametric(
-    mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState
-) -> tuple[Floats, Array]:
-    """Draw rows with replacement: multinomial weights."""
-    return X, rng.multinomial(len(X), np.full(len(X), 1.0 / len(X))).astype(np.float64)
-
-
-def _weighted_likelihood(
-    mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState
-) -> tuple[Floats, Array]:
-    """Draw weights from a uniform Dirichlet distribution."""
-    weights: Array = rng.standard_exponential(len(X))
-    return X, weights / weights.mean()
-
-
-def _parametric(
-    mixture: EMGaussianMixture, X: Floats, rng: np.random.RandomState
-) -> tuple[Floats, None]:
-    """Draw a table from the mixture."""
-    return _draw_table(mixture, X, rng), None
-
-
-_METHODS: dict[str, Callable[..., tuple[Floats, Array | None]]] = {
-    "nonparametric": _nonparametric,
-    "parametric": _parametric,
-    "weighted_likelihood": _weighted_likelihood,
-}
-
-
-def bootstrap_standard_errors(
-    X: ArrayLike,
-    estimator: EMGaussianMixture,
-    *,
-    method: str = "weighted_likelihood",
-    n_bootstrap: int = 199,
-    random_state: Seed = None,
-    n_jobs: int | None = None,
-) -> StandardErrors:
-    """Estimate standard errors of a fitted mixture's weights, means and covariances.
-
-    The fit is repeated on tables that might as well have been seen, each time from the fitted
-    parameters. Components are matched to the fitted ones by the probabilities that both give to
-    the rows of `X`, so that swapped labels don't count as errors.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features)
-        The rows that `estimator` was fitted on, without weights.
-    estimator : EMGaussianMixture
-        A fitted one. It is not changed.
-    method : {'weighted_likelihood', 'nonparametric', 'parametric'}, \
-default='weighted_likelihood'
-        How tables are made:
-
-        - 'weighted_likelihood': the rows with random weights, uniform among all weights of the
-          same sum (Newton & Raftery 1994); none is ever left out, so components rarely
-          collapse (O'Hagan et al. 2019);
-        - 'nonparametric': rows drawn with replacement (Efron 1979);
-        - 'parametric': rows drawn from the fitted mixture, with the missing cells of `X`, which
-          trusts the model.
-    n_bootstrap : int, default=199
-        Number of tables.
-    random_state : int, RandomState instance or None, default=None
-    n_jobs : int, default=None
-        Number of threads, with the same result for each; see `EMGaussianMixture`.
-
-    Returns
-    -------
-    errors : StandardErrors
-        A named tuple ``(weights, means, covariances)`` of standard deviations over the tables.
-
-    Raises
-    ------
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
-    ValueError
-        If a parameter is out of its range, or fewer than two fits succeed.
-
-    Warns
-    -----
-    FitFailedWarning
-        If some of the fits failed.
-
-    References
-    ----------
-    .. [1] Efron, B. (1979). Bootstrap methods: another look at the jackknife. Annals of
-       Statistics 7, 1-26.
-    .. [2] Newton, M. A. & Raftery, A. E. (1994). Approximate Bayesian inference with the weighted
-       likelihood bootstrap. JRSS B 56, 3-48.
-    .. [3] O'Hagan, A., Murphy, T. B., Scrucca, L. & Gormley, I. C. (2019). Investigation of
-       parameter uncertainty in clustering using a Gaussian mixture model via jackknife, bootstrap
-       and weighted likelihood bootstrap. Computational Statistics 34, 1779-1813.
-
-    Examples
-    --------
-    >>> from skem import EMGaussianMixture, bootstrap_standard_errors
-    >>> from skem.datasets import load_faithful
-    >>> X = load_faithful().data
-    >>> mixture = EMGaussianMixture(2, random_state=0).fit(X)
-    >>> bootstrap_standard_errors(X, mixture, n_bootstrap=50, random_state=0).weights.round(2)
-    array([0.03, 0.03])
-    """
-    owner = "bootstrap_standard_errors"
-    rows = _check(owner, X, estimator, n_bootstrap, random_state, n_jobs)
-    check_parameters(owner, {"method": method}, {"method": (one_of(_METHODS),)})
-    check_is_fitted(estimator)
-    fitted = estimator.predict_proba(X)
-    family = make_family(estimator)
-    start = {
-        "weights_init": estimator.weights_,
-        "means_init": estimator.means_,
-        "precisions_init": estimator.precisions_,
-        "n_init": 1,
-        "warm_start": False,
-    }
-
-    def replicate(rng: np.random.RandomState, n_threads: int) -> tuple[Floats, Floats, Floats]:
-        table, weights = _METHODS[method](estimator, rows, rng)
-        # No random numbers are left to the start, but `sample` is seeded.
-        mixture = _copy(estimator, **start, n_jobs=n_threads, random_state=0)
-        fit_quietly(mixture, POINT, table, weights)
-        order = linear_sum_assignment(fitted.T @ mixture.predict_proba(rows), maximize=True)[1]
-        components = family.take(fitted_components(mixture, family), order)
-        return mixture.weights_[order], components.means, components.covariances
-
-    size = iteration_size(rows, len(estimator.weights_))
-    fits = _repeat(replicate, n_bootstrap, random_state, n_jobs, size)
-    weights, means, covariances = (
-        np.std(np.array(part, dtype=np.float64), axis=0, ddof=1) for part in zip(*fits, strict=True)
-    )
-    return StandardErrors(weights, means, covariances)
-
-
-def _check(
-    owner: str,
-    X: ArrayLike,
-    estimator: EMGaussianMixture,
-    n_bootstrap: int,
-    random_state: Seed,
-    n_jobs: int | None,
-) -> Floats:
-    """Check what both functions are given; return the rows."""
+def check_type(owner: str, types: tuple[type, ...], X: ArrayLike, estimator: object) -> None:
+    """Check that an estimator is of one of some types, and rows are in memory."""
     check_in_memory(X, owner, "Give it a sample of the rows")
-    if not isinstance(estimator, EMGaussianMixture):
+    if not isinstance(estimator, types):
+        words = " or an ".join(one.__name__ for one in types)
         raise TypeError(
-            f"{owner} needs an EMGaussianMixture, got {type(estimator).__name__}. Of a "
+            f"{owner} needs an {words}, got {type(estimator).__name__}. Of a choice, such as "
             "GaussianMixtureIC, pass its best_estimator_"
         )
+
+
+def check_estimator(
+    owner: str, estimator: Testable, n_bootstrap: int, random_state: Seed, n_jobs: int | None
+) -> None:
+    """Check parameters, those of the estimator among them."""
     if estimator.noise:
         raise ValueError(
             f"{owner} knows of no noise, but the estimator has noise={estimator.noise!r}: set "
@@ -340,14 +204,13 @@ def _check(
     check_parameters(owner, given, _COMMON)
     name, parameters = type(estimator).__name__, estimator.get_params(deep=False)
     check_parameters(name, parameters, estimator._allowed)
-    return check_rows(X)
 
 
-def _copy(estimator: EMGaussianMixture, **parameters: Any) -> EMGaussianMixture:
+def unfitted(estimator: Any, **parameters: Any) -> Any:
     return clone(estimator).set_params(verbose=0, **parameters)
 
 
-def _repeat(
+def repeat(
     replicate: Callable[[np.random.RandomState, int], Any],
     n_bootstrap: int,
     random_state: Seed,

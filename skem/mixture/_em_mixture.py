@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from skem._callbacks import with_callbacks
 from skem._docstrings import fill_docstring
-from skem._parameters import Allowed, infinity, none, one_of, real
+from skem._parameters import Allowed, array, infinity, none, one_of, real
 from skem.inference import Tree
 from skem.mixture._block_methods import BlockMixtureMethods
 from skem.mixture._fitting import fit
@@ -18,6 +18,9 @@ from skem.mixture._shared import BLOCK_ENTRIES, BLOCK_PARAMETERS
 from skem.mixture._stepwise import step
 
 __all__ = ["EMMixture"]
+
+
+_entries = Allowed(lambda value: isinstance(value, list | tuple), "a list of dict or None")
 
 
 @fill_docstring(BLOCK_ENTRIES)
@@ -55,6 +58,13 @@ class EMMixture(BlockMixtureMethods):
 
     {init_params}
 
+    weights_init : array-like of shape (n_components,), default=None
+        Weights to start from, non-negative with sum one.
+
+    parameters_init : list of dict or None, default=None
+        Parameters to start from: an entry for each block, of the form of ``parameters_``, or None
+        where they are left to `init_params`. Gaussian blocks: ``"means"`` and ``"covariances"``.
+
     {random_state}
 
     {warm_start}
@@ -67,6 +77,16 @@ class EMMixture(BlockMixtureMethods):
     weight_concentration_prior : float, default=None
         Parameter of a symmetric Dirichlet prior on the weights, at least 1. None: flat.
         ``float("inf")`` holds the weights of all components that have rows equal.
+
+    mean_precision_prior : float, default=None
+        How many rows at the mean of all rows are added to each component of Gaussian blocks (a
+        normal prior on the means). None: flat.
+
+    degrees_of_freedom_prior : float, default=None
+        Degrees of freedom of the inverse-Wishart (inverse-gamma) prior on the covariances of
+        Gaussian blocks, whose scale is the covariance of all rows; more than the number of a
+        block's columns less 1 for matrices. None: flat. With either prior the fit is a MAP
+        estimate, see `EMGaussianMixture`.
 
     {learning_decay}
     {learning_offset}
@@ -111,8 +131,8 @@ class EMMixture(BlockMixtureMethods):
 
     lower_bound_ : float
         Mean weighted log-likelihood in nats per unit of weight, at the parameters that were
-        returned, plus the log density of the pseudo-rows divided by the sum of the weights (next
-        to nothing by default).
+        returned, plus the log density of the pseudo-rows, and of the priors, divided by the sum of
+        the weights (next to nothing by default).
 
     {lower_bounds_}
 
@@ -149,6 +169,10 @@ class EMMixture(BlockMixtureMethods):
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = BLOCK_PARAMETERS | {
         "pseudo_count": (real(0.0),),
         "weight_concentration_prior": (real(1.0), infinity, none),
+        "weights_init": (array, none),
+        "parameters_init": (_entries, none),
+        "mean_precision_prior": (real(0.0, open_left=True), none),
+        "degrees_of_freedom_prior": (real(0.0, open_left=True), none),
         "handle_unknown": (one_of(("error", "missing")),),
     }
 
@@ -163,12 +187,16 @@ class EMMixture(BlockMixtureMethods):
         max_iter: int = 100,
         n_init: int = 1,
         init_params: str | Tree | ArrayLike = "auto",
+        weights_init: ArrayLike | None = None,
+        parameters_init: list[dict[str, Any] | None] | None = None,
         random_state: int | np.random.RandomState | None = None,
         warm_start: bool = False,
         verbose: int = 0,
         verbose_interval: int = 10,
         n_jobs: int | None = None,
         weight_concentration_prior: float | None = None,
+        mean_precision_prior: float | None = None,
+        degrees_of_freedom_prior: float | None = None,
         learning_decay: float = 0.7,
         learning_offset: float = 10.0,
         block_size: int | None = None,
@@ -185,12 +213,16 @@ class EMMixture(BlockMixtureMethods):
         self.max_iter = max_iter
         self.n_init = n_init
         self.init_params = init_params
+        self.weights_init = weights_init
+        self.parameters_init = parameters_init
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.n_jobs = n_jobs
         self.weight_concentration_prior = weight_concentration_prior
+        self.mean_precision_prior = mean_precision_prior
+        self.degrees_of_freedom_prior = degrees_of_freedom_prior
         self.learning_decay = learning_decay
         self.learning_offset = learning_offset
         self.block_size = block_size

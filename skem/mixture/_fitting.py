@@ -40,7 +40,7 @@ from skem.inference.rules import with_floor, with_noise
 from skem.mixture._floor import find_floor, measure_steps
 from skem.mixture._gaps import asked_once, never_together, single_component
 from skem.mixture._noise import NoiseBox, measure_box
-from skem.mixture._problem import EstimatorKind, FitProblem, arrays_in, narrow
+from skem.mixture._problem import EstimatorKind, FitProblem, narrow, out_of_range
 from skem.mixture._progress import Progress
 from skem.mixture._protocols import MixtureSettings
 from skem.mixture._record import FitRecord
@@ -70,7 +70,8 @@ def check(
     reset: bool,
 ) -> tuple[NDArray[np.floating] | Partitions, Array | None]:
     """Check parameters, rows and weights; partitions, of a Dask collection, hold their weights."""
-    name, given = type(estimator).__name__, estimator.get_params(deep=False)
+    name = type(estimator).__name__
+    given = {parameter: getattr(estimator, parameter) for parameter in estimator._allowed}
     check_parameters(name, given, estimator._allowed)
     if estimator.acceleration is not None and estimator.assignment == "hard":
         raise ValueError(
@@ -136,9 +137,9 @@ def make_problem(
         rule = kind.rule(estimator, family, passes, units, prior)
         if not state:
             stepped = kind.stepped_columns(estimator, X.shape[1])
-            steps = measure_steps(estimator.resolution, X, weights, units, stepped)
+            steps, heaps = measure_steps(estimator.resolution, X, weights, units, stepped)
             floor = find_floor(steps, family, rule, passes, units)
-            units = units._replace(steps=steps, floor=floor)
+            units = units._replace(steps=steps, heaps=heaps, floor=floor)
             if estimator.noise:
                 assert not isinstance(X, Partitions)
                 box = measure_box(estimator.noise, X, weights, units, names)
@@ -215,10 +216,11 @@ def _fit(
         n_rows=len(X),
     )
     rng = check_random_state(estimator.random_state)
-    # The first start is that of a single one: more starts never end lower.
-    seeds = copy.deepcopy(rng)
     generators = [rng]
-    generators += [np.random.RandomState(seeds.randint(2**31 - 1)) for _ in range(n_init - 1)]
+    if not single:
+        # The first start is that of a single one: more starts never end lower.
+        seeds = copy.deepcopy(rng)
+        generators += [np.random.RandomState(seeds.randint(2**31 - 1)) for _ in range(n_init - 1)]
     n_threads = count_threads(estimator.n_jobs)
     share = max(1, n_threads // n_init)
 
@@ -234,24 +236,33 @@ def _fit(
         return run
 
     with Threads(1):
-        jobs = (joblib.delayed(restart)(number) for number in range(n_init))
-        runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
-    run = max(runs, key=lambda run: run.bound)
+        if single:
+            run = restart(0)
+        else:
+            jobs = (joblib.delayed(restart)(number) for number in range(n_init))
+            runs = joblib.Parallel(n_jobs=min(n_threads, n_init), backend="threading")(jobs)
+            run = max(runs, key=lambda run: run.bound)
     if not _goes_on(estimator):
         run = kind.numbered(estimator, problem, run)
     sampler = np.random.RandomState(rng.randint(2**31 - 1))
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
+    return attributes, _remarks(kind, estimator, problem, run)
+
+
+def _remarks(
+    kind: Kind, estimator: MixtureSettings, problem: FitProblem, run: Run[Any]
+) -> list[str]:
+    """Return what the user should be warned of."""
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = problem.shown.names
-    messages += never_together(problem.family, problem.table, names)
+    messages += never_together(problem.family, problem.table, problem.shown.names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
             f"bound still rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try "
             "other init_params, or check for degenerate data."
         )
-    return attributes, messages
+    return messages
 
 
 def _fitted_attributes(
@@ -267,7 +278,7 @@ def _fitted_attributes(
         "converged_": run.converged,
         "n_iter_": run.n_iter,
         "lower_bound_": float(kind.bound(problem, run.bound)),
-        "lower_bounds_": [float(kind.bound(problem, bound)) for bound in run.bounds],
+        "lower_bounds_": kind.bound(problem, np.array(run.bounds)).tolist(),
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
@@ -337,7 +348,7 @@ def parameter_attributes(kind: Kind, problem: FitProblem, theta: Any) -> dict[st
     with np.errstate(over="ignore"):
         narrowed = narrow(values, problem.table.X.dtype)
     for name, value in narrowed.items():
-        if not all(np.isfinite(part).all() for part in arrays_in(value)):
+        if out_of_range(value):
             raise ValueError(
                 f"{name} has values out of the range of {problem.table.X.dtype}: rescale the "
                 "columns of X or increase reg_covar"

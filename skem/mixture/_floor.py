@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import check_shape
 from skem.engine import Partitions
-from skem.engine.resolution import recording_units
+from skem.engine.resolution import Recording, recording_units
 from skem.families import SingularCovarianceError
 from skem.inference import Passes
 from skem.mixture._rows import statistics_of_all_rows
@@ -26,10 +26,11 @@ def measure_steps(
     weights: Array | None,
     units: Units,
     stepped: NDArray[np.bool_],
-) -> Array | None:
-    """Return the steps that the columns were recorded in, found or given; None: none are asked for.
+) -> tuple[Array | None, Array | None]:
+    """Return the steps that the columns were recorded in, and heaps where steps were looked for.
 
-    Columns that are not ``stepped`` (n_features,) have none, and none are to be given for them.
+    Steps are found or given; None: none are asked for. Columns that are not ``stepped``
+    (n_features,) have none, and none are to be given for them. Heaps are those of `Recording`.
 
     Raises
     ------
@@ -37,11 +38,12 @@ def measure_steps(
         For given steps that can be none.
     """
     if resolution is None:
-        return None
+        return None, None
     if isinstance(resolution, str):
-        return recording_units(
+        found: Recording = recording_units(
             X, weights, np.where(units.constant | ~stepped, 0.0, units.column_scale)
         )
+        return found.units, found.heaps
     steps = np.zeros(len(stepped))
     steps[stepped] = check_shape("resolution", resolution, (int(stepped.sum()),))
     if steps.min() < 0:
@@ -49,7 +51,7 @@ def measure_steps(
             "The parameter 'resolution' should have no negative steps, but got "
             f"min value {steps.min():g}"
         )
-    return steps
+    return steps, None
 
 
 def find_floor(steps: Array | None, family: Any, rule: Any, passes: Passes, units: Units) -> Any:

@@ -108,7 +108,7 @@ def given_attributes(
     shares = check_weights("weights", weights, k)
     centres: Array = validate_data(estimator, means, dtype=np.float64)
     centres = check_shape("means", centres, (k, centres.shape[1]))
-    components = _check_components(family, centres, covariances)
+    components = check_components(family, centres, covariances)
     units = _units(family, shares, components)
     table = family.standardise(components, units.origin, units.scale)
     if not _has_structure(family, shares, table):
@@ -139,9 +139,10 @@ def given_attributes(
     return attributes | ending
 
 
-def _check_components(
+def check_components(
     family: GaussianFamily, means: Array, covariances: ArrayLike
 ) -> GaussianParameters:
+    """Return given means and covariances, with their factors; ValueError if they are none."""
     values = check_shape("covariances", covariances, family.covariance_shape(*means.shape))
     # Columns may be in very different units: look at what does not depend on them.
     unit = values

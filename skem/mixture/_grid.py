@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,40 +14,35 @@ from numpy.typing import NDArray
 
 from skem.engine import Threads, count_threads
 from skem.families import GAUSSIAN_FAMILIES
-from skem.mixture._em import EMGaussianMixture
+from skem.inference import Tree
+from skem.mixture._criteria import count_parameters
 from skem.mixture._fitting import fit_quietly
-from skem.mixture._gaps import tree_of_seen
-from skem.mixture._point import POINT
 from skem.mixture._progress import GridProgress
 from skem.mixture._units import Shown
 
 __all__ = [
-    "COLUMNS",
     "MODELS",
     "NOT_FITTED",
     "Cell",
-    "Columns",
     "Grid",
+    "GrowTree",
     "Judge",
+    "Model",
     "Outcome",
     "Watch",
     "attempt",
     "cross_validate",
-    "describe_failures",
-    "describe_set_aside",
     "in_parallel",
     "iteration_size",
+    "list_types",
     "make_cells",
-    "rank",
-    "say_alone",
-    "set_aside",
-    "tabulate",
+    "make_models",
     "unwatched",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
-Columns: TypeAlias = dict[str, NDArray[Any]]
+Index: TypeAlias = NDArray[np.intp]
 
 # The models of Celeux & Govaert (1995) in mclust's order.
 MODELS = (
@@ -56,23 +52,51 @@ MODELS = (
 # What is left of them where there is one feature.
 _MODELS_OF_ONE = ("EII", "VII")
 
-# By criterion, the column that it is in.
-COLUMNS = {"bic": "bic", "icl": "icl", "aic": "aic", "cv": "mean_test_score"}
-
 # What the error of a cell begins with that was not worth a fit.
 NOT_FITTED = "not fitted"
-# With fewer rows than these for each component a criterion says nothing of their number.
-_ROWS_OF_A_COMPONENT = 5
 
 # Where kernels take about twice as long as the Python around them.
 _WORTH_A_THREAD = 3e6
 
 
+class Model(NamedTuple):
+    """What components are like, whatever their number.
+
+    Attributes
+    ----------
+    name : str
+    parameters : dict
+        Those of the estimator that make it so.
+    make : callable
+        ``make(n_components=..., init_params=..., n_jobs=...)`` returns such an estimator, not
+        fitted, for ``rows``.
+    rows : ndarray of shape (n_rows, n_features)
+        The table as the estimator reads it.
+    gaussians : tuple of (str, int)
+        The covariance type and the number of columns of each block that has covariances.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    make: Callable[..., Any]
+    rows: Floats
+    gaussians: tuple[tuple[str, int], ...]
+
+
 class Cell(NamedTuple):
     """A cell of the grid."""
 
-    covariance_type: str
+    model: Model
     n_components: int
+
+    def __str__(self) -> str:
+        return f"{self.model.name} with {self.n_components}"
+
+    def count_parameters(self) -> int:
+        """Count the free parameters that are to be fitted."""
+        mixture = self.model.make(n_components=self.n_components)
+        noise, n_features = int(bool(mixture.noise)), self.model.rows.shape[1]
+        return count_parameters(mixture, self.n_components, noise, n_features)
 
 
 class Outcome(NamedTuple):
@@ -80,7 +104,7 @@ class Outcome(NamedTuple):
 
     Attributes
     ----------
-    mixture : EMGaussianMixture or None
+    mixture : estimator or None
         None where the fit failed.
     values : dict of str to float
         What it was judged by.
@@ -92,76 +116,98 @@ class Outcome(NamedTuple):
         Time that the fit took.
     """
 
-    mixture: EMGaussianMixture | None
+    mixture: Any
     values: dict[str, float]
     warnings: list[str]
     error: str
     seconds: float
 
 
-Judge: TypeAlias = Callable[[EMGaussianMixture], dict[str, float]]
-Watch: TypeAlias = Callable[[int, Cell], None]
+# Returns the values by which a mixture fitted to a cell is judged; may fail as a fit may.
+Judge: TypeAlias = Callable[[Cell, Any], dict[str, float]]
+# Grows, of rows and their weights, the tree that all cells start from.
+GrowTree: TypeAlias = Callable[[Floats, Array | None], Tree]
+# Told, from any thread, how many of how many cells are done, and which one just now.
+Watch: TypeAlias = Callable[[int, int, Cell], None]
 
 
-def make_cells(
-    covariance_type: str | Sequence[str], n_components: int | Sequence[int], n_features: int
-) -> list[Cell]:
-    """List the cells, one covariance type after the other."""
-    types: Sequence[str] = (
-        [covariance_type] if isinstance(covariance_type, str) else covariance_type
-    )
-    if list(types) == ["all"]:
-        types = MODELS if n_features > 1 else _MODELS_OF_ONE
-    numbers = np.atleast_1d(n_components)
-    return [Cell(str(name), int(k)) for name in types for k in numbers]
+def list_types(covariance_type: str | Sequence[str], n_features: int) -> list[str]:
+    """Return the covariance types that were asked for; 'all' are mclust's models."""
+    types = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
+    if types == ["all"]:
+        return list(MODELS if n_features > 1 else _MODELS_OF_ONE)
+    return [str(name) for name in types]
 
 
-def unwatched(done: int, cell: Cell) -> None:
+def make_models(
+    estimator: Callable[..., Any],
+    covariance_type: str | Sequence[str],
+    rows: Floats,
+    shared: dict[str, Any],
+) -> list[Model]:
+    """Return a model for each covariance type; its other parameters are shared."""
+    n_features = rows.shape[1]
+    models = []
+    for name in list_types(covariance_type, n_features):
+        own = {"covariance_type": name}
+        make = partial(estimator, **own, **shared)
+        models.append(Model(name, own, make, rows, ((name, n_features),)))
+    return models
+
+
+def make_cells(models: Sequence[Model], n_components: int | Sequence[int]) -> list[Cell]:
+    """List the cells, one model after the other."""
+    return [Cell(model, int(k)) for model in models for k in np.atleast_1d(n_components)]
+
+
+def unwatched(done: int, total: int, cell: Cell) -> None:
     """Watch nothing."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Mixtures to be fitted to the same rows, all from one start.
+    """Mixtures to be fitted to the same rows.
 
     Parameters
     ----------
     cells : sequence of Cell
-    parameters : dict
-        Those of `EMGaussianMixture` that all cells share.
+    init_params : str
+        How all of them start.
     n_jobs : int or None
         Number of threads. Every bit of the outcomes is the same for each number, time apart.
     progress : GridProgress
         Told of every fit.
     shown : Shown, default=None
-        How messages show the columns.
+        How messages show the columns of rows without names.
+    grow_tree : callable, default=None
+        What grows one tree for all cells, for 'hierarchical'. None: each grows its own.
     """
 
     cells: Sequence[Cell]
-    parameters: dict[str, Any]
+    init_params: str
     n_jobs: int | None
     progress: GridProgress
     shown: Shown | None = None
+    grow_tree: GrowTree | None = None
 
     def fit(
         self,
-        X: Floats,
         weights: Array | None,
         judge: Judge,
         watch: Watch = unwatched,
+        *,
+        part: Index | None = None,
         where: str = "",
     ) -> list[Outcome]:
         """Fit every cell.
 
         Parameters
         ----------
-        X : ndarray of shape (n_rows, n_features)
-            Checked rows.
         weights : ndarray of shape (n_rows,) or None
         judge : callable
-            Returns the values by which a fitted mixture is judged; may fail as a fit may.
         watch : callable
-            ``watch(number of cells done, cell just done)``, from any thread.
+        part : ndarray of shape (n_rows,), default=None
+            Which of the models' rows are fitted; None: all.
         where : str, default=""
             What rows these are, for those who follow progress.
 
@@ -169,37 +215,40 @@ class Grid:
         -------
         outcomes : list of Outcome
         """
-        parameters = dict(self.parameters)
-        if parameters["init_params"] == "hierarchical":
-            parameters["init_params"] = tree_of_seen(X, weights)
+        # Models that read the table alike share the rows.
+        tables = {id(cell.model.rows): cell.model.rows for cell in self.cells}
+        if part is not None:
+            tables = {key: rows[part] for key, rows in tables.items()}
+        first = next(iter(tables.values()))
+        start: str | Tree = self.init_params
+        if start == "hierarchical" and self.grow_tree is not None:
+            start = self.grow_tree(first, weights)
         done: list[Cell] = []
-        n_rows = len(X) if weights is None else int(np.count_nonzero(weights))
-        hopeless = [_say_hopeless(cell, n_rows, X.shape[1]) for cell in self.cells]
-        if all(hopeless):
-            # A choice has to come to something.
-            fewest = min(cell.n_components for cell in self.cells)
-            hopeless = [
-                "" if cell.n_components == fewest else reason
-                for cell, reason in zip(self.cells, hopeless, strict=True)
-            ]
+        n_rows = len(first) if weights is None else int(np.count_nonzero(weights))
+        hopeless = _find_hopeless(self.cells, n_rows)
 
         def fit(number: int, n_threads: int) -> Outcome:
             cell = self.cells[number]
-            what = f"{cell.covariance_type} with {cell.n_components}{where}"
             task = self.progress.begin()
             if hopeless[number]:
-                self.progress.end(task, what, None, hopeless[number], 0.0)
+                self.progress.end(task, f"{cell}{where}", None, hopeless[number], 0.0)
                 return Outcome(None, {}, [], hopeless[number], 0.0)
-            mixture = EMGaussianMixture(**cell._asdict(), **parameters, n_jobs=n_threads)
-            outcome = attempt(mixture, X, weights, judge, self.shown)
+            mixture = cell.model.make(
+                n_components=cell.n_components, init_params=start, n_jobs=n_threads
+            )
+            rows = tables[id(cell.model.rows)]
+            outcome = attempt(mixture, cell, rows, weights, judge, self.shown)
             state = f"failed: {outcome.error}" if outcome.error else "done"
-            self.progress.end(task, what, outcome.mixture, state, outcome.seconds)
+            self.progress.end(task, f"{cell}{where}", outcome.mixture, state, outcome.seconds)
             done.append(cell)
-            watch(len(done), cell)
+            watch(len(done), len(self.cells), cell)
             return outcome
 
-        size = iteration_size(X, float(np.mean([cell.n_components for cell in self.cells])))
-        return in_parallel(fit, len(self.cells), self.n_jobs, size)
+        return in_parallel(fit, len(self.cells), self.n_jobs, self.typical_size(first))
+
+    def typical_size(self, rows: Floats) -> float:
+        """Return the `iteration_size` of a typical cell."""
+        return iteration_size(rows, float(np.mean([cell.n_components for cell in self.cells])))
 
 
 def in_parallel(
@@ -234,17 +283,19 @@ def iteration_size(X: Floats, n_components: float) -> float:
 
 
 def attempt(
-    mixture: EMGaussianMixture,
+    mixture: Any,
+    cell: Cell,
     X: Floats,
     weights: Array | None,
     judge: Judge,
     shown: Shown | None,
 ) -> Outcome:
+    """Fit a mixture to checked rows and judge it."""
     begin = perf_counter()
     try:
-        said = fit_quietly(mixture, POINT, X, weights, shown)
+        said = fit_quietly(mixture, mixture._kind, X, weights, shown)
         seconds = perf_counter() - begin
-        values = judge(mixture)
+        values = judge(cell, mixture)
         if not np.isfinite(list(values.values())).all():
             raise ArithmeticError(f"it is judged by numbers that are not finite: {values}")
     except (ValueError, ArithmeticError) as error:
@@ -252,82 +303,55 @@ def attempt(
     return Outcome(mixture, values, said, "", seconds)
 
 
-def _say_hopeless(cell: Cell, n_rows: int, n_features: int) -> str:
-    """Say why there is no point in fitting a cell; nothing if there is."""
-    name, k = cell
-    needed = GAUSSIAN_FAMILIES[name](0.0).least_rows(k, n_features)
-    if n_rows >= needed or k > n_rows:
-        return ""  # the fit itself says of the latter that it is an error
-    return (
-        f"{NOT_FITTED}: {n_rows} rows do not determine the covariances of {k} component(s) in "
-        f"{n_features} columns"
-    )
+def _find_hopeless(cells: Sequence[Cell], n_rows: int) -> list[str]:
+    """Say of each cell why there is no point in fitting it; nothing if there is."""
+    hopeless = [_say_hopeless(cell, n_rows) for cell in cells]
+    if not all(hopeless):
+        return hopeless
+    # A choice has to come to something.
+    fewest = min(cell.n_components for cell in cells)
+    return [
+        "" if cell.n_components == fewest else reason
+        for cell, reason in zip(cells, hopeless, strict=True)
+    ]
 
 
-def tabulate(
-    cells: Sequence[Cell],
-    outcomes: Sequence[Outcome],
-    n_rows: int,
-    n_features: int,
-    noise: bool,
-) -> Columns:
-    """Put outcomes judged by all criteria in columns."""
-    types, numbers = zip(*cells, strict=True)
-    mixtures = [outcome.mixture for outcome in outcomes]
-    values = [outcome.values for outcome in outcomes]
-    columns = {
-        "covariance_type": types,
-        "n_components": numbers,
-        **{
-            name: [value.get(name, np.nan) for value in values]
-            for name in ("bic", "icl", "aic", "log_likelihood")
-        },
-        "n_parameters": [
-            k - 1 + noise + GAUSSIAN_FAMILIES[name](0.0).n_parameters(k, n_features)
-            for name, k in cells
-        ],
-        "converged": [mixture is not None and mixture.converged_ for mixture in mixtures],
-        "n_iter": [0 if mixture is None else mixture.n_iter_ for mixture in mixtures],
-        "collapsed": [
-            o.error.startswith(NOT_FITTED) or any("collapsed" in text for text in o.warnings)
-            for o in outcomes
-        ],
-        "crowded": [1 < k > n_rows // _ROWS_OF_A_COMPONENT for k in numbers],
-        "fit_time": [outcome.seconds for outcome in outcomes],
-        "warnings": ["\n".join(outcome.warnings) for outcome in outcomes],
-        "error": [outcome.error for outcome in outcomes],
-    }
-    # Texts as objects, as pandas has them.
-    texts = ("covariance_type", "warnings", "error")
-    return {
-        name: np.array(column, dtype=object if name in texts else None)
-        for name, column in columns.items()
-    }
+def _say_hopeless(cell: Cell, n_rows: int) -> str:
+    k = cell.n_components
+    for name, n_features in cell.model.gaussians:
+        needed = GAUSSIAN_FAMILIES[name](0.0).least_rows(k, n_features)
+        # The fit itself says that more components than rows are an error.
+        if n_rows < needed and k <= n_rows:
+            return (
+                f"{NOT_FITTED}: {n_rows} rows do not determine the covariances of {k} "
+                f"component(s) in {n_features} columns"
+            )
+    return ""
 
 
 def cross_validate(
-    grid: Grid,
-    X: Floats,
-    weights: Array | None,
-    folds: Iterable[tuple[NDArray[np.intp], NDArray[np.intp]]],
-) -> tuple[Columns, list[str]]:
+    grid: Grid, weights: Array | None, folds: Iterable[tuple[Index, Index]]
+) -> tuple[dict[str, Array], list[str]]:
     """Return the columns of held-out scores, and the first error of each cell.
 
     A score is the mean log density of the rows left out, in nats per unit of weight.
     """
     scores, shares = [], []
     errors = [""] * len(grid.cells)
+    n_rows = len(grid.cells[0].model.rows)
     for fold, (train, test) in enumerate(folds):
-        fitted, held_out = (None if weights is None else weights[part] for part in (train, test))
+        fitted = None if weights is None else weights[train]
+        held_out = np.ones(n_rows)[test] if weights is None else weights[test]
 
         def judge(
-            mixture: EMGaussianMixture, rows: Floats = X[test], held_out: Any = held_out
+            cell: Cell, mixture: Any, test: Index = test, held_out: Array = held_out
         ) -> dict[str, float]:
-            return {"score": mixture.score(rows, sample_weight=held_out)}
+            log_density = mixture._log_density(cell.model.rows[test]).astype(np.float64)
+            return {"score": float(np.average(log_density, weights=held_out))}
 
-        outcomes = grid.fit(X[train], fitted, judge, where=f", fold {fold}")
+        outcomes = grid.fit(fitted, judge, part=train, where=f", fold {fold}")
         scores.append([outcome.values.get("score", np.nan) for outcome in outcomes])
-        shares.append(float(len(X[test]) if held_out is None else held_out.sum()))
+        shares.append(float(held_out.sum()))
         for index, outcome in enumerate(outcomes):
             if outcome.error:
                 errors[index] = errors[index] or f"in fold {fold}: {outcome.error}"
@@ -336,72 +360,3 @@ def cross_validate(
     spread = np.sqrt(np.average(np.square(split - mean), axis=0, weights=shares))
     columns = {f"split{fold}_test_score": column for fold, column in enumerate(split)}
     return columns | {"mean_test_score": mean, "std_test_score": spread}, errors
-
-
-def set_aside(results: Columns, criterion: str) -> NDArray[np.bool_]:
-    """Say which fits rank after all others: their criterion has no limit, unless held out."""
-    aside: NDArray[np.bool_] = results["collapsed"] | results["crowded"]
-    return aside & (criterion != "cv")
-
-
-def rank(losses: Array, aside: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Rank from 1, the lowest loss first; those set aside come later, and NaN comes last."""
-    failed = ~np.isfinite(losses)
-    order = np.lexsort((np.where(failed, 0.0, losses), aside, failed))
-    result = np.empty(len(order), dtype=np.int64)
-    result[order] = np.arange(1, len(order) + 1)
-    return result
-
-
-def describe_failures(results: Columns, failed: NDArray[np.bool_]) -> str:
-    """Name the cells that failed, by what they failed for."""
-    reasons: dict[str, list[str]] = {}
-    for index in np.flatnonzero(failed):
-        reasons.setdefault(results["error"][index], []).append(_name(results, index))
-    listed = "; ".join(f"{', '.join(cells)}: {reason}" for reason, cells in reasons.items())
-    return (
-        f"{failed.sum()} of {len(failed)} fits failed and can't be chosen. Covariance types and "
-        f"numbers of components: {listed}"
-    )
-
-
-def describe_set_aside(results: Columns, aside: NDArray[np.bool_], criterion: str) -> str:
-    """Name the cells that rank after all others, by why."""
-    causes = {
-        f"{criterion.upper()} says more of reg_covar than of the rows, for a component collapsed "
-        "(increase reg_covar to have them compared)": results["collapsed"],
-        f"there are fewer than {_ROWS_OF_A_COMPONENT} rows for each component": (
-            results["crowded"] & ~results["collapsed"]
-        ),
-    }
-    listed = "; ".join(
-        f"{', '.join(_name(results, index) for index in np.flatnonzero(aside & which))}: {cause}"
-        for cause, which in causes.items()
-        if (aside & which).any()
-    )
-    return (
-        f"{aside.sum()} of {len(aside)} fits rank after all others. Covariance types and numbers "
-        f"of components: {listed}. With criterion='cv' none is set aside."
-    )
-
-
-def _name(results: Columns, index: np.intp) -> str:
-    return f"{results['covariance_type'][index]} with {results['n_components'][index]}"
-
-
-def say_alone(results: Columns) -> str:
-    """Say why there is no choice but one component, where more were asked for."""
-    several = results["n_components"] > 1
-    usable = ~results["collapsed"] & ~results["crowded"] & (results["error"] == "")
-    if not several.any() or not (~several).any() or (usable & several).any():
-        return ""
-    causes = [
-        error or text
-        for error, text in zip(results["error"][several], results["warnings"][several], strict=True)
-    ]
-    collapsed = [line for cause in causes for line in cause.splitlines() if "collapsed" in line]
-    return (
-        "There was no choice but one component: every fit of more has collapsed, failed, was not "
-        f"worth fitting or has fewer than {_ROWS_OF_A_COMPONENT} rows for each component. The "
-        f"first: {(collapsed or causes)[0] or 'too few rows'}"
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
 from skem.mixture._reading import make_family
 
-__all__ = ["METHODS", "fill_gaussian", "impute"]
+__all__ = ["METHODS", "check_draws", "fill_gaussian", "generator", "impute", "refit"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -85,6 +85,25 @@ def impute(
     """Fill the missing cells of checked rows; see `BaseMixture.impute`."""
     ways: dict[str, Callable[..., _Belonging]] = {"fixed": _fixed, "bootstrap": _refitted}
     ways |= {name: partial(_drawn, draw) for name, draw in estimator._kind.parameter_draws.items()}
+    check_draws(method, n_draws, parameters, random_state, ways)
+    rng = generator(estimator, random_state)
+    family, belonging = make_family(estimator), None
+    tables = []
+    for _ in range(n_draws):
+        if belonging is None or parameters != "fixed":
+            belonging = ways[parameters](estimator, X, rng)
+        tables.append(_fill(family, belonging, X, METHODS[method], rng))
+    return tables[0] if n_draws == 1 else np.stack(tables)
+
+
+def check_draws(
+    method: str,
+    n_draws: int,
+    parameters: str,
+    random_state: int | Rng | None,
+    ways: Mapping[str, object],
+) -> None:
+    """Check what `impute` is given; ``ways`` are what ``parameters`` may be."""
     given = {"method": method, "n_draws": n_draws, "parameters": parameters}
     check_parameters(
         "impute",
@@ -101,15 +120,14 @@ def impute(
             f"method={method!r} fills the cells once, by the fitted parameters, but got "
             f"n_draws={n_draws} and parameters={parameters!r}: these need method='draw'"
         )
-    # As for `sample`.
-    rng = estimator._record.sampler if random_state is None else check_random_state(random_state)
-    family, belonging = make_family(estimator), None
-    tables = []
-    for _ in range(n_draws):
-        if belonging is None or parameters != "fixed":
-            belonging = ways[parameters](estimator, X, rng)
-        tables.append(_fill(family, belonging, X, METHODS[method], rng))
-    return tables[0] if n_draws == 1 else np.stack(tables)
+
+
+def generator(estimator: Any, random_state: int | Rng | None) -> Rng:
+    """Return the source of draws: the one that `sample` goes on with, too, if none is given."""
+    rng: Rng = (
+        estimator._record.sampler if random_state is None else check_random_state(random_state)
+    )
+    return rng
 
 
 # --- parameters -----------------------------------------------------------------------------
@@ -145,24 +163,33 @@ def _without_noise(theta: MixtureParameters, resp: Floats) -> _Belonging:
 
 
 def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
-    """Fit anew to the rows with random weights (Newton & Raftery 1994), from where they belong."""
+    """Fit anew to the rows with random weights."""
+    return _fixed(refit(estimator, X, _responsibilities(estimator, X), rng), X, rng)
+
+
+def refit(estimator: Any, X: Floats, resp: Floats, rng: Rng) -> Any:
+    """Fit anew to rows with random weights (Newton & Raftery 1994), from where they belong."""
     weights = rng.standard_exponential(len(X))
     start = {
         name: None
-        for name in ("weights_init", "means_init", "precisions_init")
+        for name in ("weights_init", "means_init", "precisions_init", "parameters_init")
         if hasattr(estimator, name)
     }
-    resp = _responsibilities(estimator, X).astype(np.float64)
+    share = resp.astype(np.float64)
     again = clone(estimator).set_params(
         **start,
-        init_params=resp / resp.sum(axis=1, keepdims=True),
+        init_params=share / share.sum(axis=1, keepdims=True),
         n_init=1,
         warm_start=False,
         verbose=0,
         random_state=0,
     )
+    # Checked rows have lost what is known of the columns of blocks.
+    vars(again).update(
+        {name: value for name, value in vars(estimator).items() if name == "_layout"}
+    )
     fit_quietly(again, estimator._kind, X, weights / weights.mean())
-    return _fixed(again, X, rng)
+    return again
 
 
 def _drawn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ from skem.families.kinds.registry import KINDS
 from skem.families.product import ProductFamily, make_product
 from skem.mixture._reading import check_complete
 
-__all__ = ["BlockReader", "Layout", "PlacedKind"]
+__all__ = ["BlockReader", "Layout", "PlacedKind", "make_layout", "read_table"]
 
 # Kinds besides Gaussian ones that are held above the steps of their columns.
 _WITH_FLOOR = ("gamma", "lognormal")
@@ -79,6 +80,11 @@ class Layout(NamedTuple):
         """Names of the columns, or their positions."""
         return [column.name for column in self.encoding.columns]
 
+    def selected(self, columns: NDArray[np.intp]) -> list[Any]:
+        """Return what selects columns: their names if all of them are text, else positions."""
+        names = [self.names[j] for j in columns.tolist()]
+        return names if all(isinstance(name, str) for name in names) else columns.tolist()
+
     @property
     def is_gaussian(self) -> bool:
         """Whether all blocks are."""
@@ -106,7 +112,7 @@ class Layout(NamedTuple):
         return make_product(pairs, base=self.base)
 
 
-def _read(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, list[RawColumn]]:
+def read_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, list[RawColumn]]:
     """Check that X is a table; return its rows, if all are numbers, and its columns."""
     check_in_memory(X, type(estimator).__name__, "Give it a sample of the rows")
     if is_numeric(X):
@@ -134,7 +140,8 @@ def _read(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, list[R
     return None, raw
 
 
-def _make_layout(columns: Any, X: Any, raw: Sequence[RawColumn]) -> Layout:
+def make_layout(columns: Any, X: Any, raw: Sequence[RawColumn]) -> Layout:
+    """Say which columns are of which kind, and how they are read."""
     plans = choose_blocks(columns, X, raw)
     encoding = make_encoding(X, raw, plans)
     values = encoding.encode(raw)
@@ -157,7 +164,7 @@ def _place(plan: BlockPlan, encoding: Encoding, values: Array) -> PlacedKind:
     name = given if isinstance(given, str) else type(given).__name__
     kind: Any
     if not isinstance(given, str):
-        kind = given
+        kind = given if given.n_columns else replace(given, n_columns=len(columns))
         if kind.n_columns != len(columns):
             raise ValueError(
                 f"The kind {name} in 'columns' is for {kind.n_columns} column(s), but is given "
@@ -196,9 +203,9 @@ class BlockReader:
 
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
         """Return rows as numbers, with codes of categories; NaN where missing."""
-        rows, raw = _read(estimator, X, reset=reset)
+        rows, raw = read_table(estimator, X, reset=reset)
         if reset:
-            layout = _make_layout(estimator.columns, X, raw)
+            layout = make_layout(estimator.columns, X, raw)
             if estimator.warm_start and hasattr(estimator, "converged_"):
                 _check_same(estimator._layout, layout)
             estimator._layout, estimator.kinds_ = layout, layout.encoding.kinds

@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skem.families import GaussianFamily, GaussianPrior
 from skem.families.kinds.family import KindFamily
-from skem.families.product import ProductFamily, ProductStatistics
+from skem.families.product import Block, ProductFamily, ProductStatistics
 from skem.inference import (
+    SEARCH,
     MixtureParameters,
     Passes,
     PointRule,
@@ -19,9 +21,16 @@ from skem.inference import (
     Tree,
     batch_em,
 )
+from skem.mixture._given_blocks import read_given
 from skem.mixture._held import describe_held
 from skem.mixture._layout import BlockReader
-from skem.mixture._point import PointEstimates, number_by_weight, warn_of_emptied
+from skem.mixture._point import (
+    PointEstimates,
+    check_weights,
+    number_by_weight,
+    point_prior,
+    warn_of_emptied,
+)
 from skem.mixture._problem import FitProblem, Outcome
 from skem.mixture._record import FitRecord
 from skem.mixture._rows import statistics_of_all_rows
@@ -55,29 +64,44 @@ class BlockPointKind(BlockReader, PointEstimates):
             prior = tuple(
                 block.family.kind.pseudo_rows(own, count)
                 if isinstance(block.family, KindFamily)
-                else block.family.flat_prior(block.n_lines)
+                else _gaussian_prior(estimator, block, own, units)
                 for block, own in zip(family.blocks, all_rows.parts, strict=True)
             )
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
 
-    def start_method(self, estimator: Any) -> str | Tree | ArrayLike:
-        """Return `init_params`."""
+    def start_method(self, estimator: Any) -> str | Tree | ArrayLike | None:
+        """Return `init_params`; 'kmeans' for a search where a part is given, None where all is."""
+        weights, entries = estimator.weights_init, estimator.parameters_init
+        if weights is not None and entries is not None and all(e is not None for e in entries):
+            return None
         method: str | Tree | ArrayLike = estimator.init_params
-        return method
+        is_search = isinstance(method, str) and method == SEARCH
+        return "kmeans" if is_search and _has_given(estimator) else method
 
     def complete(
         self, estimator: Any, problem: FitProblem, theta: MixtureParameters | None
     ) -> MixtureParameters:
-        """Return the start as it is."""
-        assert theta is not None
-        return theta
+        """Put `weights_init` and `parameters_init` in their places; nothing of them is changed."""
+        k, units, family = estimator.n_components, problem.units, problem.family
+        weights = None if theta is None else theta.weights
+        if estimator.weights_init is not None:
+            weights = check_weights("weights_init", estimator.weights_init, k)
+        components = (None,) * len(family.blocks) if theta is None else theta.components
+        if estimator.parameters_init is not None:
+            given = estimator.parameters_init
+            components = read_given(given, problem.layout, family, units, k)
+            if theta is not None:
+                pairs = zip(components, theta.components, strict=True)
+                components = tuple(old if new is None else new for new, old in pairs)
+        assert weights is not None
+        return MixtureParameters(weights, components)
 
     def numbered(
         self, estimator: Any, problem: FitProblem, run: Run[MixtureParameters]
     ) -> Run[MixtureParameters]:
-        """Order components by decreasing weight, unless responsibilities were given."""
-        has_order = not isinstance(estimator.init_params, str | Tree)
+        """Order components by decreasing weight, unless a start was given that has an order."""
+        has_order = _has_given(estimator) or not isinstance(estimator.init_params, str | Tree)
         return run if has_order else number_by_weight(problem.family, run)
 
     def read(self, estimator: Any, family: ProductFamily) -> MixtureParameters:
@@ -117,6 +141,24 @@ class BlockPointKind(BlockReader, PointEstimates):
 
 
 BLOCK_POINT = BlockPointKind()
+
+
+def _has_given(estimator: Any) -> bool:
+    return estimator.weights_init is not None or estimator.parameters_init is not None
+
+
+def _gaussian_prior(estimator: Any, block: Block, stats: Any, units: Units) -> GaussianPrior:
+    """Make a Gaussian block's prior from the statistics of one component that has all rows."""
+    assert isinstance(block.family, GaussianFamily)
+    return point_prior(
+        block.family,
+        units.of_columns(block.columns),
+        mean=None,
+        mean_precision=estimator.mean_precision_prior,
+        covariance=None,
+        degrees_of_freedom=estimator.degrees_of_freedom_prior,
+        all_rows=lambda: stats,
+    )
 
 
 def with_seen_lines(family: ProductFamily, data: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from skem.families import (
     GaussianFamily,
     Sticks,
     conjugate_names,
+    draw_components,
     empirical_scale,
     make_prior,
     predictive_scorer,
@@ -26,6 +26,7 @@ from skem.inference import (
     MixtureParameters,
     MixturePosterior,
     Passes,
+    Run,
     VariationalRule,
 )
 from skem.inference.tasks import ComputeScores
@@ -33,8 +34,9 @@ from skem.mixture._bayes import VARIATIONAL, posterior_of
 from skem.mixture._evaluating import evaluate
 from skem.mixture._held import warn_of_held
 from skem.mixture._layout import BlockReader, Layout
+from skem.mixture._mixed import with_seen_lines
 from skem.mixture._posteriors import VariationalEstimates
-from skem.mixture._problem import FitProblem
+from skem.mixture._problem import FitProblem, Outcome
 from skem.mixture._reading import check_complete
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units
@@ -51,8 +53,24 @@ _ROWS = 4096
 class BlockVariationalKind(BlockReader, VariationalEstimates):
     """Variational posteriors; see `skem.mixture._problem.EstimatorKind`."""
 
-    # How `impute` may draw parameters: not at all.
-    parameter_draws: Mapping[str, Callable[..., MixtureParameters]] = MappingProxyType({})
+    @property
+    def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
+        """Draw from the posterior."""
+        return {"posterior": self.draw_parameters}
+
+    def draw_parameters(
+        self, estimator: Any, family: ProductFamily, rng: np.random.RandomState
+    ) -> MixtureParameters:
+        """Draw weights, and each block's parameters."""
+        theta = self.read(estimator, family)
+        each = zip(family.blocks, theta.posterior, theta.components, strict=True)
+        components = tuple(
+            draw_components(block.family, posterior, own, rng)
+            if block.is_gaussian
+            else block.family.kind.draw(posterior, rng)
+            for block, posterior, own in each
+        )
+        return MixtureParameters(self.weights(estimator).draw(theta.weights, rng), components)
 
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> NDArray[np.floating]:
         """Return rows as numbers; a kind without a conjugate prior is an error."""
@@ -154,23 +172,31 @@ class BlockVariationalKind(BlockReader, VariationalEstimates):
         """Return the posterior, and its means in the user's units."""
         units, family, rule = problem.units, problem.family, problem.rule
         user = family.restore(theta.components, units.origin, units.scale)
-        entries = []
-        each = zip(family.blocks, problem.layout.blocks, theta.posterior, strict=True)
-        for block, placed, own in each:
-            entry: dict[str, Any] = {"kind": placed.name}
-            if block.is_gaussian:
-                entry["mean_precision"] = own.mean_precision
-                entry["degrees_of_freedom"] = np.asarray(own.degrees_of_freedom)
-            else:
-                entry |= own._asdict()
-            entries.append(entry)
         weights = theta.weights
         return {
             "weights_": rule.weights.expected(weights),
             "parameters_": self.publish_parameters(problem.layout, user),
-            "posterior_": entries,
+            "posterior_": _publish_posterior(family, problem.layout, theta.posterior),
             "weight_concentration_": tuple(weights) if isinstance(weights, Sticks) else weights,
             "weight_concentration_prior_": rule.weights.concentration,
+        }
+
+    def outcome(self, problem: FitProblem, run: Run[MixturePosterior]) -> Outcome:
+        """Return the same; steps may go on with rows that have missing cells."""
+        outcome = super().outcome(problem, run)
+        stats = with_seen_lines(problem.family, outcome.record["statistics"])
+        return outcome._replace(record=outcome.record | {"statistics": stats})
+
+    def taken(
+        self, estimator: Any, family: Any, theta: MixturePosterior, index: NDArray[np.intp]
+    ) -> dict[str, Any]:
+        """Return what is published of some of the components, weights and counts apart."""
+        layout = estimator._layout
+        components = family.take(theta.components, index)
+        posterior = family.take(theta.posterior, index)
+        return {
+            "parameters_": self.publish_parameters(layout, components),
+            "posterior_": _publish_posterior(family, layout, posterior),
         }
 
     def diagnose(
@@ -189,6 +215,22 @@ class BlockVariationalKind(BlockReader, VariationalEstimates):
 
 
 BLOCK_VARIATIONAL = BlockVariationalKind()
+
+
+def _publish_posterior(
+    family: ProductFamily, layout: Layout, posterior: tuple[Any, ...]
+) -> list[dict[str, Any]]:
+    """Return an entry for each block."""
+    entries = []
+    for block, placed, own in zip(family.blocks, layout.blocks, posterior, strict=True):
+        entry: dict[str, Any] = {"kind": placed.name}
+        if block.is_gaussian:
+            entry["mean_precision"] = own.mean_precision
+            entry["degrees_of_freedom"] = np.asarray(own.degrees_of_freedom)
+        else:
+            entry |= own._asdict()
+        entries.append(entry)
+    return entries
 
 
 def _check_conjugate(layout: Layout) -> None:

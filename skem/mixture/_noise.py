@@ -52,17 +52,18 @@ class NoiseBox(NamedTuple):
     log_widths: Array
 
 
-def _blocks(X: NDArray[np.floating], weights: Array | None) -> Iterator[Array]:
-    """Go through the rows of positive weight."""
+def _blocks(X: NDArray[np.floating], weights: Array | None) -> Iterator[tuple[Array, Array]]:
+    """Go through the rows of positive weight, and these weights."""
     for start in range(0, len(X), _ROWS):
         rows = np.asarray(X[start : start + _ROWS], dtype=np.float64)
-        yield rows if weights is None else rows[weights[start : start + _ROWS] > 0]
+        own = np.ones(len(rows)) if weights is None else weights[start : start + _ROWS]
+        yield (rows, own) if weights is None else (rows[own > 0], own[own > 0])
 
 
 def _ends(X: NDArray[np.floating], weights: Array | None, axes: Array | None) -> Array:
     """Least and largest coordinates of rows, (2, D); missing cells don't count."""
     ends: Array = np.full((2, X.shape[1]), np.nan)
-    for block in _blocks(X, weights):
+    for block, _ in _blocks(X, weights):
         rows = block if axes is None else block @ axes
         ends[0] = np.fmin(ends[0], np.fmin.reduce(rows, axis=0, initial=np.nan))
         ends[1] = np.fmax(ends[1], np.fmax.reduce(rows, axis=0, initial=np.nan))
@@ -74,13 +75,13 @@ def _principal_axes(X: NDArray[np.floating], weights: Array | None, units: Units
 
     Of correlations, so that no column's unit counts.
     """
-    total, squares = 0, np.zeros((X.shape[1], X.shape[1]))
-    for block in _blocks(X, weights):
+    total, squares = 0.0, np.zeros((X.shape[1], X.shape[1]))
+    for block, own in _blocks(X, weights):
         rows = (block - units.origin) / units.column_scale
         if np.isnan(rows).any():
             return None
-        total += len(rows)
-        squares += rows.T @ rows
+        total += float(own.sum())
+        squares += (own * rows.T) @ rows
     values, vectors = np.linalg.eigh(squares / total)
     if values[0] <= _ROUNDING**2 * values[-1]:
         return None

@@ -31,7 +31,7 @@ from skem.inference import (
 )
 from skem.mixture._held import describe_held
 from skem.mixture._noise import published_weights
-from skem.mixture._problem import FitProblem, Outcome
+from skem.mixture._problem import Bound, FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
 from skem.mixture._reading import GaussianReader, fitted_components, fitted_weights, make_family
 from skem.mixture._record import FitRecord
@@ -39,7 +39,14 @@ from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units
 from skem.scoring import Scorer
 
-__all__ = ["POINT", "PointEstimates", "check_weights", "number_by_weight", "warn_of_emptied"]
+__all__ = [
+    "POINT",
+    "PointEstimates",
+    "check_weights",
+    "number_by_weight",
+    "point_prior",
+    "warn_of_emptied",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -89,7 +96,7 @@ class PointEstimates:
         """Draw rows."""
         return family.sample(theta.components, labels, rng)
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
         """Bring a bound in the table's units to the user's; per unit of weight in both."""
         log_scale = np.log(problem.units.scale)
         k, prior = problem.n_components, problem.rule.prior
@@ -119,7 +126,15 @@ class PointKind(GaussianReader, PointEstimates):
         prior: GaussianPrior | None,
     ) -> PointRule:
         """Make the rule with the priors that the user gave; flat ones otherwise."""
-        prior = prior or _make_prior(estimator, family.gaussian, passes, units)
+        prior = prior or point_prior(
+            family.gaussian,
+            units,
+            mean=estimator.mean_prior,
+            mean_precision=estimator.mean_precision_prior,
+            covariance=estimator.covariance_prior,
+            degrees_of_freedom=estimator.degrees_of_freedom_prior,
+            all_rows=lambda: statistics_of_all_rows(family.gaussian, passes),
+        )
         hard = estimator.assignment == "hard"
         return PointRule(self.weights(estimator), family, prior, hard=hard)
 
@@ -248,19 +263,28 @@ def _is_given(estimator: PointSettings) -> list[bool]:
     return [value is not None for value in given]
 
 
-def _make_prior(
-    estimator: PointSettings, family: GaussianFamily, passes: Passes, units: Units
+def point_prior(
+    family: GaussianFamily,
+    units: Units,
+    *,
+    mean: ArrayLike | None,
+    mean_precision: float | None,
+    covariance: ArrayLike | None,
+    degrees_of_freedom: float | None,
+    all_rows: Callable[[], Any],
 ) -> GaussianPrior:
-    """Make the components' prior that the user gave, in the table's units."""
-    mean, kappa = estimator.mean_prior, estimator.mean_precision_prior
+    """Make the components' prior that the user gave, in the table's units.
+
+    ``all_rows()`` returns the statistics of one component that has all rows.
+    """
+    kappa, nu = mean_precision, degrees_of_freedom
     if kappa is None:
         kappa = 0.0 if mean is None else 1.0
-    covariance, nu = estimator.covariance_prior, estimator.degrees_of_freedom_prior
     scale = None
     if covariance is not None:
         scale = given_scale(family, units.scale, covariance)
     elif nu is not None:
-        scale = observed_scale(family, statistics_of_all_rows(family, passes))
+        scale = observed_scale(family, all_rows())
     if nu is None and covariance is not None:
         nu = float(len(units.scale))
     return make_prior(

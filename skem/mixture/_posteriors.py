@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
 
-from skem.families import CategoricalWeights, StickBreakingWeights, VariationalWeights
+from skem.families import CategoricalWeights, StickBreakingWeights, Sticks, VariationalWeights
 from skem.inference import MixturePosterior, Passes, Run, Tree, batch_em_merging
-from skem.mixture._problem import FitProblem, Outcome
+from skem.mixture._noise import n_noise, published_weights
+from skem.mixture._problem import Bound, FitProblem, Outcome, narrow
+from skem.mixture._reading import make_family
 from skem.mixture._record import ElboTerms, FitRecord
 
 __all__ = ["WEIGHT_PRIORS", "VariationalEstimates"]
@@ -21,6 +25,12 @@ WEIGHT_PRIORS: dict[str, type[CategoricalWeights] | type[StickBreakingWeights]] 
     "dirichlet_process": StickBreakingWeights,
     "dirichlet_distribution": CategoricalWeights,
 }
+
+
+Mixture = TypeVar("Mixture", bound=BaseEstimator)
+
+# What only the rows can tell of a pruned estimator.
+_OF_THE_BOUND = ("lower_bound_", "lower_bounds_")
 
 
 class VariationalEstimates:
@@ -62,7 +72,7 @@ class VariationalEstimates:
         """Return the run: its rule has arranged components by count, which the prior prefers."""
         return run
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
         """Bring a bound per unit of weight to the whole bound in the user's units.
 
         A divergence has no unit, so only the rows' densities change.
@@ -90,6 +100,52 @@ class VariationalEstimates:
         base = share * self.log_base(problem)
         outcome = _outcome(problem, theta, stats, share * log_normaliser, population, base)
         return sum(outcome.record["elbo_terms"]), outcome
+
+    def taken(
+        self, estimator: Any, family: Any, theta: MixturePosterior, index: NDArray[np.intp]
+    ) -> dict[str, Any]:
+        """Return what is published of some of the components, weights and counts apart."""
+        raise NotImplementedError
+
+    def prune(self, estimator: Mixture) -> Mixture:
+        """Make a fitted estimator of the effective components."""
+        given: Any = estimator
+        effective = given._record.effective
+        assert effective is not None
+        index = np.flatnonzero(effective)
+        pruned = clone(estimator).set_params(
+            n_components=len(index),
+            # Left open it would be another for fewer components.
+            weight_concentration_prior=float(given.weight_concentration_prior_),
+        )
+        attributes = {name: copy.deepcopy(value) for name, value in vars(estimator).items()}
+        for name in (*given.get_params(deep=False), *_OF_THE_BOUND):
+            attributes.pop(name, None)
+        vars(pruned).update(attributes | self._all_taken(given, index))
+        return pruned
+
+    def _all_taken(self, estimator: Any, index: NDArray[np.intp]) -> dict[str, Any]:
+        """Return the fitted attributes of some of the components."""
+        kind: Any = self
+        family, weights = make_family(estimator), self.weights(estimator)
+        theta, record = kind.read(estimator, family), estimator._record
+        k = len(index)
+        noise = [len(estimator.weights_)] * n_noise(estimator)
+        every = np.append(index, np.array(noise, dtype=np.intp))
+        left = weights.take(theta.weights, every)
+        attributes = {
+            **published_weights(weights.expected(left), k),
+            "weight_concentration_": tuple(left) if isinstance(left, Sticks) else left,
+            **self.taken(estimator, family, theta, every),
+            "expected_counts_": np.asarray(estimator.expected_counts_)[index],
+            "_record": record._replace(
+                sampler=copy.deepcopy(record.sampler),
+                statistics=family.take(record.statistics, every),
+                effective=record.effective[index],
+                elbo_terms=None,
+            ),
+        }
+        return narrow(attributes, estimator.weights_.dtype)
 
     def resume_point(self, estimator: Any) -> FitRecord | None:
         """Say where stochastic variational inference stands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -22,11 +22,22 @@ from skem.mixture._reading import Reader
 from skem.mixture._record import FitRecord
 from skem.mixture._units import Shown, Units
 
-__all__ = ["EstimatorKind", "FitProblem", "Outcome", "arrays_in", "narrow"]
+__all__ = [
+    "Bound",
+    "EstimatorKind",
+    "FitProblem",
+    "Outcome",
+    "narrow",
+    "out_of_range",
+]
 
 Array: TypeAlias = NDArray[np.float64]
+# The size of a negative binomial distribution that is a Poisson distribution.
+_MAY_BE_INFINITE = ("sizes",)
+
 Settings = TypeVar("Settings", bound=MixtureSettings, contravariant=True)
 Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
+Bound = TypeVar("Bound", float, Array)
 
 
 class FitProblem(NamedTuple):
@@ -108,8 +119,8 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
     def attributes(self, problem: FitProblem, theta: Theta) -> dict[str, Any]:
         """Return the fitted attributes that depend on parameters alone, in the user's units."""
 
-    def bound(self, problem: FitProblem, bound: float) -> float:
-        """Bring a fit's bound, per unit of weight in the table's units, to the user's."""
+    def bound(self, problem: FitProblem, bound: Bound) -> Bound:
+        """Bring a fit's bound, or an array of some, per unit of weight to the user's units."""
 
     def outcome(self, problem: FitProblem, run: Run[Theta]) -> Outcome:
         """Return what a fit publishes and records besides."""
@@ -128,15 +139,18 @@ class EstimatorKind(Reader[Settings, Theta], Protocol[Settings, Theta]):
         """Return what the user should be warned of, after so many rows were seen."""
 
 
-def arrays_in(value: Any) -> Iterator[NDArray[Any]]:
-    """Go through the arrays of numbers that are in a value."""
+def out_of_range(value: Any) -> bool:
+    """Say whether a value, or any number in it, is infinite or NaN where it can't rightly be."""
     if isinstance(value, tuple | list):
-        for part in value:
-            yield from arrays_in(part)
-    elif isinstance(value, dict):
-        yield from arrays_in(list(value.values()))
-    elif isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
-        yield np.asarray(value)
+        return any(map(out_of_range, value))
+    if isinstance(value, dict):
+        return any(
+            bool(np.isnan(part).any()) if name in _MAY_BE_INFINITE else out_of_range(part)
+            for name, part in value.items()
+        )
+    if isinstance(value, np.ndarray | float) and np.asarray(value).dtype.kind == "f":
+        return not bool(np.isfinite(value).all())
+    return False
 
 
 def narrow(values: dict[str, Any], dtype: np.dtype[Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,9 +25,12 @@ from skem.mixture._summary import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BlockSummary", "Profile", "summarise_blocks"]
+__all__ = ["BlockSummary", "ColumnProfile", "Profile", "profile_columns", "summarise_blocks"]
 
 Array: TypeAlias = NDArray[np.float64]
+
+# A table that prints has a line for each category of a column, or of many for the most frequent.
+_MOST_CATEGORIES, _SHOWN_CATEGORIES = 15, 10
 
 
 class Profile(NamedTuple):
@@ -106,27 +110,113 @@ class BlockSummary(PrintedTable):
 
     def _lines(self) -> list[list[str]]:
         lines = lines_of_shares(self.weights, self.sizes)
-        before: Any = None
-        for column, what, values, deviations, is_share in self.profiles:
+        for column, group in groupby(self.profiles, key=lambda profile: profile.column):
+            profiles = list(group)
             name = short_name(f"x{column}" if isinstance(column, int) else str(column))
-            if deviations is not None:
-                lines.append([name, *map(plus_minus, values, deviations)])
+            if profiles[0].is_share and self.kinds[column] == "categorical":
+                lines.append([name, *[""] * len(self.weights)])
+                lines += self._lines_of_categories(profiles)
                 continue
-            kind = self.kinds[column]
-            if is_share and kind == "categorical":
-                if column != before:
-                    lines.append([name, *[""] * len(values)])
-                    before = column
-                label = f"  {short_name(what)}"
-            else:
-                label = f"{name} ({short_name(what)})"
-            lines.append([label, *(f"{v:.3f}" if is_share else f"{v:.4g}" for v in values)])
+            for profile in profiles:
+                if profile.deviations is not None:
+                    cells = map(plus_minus, profile.values, profile.deviations)
+                    lines.append([name, *cells])
+                else:
+                    lines.append([f"{name} ({short_name(profile.what)})", *_cells(profile)])
+        return lines
+
+    def _lines_of_categories(self, profiles: list[Profile]) -> list[list[str]]:
+        """Return a line for each category; of many for the most frequent, and one for the rest."""
+        shown = profiles
+        if len(profiles) > _MOST_CATEGORIES:
+            shares = [float(self.weights @ profile.values) for profile in profiles]
+            frequent = np.sort(np.argsort(-np.array(shares), kind="stable")[:_SHOWN_CATEGORIES])
+            shown = [profiles[j] for j in frequent]
+        lines = [[f"  {short_name(profile.what)}", *_cells(profile)] for profile in shown]
+        if len(shown) < len(profiles):
+            rest = 1.0 - np.sum([profile.values for profile in shown], axis=0)
+            others = f"  ({len(profiles) - len(shown)} others)"
+            lines.append([others, *(f"{max(share, 0.0):.3f}" for share in rest)])
         return lines
 
     def _note(self) -> str:
-        size = "" if self.sizes is None else "size: expected number of rows; "
+        measured = any(profile.deviations is not None for profile in self.profiles)
+        shares = any(profile.is_share for profile in self.profiles)
+        others = any(p.deviations is None and not p.is_share for p in self.profiles)
+        words = {
+            "size: expected number of rows": self.sizes is not None,
+            "mean ± standard deviation": measured,
+            "shares of categories": shares,
+            "parameters of other columns": others,
+        }
         notes = "".join(f"\n  Note: {note}" for note in self.notes)
-        return f"{size}mean ± standard deviation, shares of categories, rates{notes}"
+        return "; ".join(text for text, there in words.items() if there) + notes
+
+
+def _cells(profile: Profile) -> Iterator[str]:
+    return (f"{value:.3f}" if profile.is_share else f"{value:.4g}" for value in profile.values)
+
+
+class ColumnProfile(NamedTuple):
+    """What one column is in each component, whatever its kind.
+
+    Attributes
+    ----------
+    column : str
+    categories : tuple of str or None
+        None: the column holds numbers.
+    values : ndarray of shape (n_components, n_categories) or (n_components,)
+        Probabilities of the categories, or expected values.
+    deviations : ndarray of shape (n_components,) or None
+        Standard deviations of numbers; NaN where they are not known.
+    """
+
+    column: str
+    categories: tuple[str, ...] | None
+    values: Array
+    deviations: Array | None = None
+
+
+def profile_columns(estimator: Any) -> list[ColumnProfile]:
+    """Return the profiles of a fitted mixture's columns, in the table's order."""
+    if not isinstance(getattr(estimator, "_layout", None), Layout):
+        summary = estimator.summary()
+        each = zip(summary.columns, summary.means.T, summary.deviations.T, strict=True)
+        return [ColumnProfile(name, None, means, spread) for name, means, spread in each]
+    layout: Layout = estimator._layout
+    family = estimator._kind.family(estimator)
+    parameters = estimator._kind.read_parameters(estimator, family)
+    profiles: dict[int, ColumnProfile] = {}
+    for block, placed, own in zip(family.blocks, layout.blocks, parameters, strict=True):
+        for j, values, spread in _block_profiles(block.family, placed, own):
+            info = layout.encoding.columns[j]
+            name = f"x{info.name}" if isinstance(info.name, int) else str(info.name)
+            known = None
+            if spread is None:
+                known = tuple(map(str, info.categories or range(values.shape[1])))
+            profiles[j] = ColumnProfile(name, known, values, spread)
+    return [profiles[j] for j in sorted(profiles)]
+
+
+def _block_profiles(
+    family: Any, placed: PlacedKind, parameters: Any
+) -> Iterator[tuple[int, Array, Array | None]]:
+    """Return each column's place, shares or means, and deviations of numbers."""
+    columns = placed.columns.tolist()
+    if placed.kind is None:
+        spread = np.sqrt(family.column_variances(parameters))
+        yield from zip(columns, parameters.means.T, spread.T, strict=True)
+    elif placed.name == "categorical":
+        for j, shares in zip(columns, placed.kind.split(parameters.probabilities), strict=True):
+            yield j, shares, None
+    elif placed.name == "bernoulli":
+        for j, p in zip(columns, parameters.probabilities.T, strict=True):
+            yield j, np.column_stack([1.0 - p, p]), None
+    else:
+        k = len(parameters[0])
+        means = placed.kind.impute(parameters, np.eye(k))
+        spread = placed.kind.deviations(parameters)
+        yield from zip(columns, means.T, spread.T, strict=True)
 
 
 def summarise_blocks(estimator: Any) -> BlockSummary:

@@ -31,6 +31,7 @@ __all__ = [
     "fitted_weights",
     "gaussian_family",
     "make_family",
+    "set_attributes",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -107,7 +108,7 @@ class GaussianReader:
 
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
         """Check that rows are numbers, NaN among them, and keep float32 and float64."""
-        return check_rows(X, estimator, reset=reset)
+        return check_rows(X, estimator, reset=reset, takes_text="EMMixture")
 
     def layout(self, estimator: FittedMixture) -> None:
         """Return None: columns are all of one kind."""
@@ -130,6 +131,12 @@ class GaussianReader:
     def stepped_columns(self, estimator: Any, n_features: int) -> NDArray[np.bool_]:
         """Say which columns may have been recorded in steps: all."""
         return np.ones(n_features, dtype=bool)
+
+
+def set_attributes(estimator: Any) -> dict[str, Any]:
+    """Return what is set besides parameters: after `read_rows`, what is known of the columns."""
+    parameters = estimator.get_params(deep=False)
+    return {name: value for name, value in vars(estimator).items() if name not in parameters}
 
 
 def make_family(estimator: FittedMixture) -> Any:

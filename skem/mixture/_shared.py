@@ -16,7 +16,13 @@ from skem._parameters import (
 )
 from skem.inference import ACCELERATIONS, START_METHODS, Tree
 
-__all__ = ["BLOCK_ENTRIES", "BLOCK_PARAMETERS", "ENTRIES", "SHARED_PARAMETERS"]
+__all__ = [
+    "BLOCK_ENTRIES",
+    "BLOCK_PARAMETERS",
+    "CHOICE_ENTRIES",
+    "ENTRIES",
+    "SHARED_PARAMETERS",
+]
 
 # What `init_params` may be.
 _STARTS = (
@@ -146,7 +152,7 @@ columns : 'auto' or list of (kind, columns), default='auto'
     - ``'poisson'``, ``'negative_binomial'`` and ``'geometric'``: counts; the second vary more than
       the first, the third are failures before a first success;
     - ``'exponential'``, ``'gamma'`` and ``'lognormal'``: waiting times and other positive amounts;
-    - an object that is a kind of columns (`skem.families.kinds.contract.Kind`).
+    - an object that is a kind of columns (`skem.families.kinds.Kind`), see :ref:`adding_a_kind`.
 
     'auto': numbers are one Gaussian block ('full'), text, booleans and categories are categorical.
     What was taken for what is in `kinds_`. A column of numbers with some text is an error.
@@ -169,4 +175,55 @@ resolution : 'auto', None or array-like, default='auto'
 handle_unknown : {'error', 'missing'}, default='error'
     What becomes of a category at `predict` that was not there at `fit`: an error that names it,
     or a missing cell.
+""")
+
+# Of choices among mixtures.
+CHOICE_ENTRIES = ENTRIES | read_entries("""
+criterion : {'bic', 'icl', 'aic', 'cv'}, default='bic'
+    What the best fit is best by:
+
+    - 'bic': Bayesian information criterion (Schwarz 1978), the lowest;
+    - 'icl': integrated completed likelihood (Biernacki, Celeux & Govaert 2000), the lowest;
+    - 'aic': Akaike's information criterion, the lowest;
+    - 'cv': cross-validated mean log-likelihood (Smyth 2000), the highest.
+cv : int, splitter, iterable or None, default=None
+    Folds for ``criterion='cv'``: an int for that many folds of shuffled rows, or of shuffled
+    groups if `fit` is given `groups` (None: 5); or what else scikit-learn takes for `cv`.
+refit : bool, default=True
+    Whether to keep the best fit in ``best_estimator_``, which all methods need.
+n_jobs : int, default=None
+    Number of threads; see `EMGaussianMixture`. They share the fits where an iteration takes
+    long enough for it. Every bit of the result but ``fit_time`` is the same for each number.
+verbose : int, default=0
+    1 prints a line for each fit that has ended, 2 also its time. scikit-learn's callbacks
+    (1.9 and later) see each fit as a task.
+random_state : int, RandomState instance or None, default=None
+    Source of the random numbers of starts and folds. An int is that of every single fit.
+results_ : dict of str to ndarray of shape (n_fits,)
+    A column for each key, a row for each fit; `pandas.DataFrame` takes it as it is.
+
+    - ``covariance_type`` (of `MixtureIC`: ``kinds``), ``n_components``;
+    - ``bic``, ``icl``, ``aic``: of all rows, lower is better, NaN where the fit failed;
+    - ``log_likelihood``: of all rows, in nats;
+    - ``n_parameters``: number of free parameters;
+    - ``converged``, ``n_iter``, ``fit_time`` in seconds;
+    - ``collapsed``: whether a component is held up by `reg_covar` alone, or has fewer rows
+      than determine its covariance, so that the likelihood can't be compared; also where all
+      rows determine no such covariances, and there was no fit;
+    - ``crowded``: whether there are fewer than 5 rows for each of several components;
+    - ``warnings``: what the fit warned of, one in each line;
+    - ``error``: why the fit failed or was not made, empty where it was;
+    - for ``criterion='cv'``: ``split0_test_score`` and so on, the mean log density of the
+      rows left out in nats per unit of weight; ``mean_test_score`` and
+      ``std_test_score``, their mean and standard deviation, weighted by those rows' weight;
+    - ``rank``: 1 for the best by the criterion.
+
+    By 'bic', 'icl' and 'aic' collapsed and crowded fits rank after all others; failed
+    ones come last.
+best_index_ : int
+    Its row in ``results_``.
+best_score_ : float
+    Its criterion, as in ``results_``: lower is better, higher for 'cv'.
+n_iter_ : int
+    Number of iterations of the best fit.
 """)

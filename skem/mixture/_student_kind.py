@@ -20,6 +20,10 @@ from skem.mixture._problem import FitProblem
 from skem.mixture._protocols import FittedMixture, PointSettings
 from skem.mixture._reading import check_complete, check_shapes, fitted_weights, gaussian_family
 
+# Components whose columns are as much narrower than the whole ones, in variance, live among far
+# rows; and reg_covar has a tenth of a variance that is ten times as large.
+_NARROW, _BLURRED = 0.01, 10.0
+
 __all__ = ["STUDENT", "StudentSettings", "check_bounds", "make_degrees"]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -108,10 +112,35 @@ class StudentKind(PointKind):
         theta: MixtureParameters,
         n_rows: float,
     ) -> list[str]:
-        """Name components that emptied or collapsed."""
-        plain = problem._replace(family=problem.family.gaussian)
+        """Name components that emptied or collapsed, and columns whose far values blur the fit."""
         gaussian: GaussianParameters = theta.components.gaussian
-        return super().diagnose(estimator, plain, theta._replace(components=gaussian), n_rows)
+        far = _find_blurred(problem, theta.weights[: problem.n_components], gaussian)
+        # What is blurred is not dependent, though its variance is reg_covar's.
+        units = problem.units._replace(constant=problem.units.constant | far)
+        plain = problem._replace(family=problem.family.gaussian, units=units)
+        said = super().diagnose(estimator, plain, theta._replace(components=gaussian), n_rows)
+        if not far.any():
+            return said
+        names = [problem.shown.names[j] for j in np.flatnonzero(far).tolist()]
+        return [
+            *said,
+            f"Column(s) {names} of X have values so far out that the standard deviation, in units "
+            f"of which reg_covar={estimator.reg_covar:g} counts, is many times that of the other "
+            "rows: reg_covar widens the scale matrices and blurs the fit. Check these values, or "
+            "decrease reg_covar by orders of magnitude.",
+        ]
 
 
 STUDENT = StudentKind()
+
+
+def _find_blurred(
+    problem: FitProblem, weights: Array, parameters: GaussianParameters
+) -> NDArray[np.bool_]:
+    """Say in which columns a few far rows make `reg_covar` large for all others, (D,)."""
+    family, units = problem.family.gaussian, problem.units
+    whole = np.square(units.column_scale / units.scale)
+    narrow = np.diagonal(family.total_covariance(weights, parameters)) < _NARROW * whole
+    least = family.column_variances(parameters)[weights > 0].min(axis=0)
+    found: NDArray[np.bool_] = narrow & (least <= _BLURRED * family.reg_covar) & ~units.constant
+    return found

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skem.mixture._held import held_columns
 from skem.mixture._noise import n_noise
 from skem.mixture._reading import make_family
 from skem.mixture._record import FitRecord
@@ -80,7 +81,7 @@ class PrintedTable:
                 + "".join(f"   {text:>{cell}}" for text in line[start : start + at_once])
                 for line in lines
             ]
-            bands.append("\n".join(band))
+            bands.append("\n".join(line.rstrip() for line in band))
         return "\n\n".join(bands)
 
     def _lines(self) -> list[list[str]]:
@@ -115,6 +116,8 @@ class MixtureSummary(PrintedTable):
     deviations : ndarray of shape (n_components, n_features)
         Standard deviations within the clusters, in the same units; infinite for Student's t with
         up to two degrees of freedom.
+    held : ndarray of shape (n_components, n_features), bool, default=None
+        Where clusters are held at the width that the recording of a column allows. None: not known.
     """
 
     title: str
@@ -123,6 +126,7 @@ class MixtureSummary(PrintedTable):
     sizes: Array | None
     means: Array
     deviations: Array
+    held: NDArray[np.bool_] | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return the numbers as a pandas frame.
@@ -155,7 +159,21 @@ class MixtureSummary(PrintedTable):
 
     def _note(self) -> str:
         size = "" if self.sizes is None else "size: expected number of rows; "
-        return f"{size}columns: mean ± standard deviation"
+        note = f"{size}columns: mean ± standard deviation"
+        if self.held is None or not self.held.any():
+            return note
+        return f"{note}; held at the width that recording allows: {self._say_held(self.held)}"
+
+    def _say_held(self, held: NDArray[np.bool_]) -> str:
+        """Say which columns are held in which clusters."""
+        groups: dict[str, list[str]] = {}
+        for name, own in zip(self.columns, held.T, strict=True):
+            if own.any():
+                which = np.flatnonzero(own).tolist()
+                where = f"cluster{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}"
+                where = "all clusters" if own.all() else where
+                groups.setdefault(where, []).append(short_name(name))
+        return "; ".join(f"{', '.join(names)} in {where}" for where, names in groups.items())
 
 
 def lines_of_shares(weights: Array, sizes: Array | None) -> list[list[str]]:
@@ -206,6 +224,10 @@ class Summarised:
         means = components.means
         k, name = len(means), type(self).__name__
         noise = f" and {100 * mixture.noise_weight_:.3g} % noise" if n_noise(mixture) else ""
+        record: FitRecord | None = getattr(self, "_record", None)
+        held = None
+        if record is not None and record.weight:
+            held = held_columns(family, self.weights_, components, record.units)
         return MixtureSummary(
             f"{name}: {count(k, 'cluster')}{noise}, covariance {self.covariance_type!r}, "
             f"{origin_of(self)}",
@@ -214,6 +236,7 @@ class Summarised:
             sizes,
             means,
             np.sqrt(family.column_variances(components)),
+            held,
         )
 
 

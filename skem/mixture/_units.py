@@ -67,6 +67,8 @@ class Units(NamedTuple):
         What no covariance is narrower than, in the units of the table.
     box : tuple of ndarray, or None
         The fields of the `NoiseBox`, in the user's units; None where there is no noise.
+    heaps : ndarray of shape (D, 2) or None
+        Where steps were looked for, those of `skem.engine.resolution.Recording`.
     """
 
     origin: Array
@@ -76,16 +78,20 @@ class Units(NamedTuple):
     steps: Array | None = None
     floor: Any = None
     box: tuple[Array, ...] | None = None
+    heaps: Array | None = None
 
     def of_columns(self, columns: NDArray[np.intp]) -> Units:
         """Return the units of some of the columns, without the floor."""
-        steps = None if self.steps is None else self.steps[columns]
+        steps, heaps = (
+            None if part is None else part[columns] for part in (self.steps, self.heaps)
+        )
         return Units(
             self.origin[columns],
             self.scale[columns],
             self.column_scale[columns],
             self.constant[columns],
             steps,
+            heaps=heaps,
         )
 
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import with_callbacks
 from skem._docstrings import fill_docstring
-from skem._parameters import Allowed, none, one_of, real
+from skem._parameters import Allowed, check_parameters, none, one_of, real
 from skem.inference import Tree
 from skem.mixture._block_methods import BlockMixtureMethods
 from skem.mixture._fitting import fit
@@ -18,6 +18,7 @@ from skem.mixture._mixed_bayes import BLOCK_VARIATIONAL, log_predictive
 from skem.mixture._posteriors import WEIGHT_PRIORS
 from skem.mixture._record import ElboTerms
 from skem.mixture._shared import BLOCK_ENTRIES, BLOCK_PARAMETERS
+from skem.mixture._stepwise import step
 
 __all__ = ["VariationalMixture"]
 
@@ -75,6 +76,9 @@ default='dirichlet_process'
     {verbose_interval}
 
     {n_jobs}
+
+    {learning_decay}
+    {learning_offset}
 
     {block_size}
 
@@ -168,11 +172,7 @@ default='dirichlet_process'
 
     _kind = BLOCK_VARIATIONAL
 
-    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = {
-        name: allowed
-        for name, allowed in BLOCK_PARAMETERS.items()
-        if name not in ("learning_decay", "learning_offset")
-    } | {
+    _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = BLOCK_PARAMETERS | {
         "weight_concentration_prior_type": (one_of(WEIGHT_PRIORS),),
         "weight_concentration_prior": (real(0.0, open_left=True), none),
         "handle_unknown": (one_of(("error", "missing")),),
@@ -197,6 +197,8 @@ default='dirichlet_process'
         verbose: int = 0,
         verbose_interval: int = 10,
         n_jobs: int | None = None,
+        learning_decay: float = 0.7,
+        learning_offset: float = 10.0,
         block_size: int | None = None,
         assignment: Literal["soft", "hard"] = "soft",
         acceleration: str | None = None,
@@ -217,6 +219,8 @@ default='dirichlet_process'
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.n_jobs = n_jobs
+        self.learning_decay = learning_decay
+        self.learning_offset = learning_offset
         self.block_size = block_size
         self.assignment = assignment
         self.acceleration = acceleration
@@ -254,6 +258,52 @@ default='dirichlet_process'
         """
         fit(BLOCK_VARIATIONAL, self, X, y, sample_weight)
         return self
+
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: object = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        total_weight: float | None = None,
+    ) -> Self:
+        """Take one step of stochastic variational inference on a batch (Hoffman et al. 2013).
+
+        See `VariationalGaussianMixture.partial_fit`. Kinds, categories, units and priors of the
+        columns are those of the first batch, or of `fit`.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+        total_weight : float, default=None
+            Weight (number of rows) of the population that batches are drawn from. None: that of
+            all batches so far, so that the posterior narrows as rows come in.
+
+        Returns
+        -------
+        self : VariationalMixture
+            ``lower_bound_`` and `elbo_terms` are estimates for the population by this batch,
+            ``lower_bounds_`` has one for each step, and ``n_iter_`` counts the steps.
+        """
+        given = {"total_weight": total_weight}
+        allowed = {"total_weight": (real(0.0, open_left=True), none)}
+        check_parameters("partial_fit", given, allowed)
+        step(BLOCK_VARIATIONAL, self, X, sample_weight, total_weight)
+        return self
+
+    def prune(self) -> VariationalMixture:
+        """Drop the components that are not effective.
+
+        Returns
+        -------
+        pruned : VariationalMixture
+            A fitted estimator with ``effective_n_components_`` components; see
+            `VariationalGaussianMixture.prune`.
+        """
+        check_is_fitted(self)
+        return BLOCK_VARIATIONAL.prune(self)
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.floating]:
         """Compute the log predictive density of each row, over parameters and components.

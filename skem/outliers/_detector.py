@@ -16,8 +16,8 @@ from skem._collections import check_in_memory
 from skem._parameters import (
     Allowed,
     check_parameters,
+    check_rows,
     check_sample_weight,
-    float_dtypes,
     none,
     one_of,
     random_state,
@@ -45,8 +45,8 @@ def _explains(detector: MixtureOutlierDetector) -> bool:
     model = getattr(detector, "estimator_", detector.estimator)
     if model is not None and explainer_of(model) is None:
         raise AttributeError(
-            "explain_density needs a Gaussian mixture of the table's own columns as the estimator, "
-            f"but got {model!r}"
+            "explain_density needs a mixture of the table's own columns as the estimator, but got "
+            f"{model!r}"
         )
     return True
 
@@ -210,9 +210,11 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
         self, X: ArrayLike, sample_weight: ArrayLike | None, rng: np.random.RandomState
     ) -> None:
         """Fit the robust mixture to checked rows."""
-        rows = validate_data(
-            self, X, dtype=float_dtypes(X), ensure_all_finite="allow-nan", ensure_min_samples=2
-        )
+        rows = check_rows(X, self, takes_text="estimator=EMMixture(...)")
+        if len(rows) < 2:
+            raise ValueError(
+                f"MixtureOutlierDetector needs two rows or more, but got n_samples = {len(rows)}"
+            )
         weights = check_sample_weight(sample_weight, len(rows))
         names = getattr(self, "feature_names_in_", None)
         mixture, constant, n_rows = fit_robust(rows, weights, rng, names)
@@ -285,7 +287,8 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
     def explain_density(self, X: ArrayLike) -> Any:
         """Say which cells make a row odd; see `EMGaussianMixture.explain_density`.
 
-        Only if the model is a Gaussian mixture of the table's own columns.
+        Only if the model is a mixture of the table's own columns, not the end of a pipeline; for
+        columns of other kinds see `EMMixture.explain_density`.
 
         Parameters
         ----------

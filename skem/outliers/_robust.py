@@ -133,7 +133,11 @@ def _cut_off(X: Array, weights: Array) -> Array:
 
 
 def _choose(X: Array, weights: Array, rng: np.random.RandomState) -> EMGaussianMixture:
-    """Return the last of 1, 2 and 3 components for which ICL falls and no component is small."""
+    """Return the last of 1, 2 and 3 components for which ICL falls and no component is small.
+
+    Of all rows: ICL of the 90 % that concentrated fits keep was tried and lost a little (a mean
+    ROC-AUC of .948 against .950 on the tables that the constants were chosen on), in more time.
+    """
     if len(X) > _ROWS_OF_CHOICE:
         some = np.sort(rng.choice(len(X), _ROWS_OF_CHOICE, replace=False))
         X, weights = X[some], weights[some]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
-from skem.engine import Tile, TilePlan, aligned
+from skem.engine import Tile, TilePlan, aligned_arrays
 from skem.kernels.arguments import LinearModel, LinearSpace
 from skem.kernels.steps import SCORE, SUM
 from skem.scoring.scorer import Array, Assigning, OneForm, Sums
@@ -22,12 +22,8 @@ Index: TypeAlias = NDArray[np.int64]
 
 def _space(plan: TilePlan) -> LinearSpace:
     rows, chunk = plan.chunks
-    return LinearSpace(
-        aligned(chunk, rows),
-        aligned(plan.n_components, rows),
-        aligned(plan.n_components, rows),
-        aligned(chunk, plan.n_components),
-    )
+    k = plan.n_components
+    return LinearSpace(*aligned_arrays((chunk, rows), (k, rows), (k, rows), (chunk, k)))
 
 
 @dataclass(frozen=True)

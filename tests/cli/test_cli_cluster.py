@@ -17,6 +17,8 @@ from skem.mixture._fitting import fit_quietly
 
 FAITHFUL = Path(datasets.__file__).parent / "data" / "faithful.csv"
 
+HELD = "held at the width that the recording of columns allows"
+
 
 def unwrapped(out):
     """The output with its lines joined, for it wraps them as the terminal asks for."""
@@ -85,7 +87,10 @@ def test_columns_left_out_are_named(run, tmp_path):
     assert status == 0
     assert "2 columns" in out
     assert err.count("\n") == 1
-    assert "the one without a name, 'flag', 'empty', 'depth' (row 17 holds 'n/q')" in err
+    assert (
+        "columns left out: the one without a name, 'flag' (no other value than 'yes'), "
+        "'empty' (no value), 'depth' (row 17 holds 'n/q')"
+    ) in err
 
 
 def test_log_density_is_in_the_tables_units(run, table, tmp_path):
@@ -313,5 +318,21 @@ def test_steps_and_values_are_in_the_tables_units(run, table):
     frame = pd.DataFrame({"x": 9.0 * group + rng.normal(size=90), "y": 100.0 + 50.0 * group})
     frame.to_csv(table, index=False)
     said = " ".join(run("cluster", table, "-k", "2")[1].split())
-    assert "Component(s) [0, 1] are held at the width of the steps" in said
-    assert "(y by 50)" in said
+    assert f"Component(s) [0, 1] are {HELD} (y in steps of 50)" in said
+
+
+def test_each_thing_is_said_once(run, table):
+    """Remarks of the chosen fit, with advice; of other numbers of clusters the sort of them."""
+    rng = np.random.default_rng(0)
+    group = np.arange(90) % 3
+    frame = pd.DataFrame({"x": 9.0 * group + rng.normal(size=90), "y": 1.0 * (group > 0), "z": 7})
+    frame.to_csv(table, index=False)
+    status, out, err = run("cluster", table, "-k", "1:6", "--covariance-type", "diag")
+    assert status == 0
+    assert err.count("'z'") == 1
+    said = " ".join(out.partition("clusters, chosen")[0].split())
+    assert "constant" not in said
+    assert said.count(HELD) == 1
+    assert f"k = 3: Component(s) [0, 1, 2] are {HELD} (y in steps of 1)" in said
+    assert "; likewise for k = 2, 4 to 6. The fit is sound." in said
+    assert "--exclude" in said

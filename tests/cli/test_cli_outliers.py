@@ -44,6 +44,20 @@ def test_rows_are_flagged_as_by_the_detector(run, path, tmp_path, contamination)
     assert got.loc[~got["outlier"], REASONS].isna().all(axis=None)
 
 
+def test_many_outliers_are_remarked_on(run, path, tmp_path):
+    """Where a column has a long tail, with what to do; not a share that was asked for."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["x", "y"])
+    tailed = frame.assign(tail=np.exp(3.0 * np.random.default_rng(1).normal(size=200)))
+    path = tmp_path / "tail.csv"
+    tailed.to_csv(path, index=False)
+    said = run("outliers", path)[1]
+    assert "These are many, and most often have their oddest cell in tail (" in said
+    assert "--contamination 0.01 flags the least probable 1 % instead." in said
+    assert "many" not in run("outliers", path, "--contamination", 0.1)[1]
+    frame.to_csv(path, index=False)
+    assert "many" not in run("outliers", path)[1]
+
+
 def test_odd_cells_are_named_in_whatever_units(run, path, tmp_path):
     out = tmp_path / "out.csv"
     assert run("outliers", path, "-o", out)[0] == 0

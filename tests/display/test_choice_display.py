@@ -5,7 +5,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 
-from skem import EMGaussianMixture, GaussianMixtureIC
+from skem import EMGaussianMixture, GaussianMixtureIC, MixtureIC
 from skem.datasets import load_faithful
 from skem.display import ModelSelectionDisplay
 
@@ -38,6 +38,16 @@ def test_a_line_for_each_model_in_the_order_of_components(choice):
     assert display.crosses_ == []
     assert display.ax_.get_ylabel() == "BIC (lower is better)"
     assert display.ax_.get_xticks().tolist() == [1, 2, 3]
+
+
+def test_choices_of_other_mixtures_are_drawn():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"x": np.arange(1.0, 21.0) ** 2, "answer": ["yes", "no"] * 10})
+    columns = [(["diag", "gamma"], ["x"]), ("categorical", ["answer"])]
+    choice = MixtureIC((1, 2), columns=columns, random_state=0).fit(X)
+    display = ModelSelectionDisplay.from_estimator(choice)
+    assert [line.get_label() for line in display.lines_] == ["diag", "gamma"]
+    np.testing.assert_array_equal(display.lines_[1].get_ydata(), choice.results_["bic"][2:])
 
 
 def test_the_best_is_marked(choice):
@@ -155,7 +165,7 @@ def test_what_is_refused():
     with pytest.raises(NotFittedError):
         ModelSelectionDisplay.from_estimator(GaussianMixtureIC())
     X = load_faithful().data
-    with pytest.raises(TypeError, match=r"GaussianMixtureIC, got EMGaussianMixture.*results_"):
+    with pytest.raises(TypeError, match=r"MixtureIC, got EMGaussianMixture.*results_"):
         ModelSelectionDisplay.from_estimator(EMGaussianMixture().fit(X))
     with pytest.raises(TypeError, match="LinearRegression"):
         ModelSelectionDisplay.from_estimator(LinearRegression().fit(X, X[:, 0]))

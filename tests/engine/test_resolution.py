@@ -12,7 +12,7 @@ def units(*columns, weights=None, dtype=np.float64):
     X = np.column_stack(columns).astype(dtype)
     w = np.ones(len(X)) if weights is None else weights
     mean = w @ X.astype(np.float64) / w.sum()
-    return recording_units(X, weights, np.sqrt(w @ np.square(X - mean) / w.sum()))
+    return recording_units(X, weights, np.sqrt(w @ np.square(X - mean) / w.sum())).units
 
 
 @pytest.mark.core
@@ -131,6 +131,6 @@ def test_a_memory_map(tmp_path):
     rows = np.memmap(tmp_path / "table", mode="w+", dtype=np.float64, shape=table.shape)
     rows[:] = table
     np.testing.assert_array_equal(
-        recording_units(rows, None, table.std(axis=0)),
-        recording_units(table, None, table.std(axis=0)),
+        recording_units(rows, None, table.std(axis=0)).units,
+        recording_units(table, None, table.std(axis=0)).units,
     )

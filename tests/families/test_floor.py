@@ -271,3 +271,13 @@ def test_a_component_of_hardly_a_row_has_a_volume():
     assert np.isfinite(found).all()
     assert (found >= least).all()
     np.testing.assert_allclose(found[:2], without, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("k", "d"), [(1, 1), (3, 2), (2, 5)])
+def test_covariances_above_a_floor(k, d):
+    rows = np.random.default_rng(0).standard_normal((k, 3 * d, d))
+    covariances = np.einsum("kni,knj->kij", rows, rows)
+    least = min(np.linalg.eigvalsh(matrix)[0] for matrix in covariances)
+    assert floor.is_above(covariances, 0.99 * least * np.eye(d))
+    assert not floor.is_above(covariances, 1.01 * least * np.eye(d))
+    assert floor.is_above(covariances[0], 0.99 * least * np.eye(d))

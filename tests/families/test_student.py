@@ -1,12 +1,13 @@
 """Student's t components against SciPy's densities and an EM written as explicit loops."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from oracles import cases, gaps, student
 from scipy import stats
-from scipy.special import logsumexp, softmax
+from scipy.special import digamma, gammaln, logsumexp, softmax
 
 from skem.engine import Threads, make_table
 from skem.families import (
@@ -237,6 +238,56 @@ def test_degrees_of_freedom_at_bounds_shared_given_and_without_rows():
     np.testing.assert_array_equal(given.mode(weight, surprise, previous), 7.0)
     counts = [degrees.n_parameters(3) for degrees in (FREE, shared, given)]
     assert counts == [3, 1, 0]
+
+
+def information(freedom, d):
+    """Fisher's information about degrees of freedom: of a row's scale, and of a row."""
+    half, step = 0.5 * freedom, 1e-4 * freedom
+
+    def expected_square(score, distribution):
+        x = distribution.ppf((np.arange(200_000) + 0.5) / 200_000)
+        return np.mean(np.square(score(x)))
+
+    scale = stats.gamma(half, scale=1.0 / half)
+    known = expected_square(
+        lambda u: 0.5 * (np.log(u) - u - digamma(half) + np.log(half) + 1), scale
+    )
+
+    def log_density(distance, f):
+        height = gammaln(0.5 * (f + d)) - gammaln(0.5 * f) - 0.5 * d * np.log(f)
+        return height - 0.5 * (f + d) * np.log1p(distance / f)
+
+    def score(ratio):
+        ends = [log_density(d * ratio, freedom + s) for s in (step, -step)]
+        return (ends[0] - ends[1]) / (2 * step)
+
+    # The squared distance over the number of features has an F distribution.
+    return known, expected_square(score, stats.f(d, freedom))
+
+
+@pytest.mark.parametrize(("freedom", "d"), [(1.5, 1), (4.0, 2), (12.0, 5)])
+def test_steps_are_hastened_by_the_information_that_is_missing(freedom, d):
+    known, of_rows = information(freedom, d)
+    before, weight = np.array([freedom]), np.array([2.0])
+    expected = -expected_log_scale(before)
+    surprise = weight * (expected + 1e-3)
+    moved = FREE.hasten(before, weight, surprise, np.array([0.1]), d)
+    np.testing.assert_allclose(moved - expected, 1e-4 * known / of_rows, rtol=0.02)
+
+
+def test_hastened_steps_come_to_rest_are_limited_shared_or_not_made():
+    before, weight = np.array([3.0, 50.0]), np.array([2.0, 1.0])
+    rate, expected = np.array([0.2, 0.2]), -expected_log_scale(before)
+    np.testing.assert_allclose(FREE.hasten(before, weight, weight * expected, rate, 2), expected)
+    far = FREE.hasten(before, weight, np.array([500.0, 0.0]), rate, 2)
+    np.testing.assert_allclose(far, expected * [2.0, 0.5])
+    shared = DegreesOfFreedom(None, True, (0.01, 1e4))
+    same = shared.hasten(np.full(2, 3.0), weight, np.array([0.9, 1.1]), rate, 2)
+    assert same[0] == same[1]
+    family, passes, theta, _ = case("full")
+    given = replace(family, degrees=DegreesOfFreedom(5.0, False, (1.0, 9.0)))
+    new = passes.expect(family, flat_rule(family).scorer(theta)).statistics
+    assert given.hasten(new, new, new, 0.1) is new
 
 
 def test_expected_log_scale_and_entropy():

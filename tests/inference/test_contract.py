@@ -14,13 +14,14 @@ from skem.families.contract import (
     Estimable,
     Extrapolable,
     Family,
+    Hasty,
     Searchable,
     methods_of,
 )
 
 STATED = {
     name
-    for capability in (Family, Searchable, Extrapolable, Conjugate, Estimable)
+    for capability in (Family, Searchable, Extrapolable, Hasty, Conjugate, Estimable)
     for name in methods_of(capability)
 }
 CLIENTS = ("skem.inference.", "skem.mixture.", "skem.em.")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from oracles import cases, gaussian
 from oracles.moves import all_moves, free_energy
+from scipy.stats import ortho_group
 from sklearn.metrics import adjusted_rand_score
 
 from skem.families import CategoricalWeights, StickBreakingWeights
@@ -26,9 +27,9 @@ def clusters(n_rows, rng, spread=1.0, k=5):
     return CENTRES[labels] + spread * rng.standard_normal((n_rows, D)), labels
 
 
-def flat_rule(kind, hard=False, reg_covar=0.0):
+def flat_rule(kind, hard=False, reg_covar=0.0, n_features=D):
     family = cases.make_family(kind, reg_covar)
-    return PointRule(CategoricalWeights(), family, family.flat_prior(D), hard=hard)
+    return PointRule(CategoricalWeights(), family, family.flat_prior(n_features), hard=hard)
 
 
 def map_rule(kind, hard):
@@ -55,6 +56,18 @@ def set_scene(X, weights, rule, resp, n_iter=0, least=1.0, standard=None):
     scene = Scene(passes, passes.with_components(2 * k), rows, weights, rule, least)
     start = Start(resp, k, np.random.RandomState(0), table, table.origin, table.scale)
     return scene, go_on(scene, find_start(passes, rule, start), n_iter)
+
+
+def first_moves(*arguments):
+    """Moves with components that are cut in the way that is tried first."""
+    return next(promising_moves(*arguments), [])
+
+
+def every_move(*arguments):
+    """Moves with components that are cut in any way; there are several."""
+    ways = list(promising_moves(*arguments))
+    assert len(ways) == 2
+    return [move for moves in ways for move in moves]
 
 
 def go_on(scene, theta, n_iter):
@@ -94,7 +107,7 @@ def test_gains_and_parameters_are_those_of_the_oracle(kind, weighted, hard):
     # Some components have too few rows for two parts of these.
     least = 6.0
     scene, run = set_scene(X, weights, flat_rule(kind, hard), resp, least=least)
-    found = promising_moves(scene, run, EVERYTHING, 1000)
+    found = first_moves(scene, run, EVERYTHING, 1000)
     assert [gain for gain, _ in found] == sorted((gain for gain, _ in found), reverse=True)
     theta = run.theta.weights, *run.theta.components[:2]
     wanted = all_moves(kind, scene.rows, scene.weights, theta, least, hard)
@@ -110,10 +123,10 @@ def test_gains_and_parameters_are_those_of_the_oracle(kind, weighted, hard):
     np.testing.assert_allclose(found[0][0], wanted[0][0] / scene.weights.sum(), rtol=1e-8)
     # A shorter list begins alike, and none that loses more than is asked for is in it.
     least_loss = max(-gain for gain, _ in found)
-    some = promising_moves(scene, run, 0.5 * least_loss, 1000)
+    some = first_moves(scene, run, 0.5 * least_loss, 1000)
     assert all(gain > -0.5 * least_loss for gain, _ in some)
     assert some[0][0] == found[0][0]
-    assert len(promising_moves(scene, run, EVERYTHING, 2)) == 2
+    assert len(first_moves(scene, run, EVERYTHING, 2)) == 2
 
 
 def rules(kind, hard):
@@ -133,7 +146,7 @@ def test_the_bound_rises_by_no_less_than_is_promised(kind, hard):
     resp = soft_labels(mislabel(X, labels, np.arange(5)), 5, rng)
     for rule in rules(kind, hard):
         scene, run = set_scene(X, weights, rule, resp)
-        found = promising_moves(scene, run, EVERYTHING, 1000)
+        found = every_move(scene, run, EVERYTHING, 1000)
         assert found
         for gain, theta in found:
             # reg_covar is no part of the bound.
@@ -151,7 +164,7 @@ def test_moves_lose_no_rows(kind, hard):
     scene, run = set_scene(X, weights, flat_rule(kind, hard), soft_labels(labels, 5, rng))
     mean = np.average(scene.rows, axis=0, weights=weights)
     total = np.cov(scene.rows.T, aweights=weights, bias=True)
-    for _, theta in promising_moves(scene, run, EVERYTHING, 1000):
+    for _, theta in every_move(scene, run, EVERYTHING, 1000):
         pi, (means, covariances, _) = theta.weights, theta.components
         np.testing.assert_allclose(pi.sum(), 1.0, rtol=1e-12)
         np.testing.assert_allclose(pi @ means, mean, atol=1e-12)
@@ -171,7 +184,7 @@ def test_the_best_move_mends_a_planted_fault(seed, spread, hard):
     resp = np.eye(5)[mislabel(X, labels, rng.permutation(5))]
     rule = flat_rule("full", hard)
     scene, run = set_scene(X, None, rule, resp, n_iter=5, least=9.0)
-    gain, theta = promising_moves(scene, run, 0.02, 8)[0]
+    gain, theta = first_moves(scene, run, 0.02, 8)[0]
     assert gain > 0.1
     run = go_on(scene, theta, 20)
     given = scene.passes.scores(rule.scorer(run.theta)).argmax(axis=0)
@@ -191,7 +204,7 @@ def test_components_without_rows_are_used(kind, hard):
         assert (run.theta.weights[empty] == 0).all()
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = promising_moves(scene, run, 0.02, 8)
+            found = first_moves(scene, run, 0.02, 8)
         for gain, theta in found:
             assert np.isfinite(gain)
             assert all(np.isfinite(part).all() for part in theta.components)
@@ -215,7 +228,7 @@ def test_a_component_is_cut_across_the_axis_of_its_own_rows(kind, across, hard):
     if across:
         X, centres = X[:, ::-1].copy(), centres[:, ::-1]
     scene, run = set_scene(X, None, flat_rule(kind, hard, 1e-6), np.eye(4)[found], least=9.0)
-    moves = promising_moves(scene, run, 0.02, 8)
+    moves = first_moves(scene, run, 0.02, 8)
     table = scene.passes.source
     for pair in (centres[:2], centres[2:4]):
         apart = [
@@ -232,8 +245,8 @@ def test_no_move_where_parts_are_too_small(hard):
     X, labels = clusters(100, rng)
     resp = np.eye(5)[mislabel(X, labels, np.arange(5))]
     scene, run = set_scene(X, None, flat_rule("full", hard), resp)
-    assert promising_moves(scene, run, 0.02, 8)
-    assert promising_moves(scene._replace(least=51.0), run, 0.02, 8) == []
+    assert first_moves(scene, run, 0.02, 8)
+    assert first_moves(scene._replace(least=51.0), run, 0.02, 8) == []
 
 
 def test_no_move_where_parts_have_no_covariance():
@@ -243,7 +256,29 @@ def test_no_move_where_parts_have_no_covariance():
     resp = np.eye(3)[np.repeat(np.arange(3), 3)]
     standard = np.zeros(D), np.ones(D)
     scene, run = set_scene(X, None, flat_rule("full", True), resp, least=0.0, standard=standard)
-    assert promising_moves(scene, run, EVERYTHING, 8) == []
+    assert first_moves(scene, run, EVERYTHING, 8) == []
+
+
+@hard_and_soft
+def test_clusters_side_by_side_are_told_apart(hard):
+    """They differ along a short axis, as the sexes of crabs do; the longest one is their size."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(4, size=400)
+    X = rng.standard_normal((400, 4)) * [20.0, 5.0, 1.0, 2.0]
+    X[:, 2] += 10.0 * (labels == 1)
+    X = X @ ortho_group.rvs(4, random_state=1)
+    X[:, 0] += 200.0 * (labels == 2) - 200.0 * (labels == 3)
+    # The first two clusters share a component, and the last one has two.
+    found = np.array([0, 0, 1, 2])[labels]
+    found[(labels == 3) & (X[:, 0] > np.median(X[labels == 3, 0]))] = 3
+    rule, standard = flat_rule("full", hard, n_features=4), (X.mean(axis=0), np.full(4, X.std()))
+    scene, run = set_scene(X, None, rule, np.eye(4)[found], least=12.0, standard=standard)
+    right = []
+    for moves in promising_moves(scene, run, EVERYTHING, 8):
+        end = go_on(scene, moves[0][1], 3)
+        given = scene.passes.scores(rule.scorer(end.theta)).argmax(axis=0)
+        right.append(adjusted_rand_score(labels, given) > 0.98)
+    assert right == [False, True]
 
 
 def test_the_oracle_knows_one_normal_distribution():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles.blocks import log_density, responsibilities
+from scipy.stats import nbinom, poisson
 
 from mixture.tables import TYPES
 from skem import EMGaussianMixture, EMMixture
@@ -250,3 +251,19 @@ def test_a_thousand_categories():
     codes = np.searchsorted(mixture.parameters_[0]["categories"][0], X[:, 0])
     model = (*model[:3], np.column_stack([codes, X[:, 1]]))
     np.testing.assert_allclose(mixture.score_samples(X), log_density(*model), rtol=1e-9)
+
+
+def test_a_component_whose_counts_vary_little_is_a_poisson_distribution():
+    # The likelihood of a negative binomial rises up to that of the Poisson distribution there.
+    X = np.array([0.0, 5, 1, 7, 0, 4, 2, 6] * 5)[:, None]
+    resp = np.tile(np.eye(2), (20, 1))
+    columns = [("negative_binomial", [0])]
+    mixture = EMMixture(2, columns=columns, init_params=resp, pseudo_count=0.0).fit(X)
+    (entry,) = mixture.parameters_
+    means, (size, limit) = entry["means"][:, 0], entry["sizes"][:, 0]
+    assert np.isfinite(size)
+    assert np.isinf(limit)
+    each = nbinom(size, size / (size + means[0])).pmf(X), poisson(means[1]).pmf(X)
+    density = np.hstack(each) @ mixture.weights_
+    np.testing.assert_allclose(mixture.score_samples(X), np.log(density), rtol=1e-12)
+    assert np.isfinite(mixture.sample(5)[0]).all()

@@ -22,7 +22,7 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.parametrize("mixture", [EMMixture, VariationalMixture])
-@pytest.mark.parametrize("name", [name for name in _MORE_CHECKS if "partial_fit" not in name])
+@pytest.mark.parametrize("name", _MORE_CHECKS)
 def test_checks_that_are_not_yielded(name, mixture):
     getattr(estimator_checks, name)(mixture.__name__, mixture(2))
 

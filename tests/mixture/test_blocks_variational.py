@@ -144,3 +144,76 @@ def test_kinds_without_a_conjugate_prior_are_refused():
         fit(X, 2, [("diag", [0]), ("gamma", [1])])
     with pytest.raises(ValueError, match="'VEI', which has no conjugate prior"):
         fit(X, 2, [("VEI", [0, 1])])
+
+
+def stepped(n_components, batches, **given):
+    mixture = VariationalMixture(n_components, columns=COLUMNS, random_state=0, **given)
+    for batch in batches:
+        mixture.partial_fit(batch)
+    return mixture
+
+
+def test_equal_steps_of_one_component_are_one_fit():
+    """With rates 1, 1/2, 1/3, ... the posterior is the prior and the sums of all rows."""
+    X = mixed(400)
+    X[200:] = np.where(np.random.default_rng(0).random(X[200:].shape) < 0.1, np.nan, X[200:])
+    batches = np.split(X, 4)
+    mixture = stepped(1, batches, learning_decay=1.0, learning_offset=0.0)
+    assert mixture.n_iter_ == 4
+    blocks = zip(BLOCKS.items(), mixture.posterior_, mixture._record.prior, strict=True)
+    for (kind, columns), entry, prior in blocks:
+        cells = X[:, columns]
+        n, total = (~np.isnan(cells)).sum(axis=0), np.nansum(cells, axis=0)
+        if kind == "poisson":
+            np.testing.assert_allclose(entry["shape"][0] - prior.shape[0], total, rtol=1e-9)
+            np.testing.assert_allclose(entry["rate"][0] - prior.rate[0], n, rtol=1e-9)
+        if kind == "bernoulli":
+            np.testing.assert_allclose(entry["a"][0] - prior.a[0], total, rtol=1e-9)
+            np.testing.assert_allclose(entry["b"][0] - prior.b[0], n - total, rtol=1e-9)
+        if kind == "exponential":
+            np.testing.assert_allclose(entry["rate"][0] - prior.rate[0], total, rtol=1e-9)
+    assert mixture.elbo_terms().negative_kl_components < 0
+    assert mixture.lower_bound_ == pytest.approx(sum(mixture.elbo_terms()), rel=1e-12)
+
+
+def test_a_step_stays_where_a_fit_ended():
+    X = mixed(300, missing=0.1)
+    fitted = VariationalMixture(2, columns=COLUMNS, tol=1e-12, max_iter=2000, random_state=0).fit(X)
+    scores, bound = fitted.score_samples(X), fitted.lower_bound_
+    fitted.partial_fit(X, total_weight=len(X))
+    np.testing.assert_allclose(fitted.score_samples(X), scores, rtol=1e-6, atol=1e-6)
+    assert fitted.lower_bound_ == pytest.approx(bound, abs=1e-4)
+    assert fitted.n_iter_ == 1
+    complete = VariationalMixture(2, columns=COLUMNS, random_state=0).fit(mixed(300))
+    gappy = mixed(300, seed=1, missing=0.2)
+    before = complete.score(gappy)
+    assert complete.partial_fit(gappy).score(gappy) > before - 0.2
+    with pytest.raises(ValueError, match="'total_weight' parameter of partial_fit"):
+        complete.partial_fit(gappy, total_weight=0.0)
+
+
+@pytest.mark.parametrize("weight_prior", ["dirichlet_process", "dirichlet_distribution"])
+@pytest.mark.parametrize("structure", ["full", "tied"])
+def test_pruned_estimators(weight_prior, structure):
+    X = mixed(300, missing=0.05)
+    columns = [(structure if kind == "full" else kind, which) for kind, which in COLUMNS]
+    mixture = VariationalMixture(
+        5,
+        columns=columns,
+        weight_concentration_prior_type=weight_prior,
+        weight_concentration_prior=1e-2,
+        random_state=0,
+        max_iter=500,
+    ).fit(X)
+    pruned, k = mixture.prune(), mixture.effective_n_components_
+    assert 1 < k < 5
+    assert pruned.get_params() == mixture.get_params() | {"n_components": k}
+    kept = np.flatnonzero(mixture.expected_counts_ >= 1 / 5)
+    left = mixture.predict_proba(X)[:, kept]
+    left /= left.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(pruned.predict_proba(X), left, rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(pruned.score_samples(X), mixture.score_samples(X), atol=1e-3)
+    assert not hasattr(pruned, "lower_bound_")
+    assert np.isfinite(pruned.impute(X)).all()
+    again = pruned.set_params(warm_start=True).fit(X)
+    assert again.lower_bound_ > mixture.lower_bound_ - 0.5

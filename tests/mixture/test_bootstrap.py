@@ -7,6 +7,8 @@ from sklearn.exceptions import FitFailedWarning, NotFittedError
 from mixture.tables import blobs, fit, many_rows
 from skem import (
     EMGaussianMixture,
+    EMMixture,
+    EMStudentMixture,
     GaussianMixtureIC,
     VariationalGaussianMixture,
     bootstrap_likelihood_ratio,
@@ -150,7 +152,7 @@ def test_fits_that_fail_are_left_out_and_counted():
 
 def test_what_is_refused():
     X, _ = blobs(n=40, d=2)
-    with pytest.raises(TypeError, match="needs an EMGaussianMixture, got VariationalGaussian"):
+    with pytest.raises(TypeError, match="or an EMMixture, got VariationalGaussian"):
         bootstrap_likelihood_ratio(X, VariationalGaussianMixture(2))
     with pytest.raises(TypeError, match="pass its best_estimator_"):
         bootstrap_standard_errors(X, GaussianMixtureIC(2))
@@ -176,8 +178,123 @@ def test_if_all_replicates_fail_that_is_an_error(monkeypatch):
     def no_luck(*arguments):
         raise ValueError("no luck today")
 
-    monkeypatch.setattr("skem.mixture._bootstrap.fit_quietly", no_luck)
+    monkeypatch.setattr("skem.mixture._standard_errors.fit_quietly", no_luck)
     with pytest.raises(
         ValueError, match=r"^3 of 3 bootstrap fits failed; the first: no luck today"
     ):
         bootstrap_standard_errors(X, mixture, n_bootstrap=3)
+
+
+def classes(n, seed, *, apart):
+    """Yes/no answers and counts of one class, or of two that differ."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(seed)
+    second = apart * (np.arange(n) % 2)
+    table = {f"q{j}": rng.random(n) < 0.3 + 0.6 * second for j in range(4)}
+    table["visits"] = rng.poisson(2.0 + 4.0 * second)
+    return pandas.DataFrame(table, dtype=object).mask(rng.random((n, 5)) < 0.05)
+
+
+KINDS = [("categorical", ["q0", "q1", "q2", "q3"]), ("poisson", ["visits"])]
+
+
+@pytest.mark.parametrize(("apart", "significant"), [(1, True), (0, False)])
+def test_latent_classes_are_tested(apart, significant):
+    X = classes(120, 0, apart=apart)
+    one = EMMixture(1, columns=KINDS, tol=1e-6, init_params="kmeans", random_state=0)
+    test = bootstrap_likelihood_ratio(X, one, n_bootstrap=9, random_state=0)
+    assert (test.p_value <= 0.1) == significant
+    less, more = (
+        EMMixture(k, columns=KINDS, tol=1e-6, init_params="kmeans", random_state=0)
+        .fit(X)
+        .score_samples(X)
+        .sum()
+        for k in (1, 2)
+    )
+    assert test.statistic == pytest.approx(2 * (more - less), rel=1e-9)
+    assert not hasattr(one, "weights_")
+
+
+def test_students_t_mixtures_are_tested():
+    # Heavy tails are two Gaussian components, but one of Student's t.
+    X = np.random.default_rng(0).standard_t(3, size=(150, 1))
+    p = [
+        bootstrap_likelihood_ratio(X, mixture, n_bootstrap=9, random_state=0).p_value
+        for mixture in (
+            EMGaussianMixture(1, random_state=0),
+            EMStudentMixture(1, tol=1e-5, max_iter=500, random_state=0),
+        )
+    ]
+    assert p[0] == 1 / 10
+    assert p[1] > 0.1
+
+
+def test_a_random_state_is_neither_shared_nor_changed():
+    X = one_feature(50, 0, apart=3.0)
+    state = np.random.RandomState(3)
+    mixture = EMGaussianMixture(1, init_params="random", random_state=state)
+    first, second = (
+        bootstrap_likelihood_ratio(X, mixture, n_bootstrap=2, random_state=0) for _ in range(2)
+    )
+    assert first.statistic == second.statistic
+
+
+@many_rows
+@pytest.mark.parametrize("method", METHODS)
+def test_standard_errors_of_one_class_have_closed_forms(method):
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    n = 400
+    X = pandas.DataFrame(
+        {
+            "answer": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2]),
+            "yes": rng.random(n) < 0.3,
+            "visits": rng.poisson(3.0, n),
+            "size": rng.normal(5.0, 2.0, n),
+        }
+    )
+    kinds = ["categorical", "bernoulli", "poisson", "diag"]
+    columns = [(kind, [name]) for kind, name in zip(kinds, X.columns, strict=True)]
+    mixture = EMMixture(1, columns=columns).fit(X)
+    errors = bootstrap_standard_errors(X, mixture, method=method, n_bootstrap=200, random_state=0)
+    answer, yes, visits, size = errors.parameters
+    share = np.array([(X["answer"] == name).mean() for name in "abc"])
+    expected = np.sqrt(share * (1 - share) / n)
+    np.testing.assert_allclose(answer["probabilities"][0][0], expected, rtol=0.2)
+    assert answer["categories"] == [["a", "b", "c"]]
+    p = X["yes"].mean()
+    np.testing.assert_allclose(yes["probabilities"], np.sqrt(p * (1 - p) / n), rtol=0.2)
+    variance = X["visits"].mean() if method == "parametric" else X["visits"].var(ddof=0)
+    np.testing.assert_allclose(visits["rates"], np.sqrt(variance / n), rtol=0.2)
+    np.testing.assert_allclose(size["means"], X["size"].std() / np.sqrt(n), rtol=0.2)
+    np.testing.assert_array_equal(errors.weights, [0.0])
+    assert [entry["kind"] for entry in errors.parameters] == kinds
+
+
+def test_standard_errors_of_classes_are_matched_and_may_be_infinite():
+    X = classes(90, 0, apart=1).assign(few=[0, 1] * 45)
+    columns = [*KINDS, ("negative_binomial", ["few"])]
+    mixture = EMMixture(2, columns=columns, random_state=0).fit(X)
+    errors = bootstrap_standard_errors(X, mixture, n_bootstrap=5, random_state=0)
+    np.testing.assert_allclose(errors.weights[0], errors.weights[1], rtol=1e-6)
+    assert errors.weights[0] < 0.1
+    assert (errors.parameters[1]["rates"] < 0.6).all()
+    assert np.isinf(errors.parameters[2]["sizes"]).any()
+
+
+@many_rows
+def test_standard_errors_of_a_t_distribution_have_closed_forms():
+    # Fisher's information of the location is (df + 1) / (df + 3) / scale (Lange et al. 1989).
+    n, df = 400, 4.0
+    X = 3.0 * np.random.default_rng(0).standard_t(df, size=(n, 1))
+    mixture = EMStudentMixture(1, df=df, tol=1e-8, max_iter=1000).fit(X)
+    errors = bootstrap_standard_errors(
+        X, mixture, method="parametric", n_bootstrap=200, random_state=0
+    )
+    scale = mixture.scale_matrices_.item()
+    expected = np.sqrt((df + 3) / (df + 1) * scale / n)
+    assert errors.means.item() == pytest.approx(expected, rel=0.2)
+    assert errors.df.tolist() == [0.0]
+    # That of the scale's logarithm is df / (2 (df + 3)).
+    expected = scale * np.sqrt(2 * (df + 3) / df / n)
+    assert errors.scale_matrices.item() == pytest.approx(expected, rel=0.2)

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from mixture.tables import assert_same_bits, core, every_type, fit, many_rows
+from skem import EMGaussianMixture
 from skem.datasets import load_faithful
 from skem.families import GAUSSIAN_FAMILIES
 
@@ -88,3 +89,12 @@ def test_common_factors_of_weights_change_nothing():
     one, other = (fit(X, 3, random_state=0, sample_weight=c * weights) for c in (1.0, 1e3))
     np.testing.assert_allclose(one.means_, other.means_, rtol=1e-9)
     np.testing.assert_allclose(one.lower_bound_, other.lower_bound_, rtol=1e-9)
+
+
+def test_sexes_of_crabs_are_told_apart_by_a_short_axis():
+    """50 of each sex of two species lie side by side, and the longest axis is their size."""
+    X = np.loadtxt(PENGUINS.with_name("crabs.csv"), delimiter=",", skiprows=1)
+    blue_or_orange_by_sex = np.repeat([0, 0, 1, 2], 50)
+    right = EMGaussianMixture(3, init_params=np.eye(3)[blue_or_orange_by_sex]).fit(X)
+    assert right.score(X) == pytest.approx(-6.4064, abs=1e-3)
+    assert EMGaussianMixture(3, random_state=0).fit(X).score(X) > right.score(X) - 1e-3

@@ -133,7 +133,7 @@ def test_more_components_than_distinct_rows(covariance_type, init_params):
         assert len(empty) == 2
         assert f"Component(s) {empty.tolist()} emptied" in said
         assert len(set(mixture.predict(distinct))) == 3
-        assert "held at the width of the steps" in said
+        assert "held at the width that the recording" in said
 
 
 @every_type

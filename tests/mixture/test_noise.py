@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracles import gaps, gaussian
 from scipy.special import logsumexp, softmax
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mixture.tables import assert_same_outputs, blobs, core, every_type, fit
 from skem import (
@@ -18,7 +19,7 @@ from skem import (
     bootstrap_standard_errors,
 )
 from skem.families.weights import CategoricalWeights, StickBreakingWeights
-from skem.inference.cleaning import noise_probabilities
+from skem.inference.cleaning import noise_probabilities, rows_of_clusters
 
 DATA = Path(__file__).parents[1] / "data"
 EVERY = (EMGaussianMixture, VariationalGaussianMixture, EMStudentMixture)
@@ -204,12 +205,35 @@ def test_integer_weights_are_repeated_rows(estimator):
         )
 
 
+def diagonal(n=150, seed=0):
+    """Rows along the diagonal, where the box along the principal axes is the smaller one."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 1)) * [1.0, 1.0] + 0.3 * rng.normal(size=(n, 2))
+
+
+@core
+@pytest.mark.parametrize("rows", ["blobs", "diagonal", "ties"])
+def test_the_default_start_takes_weights_for_repeated_rows(rows):
+    """One component: several are searched for by random numbers that differ."""
+    X = diagonal() if rows == "diagonal" else noisy_blobs(100, k=1, n_noise=30)[0]
+    if rows == "ties":
+        X = X.round()
+    weight = np.random.default_rng(1).integers(0, 4, size=len(X))
+    common = {"noise": True, "tol": 1e-9, "max_iter": 3}
+    repeated = fit(np.repeat(X, weight, axis=0), 1, **common)
+    for factor in (1.0, 0.3):
+        weighted = fit(X, 1, sample_weight=factor * weight, **common)
+        for name in ("means_", "covariances_", "noise_weight_", "lower_bounds_"):
+            np.testing.assert_allclose(
+                getattr(weighted, name), getattr(repeated, name), rtol=1e-7, err_msg=name
+            )
+
+
 @core
 @every_mixture
 def test_units_of_columns_do_not_matter(estimator):
     """Nor does where they are: the box along principal axes is one of standardised columns."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(150, 1)) * [1.0, 1.0] + 0.3 * rng.normal(size=(150, 2))
+    X = diagonal()
     start = np.random.default_rng(1).dirichlet(np.ones(3), size=150)
     scale, shift = np.array([1e4, 1e-3]), np.array([1e5, 1.0])
     common = {"estimator": estimator, "noise": True, "init_params": start}
@@ -400,3 +424,38 @@ def test_probabilities_of_noise():
     assert noise_probabilities(np.zeros((5, 2))).tolist() == [0.0] * 5
     assert np.isfinite(noise_probabilities(np.repeat(X[:20], 20, axis=0))).all()
     assert np.isfinite(noise_probabilities(rng.normal(size=(300, 200)))).all()
+
+
+@core
+def test_probabilities_of_noise_of_weighted_rows():
+    X, _ = noisy_blobs(80)
+    rng = np.random.default_rng(0)
+    weight = rng.integers(1, 40, size=len(X)) ** 2  # some rows alone outweigh twelve others
+    repeated = noise_probabilities(np.repeat(X, weight, axis=0))
+    np.testing.assert_allclose(noise_probabilities(X, weight), repeated[weight.cumsum() - 1])
+    # Twelve neighbours' volume, of equal weights: the ratio of the two rates decides.
+    np.testing.assert_allclose(
+        noise_probabilities(X, np.full(len(X), 0.1)), noise_probabilities(X), rtol=1e-9
+    )
+
+
+@core
+def test_at_least_half_of_the_rows_are_clusters_rows():
+    rng = np.random.default_rng(0)
+    dense, sparse = 1e-3 * rng.normal(size=(30, 2)), rng.uniform(-5, 5, size=(60, 2))
+    kept = rows_of_clusters(np.vstack([dense, sparse]), None, 1)
+    assert kept[:30].all()
+    assert 45 <= kept.sum() < 50
+    # Of the weight, that is.
+    kept = rows_of_clusters(np.vstack([dense, sparse]), np.repeat([4.0, 1.0], [30, 60]), 1)
+    assert kept.tolist() == [True] * 30 + [False] * 60
+    assert rows_of_clusters(np.vstack([dense, sparse]), None, 80).sum() == 80
+    assert rows_of_clusters(dense[:3], None, 80).all()
+
+
+@core
+@parametrize_with_checks([estimator(noise=True) for estimator in EVERY])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning")
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_iris, load_wine
 from sklearn.metrics import adjusted_rand_score
 
-from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
+from skem import EMGaussianMixture, EMMixture, GaussianMixtureIC, VariationalGaussianMixture
 from skem.datasets import load_faithful
 from skem.families import GAUSSIAN_FAMILIES
 from skem.mixture._grid import MODELS
@@ -16,6 +16,7 @@ from skem.mixture._grid import MODELS
 from .tables import blobs, core, fit, one_hot, soft_start
 
 DATA = Path(__file__).parents[1] / "data"
+HELD = "held at the width that the recording of columns allows"
 every_model = pytest.mark.parametrize("model", MODELS)
 every_conjugate_model = pytest.mark.parametrize(
     "model", [name for name in MODELS if GAUSSIAN_FAMILIES[name].conjugate]
@@ -269,15 +270,59 @@ def test_a_column_of_many_zeros_does_not_ask_for_more_with_more_rows():
         assert not choice.results_["collapsed"].any()
 
 
+def test_rare_answers_are_split_off_unless_they_are_of_their_kind():
+    """What the guide says: a decision, and the way around."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(400, 2)), rng.random(400) < 0.05])
+    rare = X[:, 2] == 1
+    split = fit(X, 2, init_params=one_hot(rare.astype(int), 2))
+    assert split.bic(X) < fit(X, 1).bic(X) - 100
+    kinds = {"columns": [("full", [0, 1]), ("bernoulli", [2])], "random_state": 0}
+    assert EMMixture(1, **kinds).fit(X).bic(X) < EMMixture(2, **kinds).fit(X).bic(X) - 10
+
+
 # --- what is said ---------------------------------------------------------------------------
 
 
 def test_who_is_held_is_said():
     X, _ = recorded(300)
     _, said = fit_and_listen(X, 2, init_params=one_hot(X[:, 2].astype(int), 2), tol=1.0)
-    assert "Component(s) [0, 1] are held at the width of the steps" in said
-    assert "(2 by 1)" in said
+    assert f"Component(s) [0, 1] are {HELD} (2 in steps of 1)" in said
     assert "resolution=None" in said
+    # One component is as wide as all rows: nothing holds it.
+    assert fit_and_listen(X, 1)[1] == ""
+
+
+@pytest.mark.parametrize("n_values", [1, 2])
+def test_values_that_stand_out_are_no_steps(n_values):
+    X, _ = recorded(300, kind="zeros")
+    X[: 40 * (n_values - 1), 2] = 3.0
+    zero = X[:, 2] == 0
+    share = np.mean(zero | (X[:, 2] == 3.0))
+    _, said = fit_and_listen(X, 2, init_params=one_hot(zero.astype(int), 2), tol=1.0)
+    who = "one value has" if n_values == 1 else "2 values have"
+    assert f"{HELD} (2, where {who} {100 * share:.0f} % of the rows)" in said
+    assert "steps" not in said
+
+
+def test_long_lists_of_columns_are_cut():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, size=(300, 12)).astype(float)
+    X[:100] = 0.0
+    _, said = fit_and_listen(X, 2, init_params=one_hot(np.arange(300) // 200, 2), tol=1.0)
+    assert "(0, 1, 2, 3, 4, 5, 6, 7 and 4 more in steps of 1)" in said
+
+
+def test_a_collapsed_component_is_not_called_sound():
+    X, _ = recorded(200, kind="binary")
+    labels = (np.arange(200) < 3).astype(int)
+    X[:3] = X[0]
+    X[:3, 0] += [0.0, 1e-3, 2e-3]
+    _, said = fit_and_listen(X, 2, init_params=one_hot(labels, 2), tol=1.0)
+    assert "component 1 has 3 rows where a covariance of 3 columns needs 4" in said
+    assert "held up by the steps of columns (resolution) and reg_covar=1e-06" in said
+    assert "[1] are held at" not in said
+    assert "give the columns' steps" not in said
 
 
 @core
@@ -289,6 +334,12 @@ def test_collapsed_components_are_described():
     assert "Component(s) [1] collapsed (component 1 has 12 rows, in all of which" in said
     assert "column 2 is 9.25" in said
     assert "reg_covar=1e-06" in said
+    # Nearly one value, in units of a column that a far row makes wide.
+    wide = X.copy()
+    wide[-1, 2] = 1e5
+    wide[:12, 2] += 0.1 * np.arange(12)
+    _, said = fit_and_listen(wide, 2, init_params=start, resolution=None, max_iter=0)
+    assert "column 2 is about 9.8" in said
     # Columns that depend on each other in one component alone.
     X[:12, 2] = X[:12, 0] - X[:12, 1]
     _, said = fit_and_listen(X, 2, init_params=start)

@@ -1,6 +1,7 @@
 """The table of a fitted mixture: what it says, and how it is written."""
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -8,7 +9,12 @@ from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 
 from mixture.tables import blobs, every_estimator, fit
-from skem import EMGaussianMixture, GaussianMixtureIC, VariationalGaussianMixture
+from skem import (
+    EMGaussianMixture,
+    EMStudentMixture,
+    GaussianMixtureIC,
+    VariationalGaussianMixture,
+)
 from skem.datasets import load_faithful
 from skem.mixture import MixtureSummary
 from skem.mixture._summary import plus_minus
@@ -180,3 +186,30 @@ def test_before_any_fit(estimator):
 )
 def test_plus_minus(numbers, text):
     assert plus_minus(*numbers) == text
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(
+    "estimator", [EMGaussianMixture, EMStudentMixture, VariationalGaussianMixture]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("noise", [False, True])
+def test_what_is_held_by_recording_is_noted(estimator, dtype, noise):
+    """Where the covariance is the floor: u / 2 of a column that is constant in a cluster."""
+    rng = np.random.default_rng(0)
+    group = np.arange(200) % 2
+    X = np.column_stack([8.0 * group + rng.normal(size=200), np.where(group, 9.0, 3.0)])
+    X[group == 0, 1] += 3.0 * rng.integers(-1, 2, 100)
+    start = 0.98 * np.eye(2 + noise)[group] + 0.02 / (2 + noise)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture = estimator(2, noise=noise, init_params=start).fit(X.astype(dtype))
+        free = estimator(2, resolution=None).fit(X)
+    summary = mixture.summary()
+    lowest = mixture.means_[:, 0].argmin()
+    expected = np.zeros((2, 2), dtype=bool)
+    expected[1 - lowest, 1] = True
+    np.testing.assert_array_equal(summary.held, expected)
+    text = f"held at the width that recording allows: x1 in cluster {1 - lowest})"
+    assert text in repr(summary)
+    assert not free.summary().held.any()

@@ -98,7 +98,7 @@ def test_columns_of_other_kinds():
     detector = MixtureOutlierDetector(model, random_state=0).fit(frame)
     expected = clone(model).fit(frame).score_samples(frame)
     np.testing.assert_allclose(detector.score_samples(frame), expected, rtol=1e-9)
-    assert not hasattr(detector, "explain_density")
+    assert list(detector.explain_density(frame)["expected"].columns) == list(frame.columns)
     # A row without a cell scores as its completions do on average.
     holed = frame.copy()
     holed.loc[:99, "kind"] = np.nan
@@ -274,6 +274,12 @@ def test_bad_tables_of_the_default():
     with pytest.warns(UserWarning, match=r"Column\(s\) \['b'\] of X are constant") as said:
         MixtureOutlierDetector().fit(frame)
     assert said[0].filename == __file__
+    frame["b"] = "u"
+    says = r"Column 'b' of X holds text: 'u' in row 0. .*estimator=EMMixture\(\.\.\.\) takes it"
+    with pytest.raises(ValueError, match=says):
+        MixtureOutlierDetector().fit(frame)
+    with pytest.raises(ValueError, match="n_samples = 1"):
+        MixtureOutlierDetector().fit(normal_rows(1))
     frame["b"] = np.nan
     with pytest.raises(ValueError, match=r"Column\(s\) \['b'\] of X have no value"):
         MixtureOutlierDetector().fit(frame)

@@ -243,6 +243,9 @@ def test_what_needs_memory_says_so():
     model = SimpleNamespace(expect=lambda X, theta: None, maximise=lambda statistics, theta: None)
     for ask in (
         lambda: skem.GaussianMixtureIC().fit(rows),
+        lambda: skem.StudentMixtureIC().fit(rows),
+        lambda: skem.MixtureIC().fit(rows),
+        lambda: skem.bootstrap_likelihood_ratio(rows, skem.EMMixture(1)),
         lambda: skem.MixtureImputer().fit(rows),
         lambda: skem.bootstrap_standard_errors(rows, fitted),
         lambda: skem.EMMixture(2).fit(rows),

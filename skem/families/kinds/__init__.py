@@ -2,6 +2,7 @@
 
 from skem.families.kinds.bernoulli import Bernoulli, BernoulliParameters
 from skem.families.kinds.categorical import Categorical, CategoricalParameters, DirichletLaw
+from skem.families.kinds.coded import CodedKind
 from skem.families.kinds.conjugate import BetaLaw, GammaLaw
 from skem.families.kinds.contract import ConjugateKind, Kind, Linear, LineStatistics
 from skem.families.kinds.exponential import Exponential, ExponentialParameters
@@ -18,6 +19,7 @@ __all__ = [
     "BetaLaw",
     "Categorical",
     "CategoricalParameters",
+    "CodedKind",
     "ConjugateKind",
     "ConjugateLinearKind",
     "DirichletLaw",

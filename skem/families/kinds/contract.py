@@ -268,6 +268,9 @@ class Kind(Protocol[Params]):
     def impute(self, parameters: Params, resp: Array) -> Array:
         """Return expected values, or most probable codes, for responsibilities (n, K): (n, d)."""
 
+    def deviations(self, parameters: Params) -> Array:
+        """Return standard deviations, (K, d); NaN of codes, and where they are not known."""
+
 
 class ConjugateKind(Kind[Params], Protocol[Params, Post]):
     """What variational Bayes asks besides. Priors are posteriors of one component."""

@@ -86,6 +86,9 @@ class Exponential(ConjugateLinearKind[ExponentialParameters, GammaLaw]):
     def impute(self, parameters: ExponentialParameters, resp: Array) -> Array:
         return resp @ (1.0 / parameters.rates)
 
+    def deviations(self, parameters: ExponentialParameters) -> Array:
+        return 1.0 / parameters.rates
+
     # --- the conjugate prior ----------------------------------------------------------------
 
     def prior(self, stats: LineStatistics) -> GammaLaw:

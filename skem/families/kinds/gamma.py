@@ -22,6 +22,8 @@ _HALF_LOG_2PI = 0.5 * np.log(2.0 * np.pi)
 _ONE_VALUE = 1e-14
 _SERIES = 16.0
 _MOST_STEPS = 30
+# After a step of Newton's that is so small, relatively, the next one is rounding.
+_SMALL_STEP = 1e-8
 
 
 class GammaParameters(NamedTuple):
@@ -164,6 +166,9 @@ class Gamma(LinearKind[GammaParameters]):
     def impute(self, parameters: GammaParameters, resp: Array) -> Array:
         return resp @ (parameters.shapes / parameters.rates)
 
+    def deviations(self, parameters: GammaParameters) -> Array:
+        return np.sqrt(parameters.shapes) / parameters.rates
+
 
 def gamma_shape(excess: Array) -> Array:
     """Return the shapes a with ``log a - digamma(a) = excess``, for positive numbers.
@@ -179,7 +184,7 @@ def gamma_shape(excess: Array) -> Array:
         step = (excess - log_less_digamma(shape)) / _slope(shape)
         # The function is nearly linear: a step to the other side of zero is never right.
         inverse = np.maximum(inverse + step, 0.5 * inverse)
-        if (np.abs(step) <= 1e-15 * inverse).all():
+        if (np.abs(step) <= _SMALL_STEP * inverse).all():
             break
     result: Array = 1.0 / inverse
     return result
@@ -199,7 +204,7 @@ def _mean_at_floor(mean: Array, excess: Array, floor: Array) -> Array:
         slope = 2.0 * inner - 4.0 * _slope(shape) / shape - 1.0
         step = (2.0 * found * inner + found - mean) / slope
         found = np.maximum(found - step, 0.5 * found)
-        if (np.abs(step) <= 1e-15 * found).all():
+        if (np.abs(step) <= _SMALL_STEP * found).all():
             break
     return found
 

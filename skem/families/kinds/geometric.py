@@ -78,6 +78,10 @@ class Geometric(ConjugateLinearKind[GeometricParameters, BetaLaw]):
         p = parameters.probabilities
         return resp @ ((1.0 - p) / p)
 
+    def deviations(self, parameters: GeometricParameters) -> Array:
+        p = parameters.probabilities
+        return np.sqrt(1.0 - p) / p
+
     # --- the conjugate prior ----------------------------------------------------------------
 
     def prior(self, stats: LineStatistics) -> BetaLaw:

@@ -62,7 +62,8 @@ class LinearKind(Generic[Params]):
 
     Parameters
     ----------
-    n_columns : int
+    n_columns : int, default=0
+        Number of columns of the block. 0: not said yet; estimators set it.
     gaps : bool, default=True
         Whether cells may be missing.
     unit : ndarray of shape (d,), default=None
@@ -72,7 +73,7 @@ class LinearKind(Generic[Params]):
         What the columns are called in messages; `fitted_to` sets it. (): by their positions.
     """
 
-    n_columns: int
+    n_columns: int = 0
     gaps: bool = True
     unit: Array | None = None
     names: tuple[Any, ...] = ()
@@ -310,6 +311,10 @@ class LinearKind(Generic[Params]):
         """Sum what rows that statistics stand for have of linear functions of lines."""
         of_lines = float((stats.sums * linear.coefficients).sum())
         return of_lines + float((stats.weight * linear.constants).sum())
+
+    def deviations(self, parameters: Params) -> Array:
+        fields: Any = parameters
+        return np.full((len(fields[0]), self.n_columns), np.nan)
 
     def distances(self, stats: LineStatistics, component: int, parameters: Params) -> Array:
         weight = max(float(stats.weight[component]), LEAST)

@@ -217,6 +217,10 @@ class Lognormal(ConjugateLinearKind[LognormalParameters, NormalGammaLaw]):
     def impute(self, parameters: LognormalParameters, resp: Array) -> Array:
         return resp @ np.exp(parameters.means + 0.5 * parameters.variances)
 
+    def deviations(self, parameters: LognormalParameters) -> Array:
+        means, variances = parameters
+        return np.exp(means + 0.5 * variances) * np.sqrt(np.expm1(variances))
+
     # --- the conjugate prior ----------------------------------------------------------------
 
     def prior(self, stats: LineStatistics) -> NormalGammaLaw:

@@ -146,6 +146,10 @@ class NegativeBinomial(CodedKind[NegativeBinomialParameters]):
     def impute(self, parameters: NegativeBinomialParameters, resp: Array) -> Array:
         return resp @ parameters.means
 
+    def deviations(self, parameters: NegativeBinomialParameters) -> Array:
+        means, sizes = parameters
+        return np.sqrt(means * (1.0 + means / sizes))
+
 
 def _distinct(values: Array) -> tuple[Array, ...]:
     """Return the distinct values of each column, with 0 and 1, without NaN."""

@@ -88,6 +88,9 @@ class Poisson(ConjugateLinearKind[PoissonParameters, GammaLaw]):
     def impute(self, parameters: PoissonParameters, resp: Array) -> Array:
         return resp @ parameters.rates
 
+    def deviations(self, parameters: PoissonParameters) -> Array:
+        return np.sqrt(parameters.rates)
+
     # --- the conjugate prior ----------------------------------------------------------------
 
     def prior(self, stats: LineStatistics) -> GammaLaw:

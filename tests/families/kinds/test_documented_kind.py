@@ -1,7 +1,9 @@
 """The kind of columns that the guide writes out: against SciPy."""
 
 import importlib.util
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +64,14 @@ def test_its_parts_agree(page, speeds):
     assert kind.n_parameters(2) == 4
     with pytest.raises(ValueError, match=r"Column 'b' has -1 in row 0, but rayleigh columns hold"):
         kind.check(np.array([[1.0, -1.0]]), ["a", "b"])
+
+
+def test_the_page_runs(monkeypatch):
+    monkeypatch.syspath_prepend(str(SOURCE.parent))
+    text = (SOURCE.parent / "writing_a_kind.rst").read_text(encoding="utf-8")
+    (block,) = re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", text)
+    names = {}
+    exec(textwrap.dedent(block), names)
+    np.testing.assert_allclose(np.sort(names["scales"][:, 0]), [4, 15], rtol=0.2)
+    assert "wind (scale)" in repr(names["profile"])
+    sys.modules.pop("rayleigh")

@@ -1,0 +1,48 @@
+"""Variances of components along the features: scores' coefficients.
+
+As `skem.kernels.covariances`, for diagonal matrices. Shapes: K components, D features.
+"""
+
+from skem.kernels.jit import kernel
+
+
+@kernel
+def linear_form(means, factors, coefficients, level):
+    """Write what log densities have for squares of features, features and ones, in this order.
+
+    ``-|(z - m) c|^2 / 2`` is ``coefficients . products + level``.
+
+    Parameters
+    ----------
+    means, factors : ndarray of shape (K, D)
+        m and c, the roots of precisions.
+    coefficients : ndarray of shape (2 D + 1, K)
+    level : ndarray of shape (K,)
+        Their share is added.
+    """
+    n_components, n_features = means.shape
+    for k in range(n_components):
+        distance = 0.0
+        for j in range(n_features):
+            precision = factors[k, j] * factors[k, j]
+            slope = precision * means[k, j]
+            coefficients[j, k] = -0.5 * precision
+            coefficients[n_features + j, k] = slope
+            distance += slope * means[k, j]
+        coefficients[2 * n_features, k] = 0.0
+        level[k] -= 0.5 * distance
+
+
+@kernel
+def cancellation(means, variances, factors):
+    """Return the largest ``sum_j (m_j^2 + v_j) c_j^2`` of the components; all (K, D)."""
+    largest = 0.0
+    for k in range(means.shape[0]):
+        total = 0.0
+        for j in range(means.shape[1]):
+            spread = means[k, j] * means[k, j] + variances[k, j]
+            total += spread * factors[k, j] * factors[k, j]
+        # NaN is not lower than anything, and stays.
+        if not total <= largest:
+            largest = total
+    return largest
