@@ -171,4 +171,4 @@ def test_a_bootstrap_of_more_components_refuses_given_parameters():
     start = fit(X, max_iter=1)
     given = EMMixture(2, columns=COLUMNS, parameters_init=start.parameters_)
     with pytest.raises(ValueError, match="estimator has parameters_init for 2 components"):
-        bootstrap_likelihood_ratio(X, given, n_bootstrap=1)
+        bootstrap_likelihood_ratio(X, given, n_bootstrap=2)
