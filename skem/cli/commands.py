@@ -55,7 +55,7 @@ def cluster(arguments: Namespace) -> None:
     weight = arguments.weight_column
     request = Request(arguments.columns, arguments.exclude, weight, arguments.drop_missing)
     reader = Reader(table)
-    kinds = choose_kinds(reader, request, arguments.kind, purpose="to cluster by")
+    kinds = choose_kinds(reader, request, arguments.kind)
     features = _read_columns(reader, request, kinds)
     ks, remark = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
     _remark(reader, request, features, kinds)
@@ -176,7 +176,7 @@ def impute(arguments: Namespace) -> None:
     table = _read(arguments, added=())
     reader = Reader(table)
     request = Request(arguments.columns, arguments.exclude)
-    kinds = choose_kinds(reader, request, arguments.kind, purpose="to impute")
+    kinds = choose_kinds(reader, request, arguments.kind)
     features = _read_columns(reader, request, kinds)
     _remark(reader, request, features, kinds)
     note_empty(reader, features.columns)
@@ -217,8 +217,7 @@ def outliers(arguments: Namespace) -> None:
     table = _read(arguments, OUTLIER_COLUMNS)
     request = Request(arguments.columns, arguments.exclude, drop_missing=arguments.drop_missing)
     reader = Reader(table)
-    purpose = "of numbers to look for outliers by"
-    kinds = choose_kinds(reader, request, purpose=purpose, numbers_only=True)
+    kinds = choose_kinds(reader, request, numbers_only=True)
     features = _read_columns(reader, request, kinds)
     assert isinstance(features, Features)
     _remark(reader, request, features, kinds)

@@ -59,7 +59,6 @@ def choose_kinds(
     request: Request,
     declared: Sequence[tuple[str, Sequence[str]]] = (),
     *,
-    purpose: str,
     numbers_only: bool = False,
 ) -> Kinds:
     """Say which columns are of which kind: as the user declared, or as their values say.
@@ -74,8 +73,6 @@ def choose_kinds(
     reader : Reader
     request : Request
     declared : sequence of (kind, columns), default=()
-    purpose : str
-        What columns are chosen for, to say that there is none: "to impute".
     numbers_only : bool, default=False
         Whether categories are left out as well.
 
@@ -114,7 +111,8 @@ def choose_kinds(
     if not numbers and not categories and not kinds:
         listed = joined(f"{quoted(name)} ({why})" for name, why in left_out)
         listed = listed or joined(map(quoted, table.names))
-        raise CommandError(f"{table.name}: no column {purpose}: {listed}")
+        what = "of numbers " if numbers_only else ""
+        raise CommandError(f"{table.name}: no column {what}to use: {listed}")
     return Kinds(tuple(numbers), tuple(categories), kinds, tuple(left_out))
 
 

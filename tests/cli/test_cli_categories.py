@@ -150,3 +150,16 @@ def test_codes_and_counts_are_filled_as_such(run, pets, tmp_path):
     assert "60 rows, 2 numeric columns, 1 column of categories; filled 14 cells" in said
     assert re.search(r"^  code +10 +16\.7 % +\d 50 % +\d 50 %$", said, re.M)
     assert "Rounded, as the column has whole numbers: 'visits'" in said
+
+
+@pytest.mark.parametrize("command", ["cluster", "impute"])
+def test_numbers_written_as_text_are_used_where_they_are_named(run, tmp_path, command):
+    path = tmp_path / "t.parquet"
+    x = np.random.default_rng(0).normal(size=60).round(3)
+    level = pa.array([None if i == 3 else f"{v}" for i, v in enumerate(x)])
+    parquet.write_table(pa.table({"x": x[::-1], "level": level}), path)
+    one = ["-k", "1"] if command == "cluster" else []
+    status, said, err = run(command, path, "--columns", "x,level", *one)
+    assert status == 0
+    assert "60 rows, 2 " in said
+    assert "left out" not in err

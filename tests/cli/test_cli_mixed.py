@@ -327,3 +327,24 @@ def test_a_model_knows_what_a_python_user_needs(run, mixed, tmp_path):
         pd.DataFrame({"size": [0.0], "colour": ["red"], "smokes": [True], "visits": [1.0]})
     )
     assert labels.shape == (1,)
+
+
+def test_what_may_not_describe_a_row_is_noted(run, tmp_path):
+    path = tmp_path / "t.parquet"
+    frame = people(40).assign(
+        order=np.arange(40), same=3.0, code=[str(i % 3) for i in range(40)], row_id=["a", "b"] * 20
+    )
+    frame.to_parquet(path)
+    status, _, err = run("cluster", path, "-k", 1)
+    assert status == 0
+    left_out = "'name' (names rather than categories: 40 values in 40 rows), "
+    left_out += "'code' (numbers written as text), 'row_id' (named as ids are)"
+    assert f"columns left out: {left_out}\n" in err
+    assert "'order' may number or name the rows rather than describe them; if so, leave" in err
+    assert "the same value in every row of 'same'; better leave it out" in err
+    # Whoever names a column means it.
+    _, said, err = run("cluster", path, "-k", 1, "--columns", "order,colour")
+    assert err == ""
+    assert "2 columns: 1 categorical, 1 Gaussian (full, standardised)" in said
+    _, said, _ = run("cluster", path, "-k", 1, "--kind", "categorical=code,row_id")
+    assert re.search(r"^    1 +0.325$", said, re.M)

@@ -147,4 +147,4 @@ def test_truth_values_are_no_numbers(run, refused, tmp_path):
     says = "t.csv: column 'flag': categories, and only numbers are used here\n"
     refused("outliers", path, "--columns", "x,flag", says=says)
     frame[["flag"]].to_csv(path, index=False)
-    refused("outliers", path, says="no column of numbers to look for outliers by: 'flag' (cat")
+    refused("outliers", path, says="no column of numbers to use: 'flag' (cat")

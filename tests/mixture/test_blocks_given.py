@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 from mixture.test_blocks import BLOCKS, COLUMNS, mixed
-from skem import EMGaussianMixture, EMMixture
+from skem import EMGaussianMixture, EMMixture, bootstrap_likelihood_ratio
 
 pytestmark = [
     pytest.mark.core,
@@ -164,3 +164,11 @@ def test_priors_and_batches():
     columns = [("VEV", [0, 1, 2]), *COLUMNS[1:]]
     with pytest.raises(ValueError, match="with a conjugate prior of its covariances"):
         fit(X, columns=columns, degrees_of_freedom_prior=5.0)
+
+
+def test_a_bootstrap_of_more_components_refuses_given_parameters():
+    X = mixed(100)
+    start = fit(X, max_iter=1)
+    given = EMMixture(2, columns=COLUMNS, parameters_init=start.parameters_)
+    with pytest.raises(ValueError, match="estimator has parameters_init for 2 components"):
+        bootstrap_likelihood_ratio(X, given, n_bootstrap=2)

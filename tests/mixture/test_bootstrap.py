@@ -160,6 +160,10 @@ def test_what_is_refused():
         bootstrap_standard_errors(X, EMGaussianMixture(2))
     with pytest.raises(ValueError, match="estimator has means_init for 2 components only"):
         bootstrap_likelihood_ratio(X, EMGaussianMixture(2, means_init=X[:2]))
+    given = [{"means": X[:2]}]
+    blocks = EMMixture(2, columns=[("diag", slice(None))], parameters_init=given)
+    with pytest.raises(ValueError, match="estimator has parameters_init for 2 components only"):
+        bootstrap_likelihood_ratio(X, blocks)
     with pytest.raises(ValueError, match="estimator has init_params for 2 components only"):
         bootstrap_likelihood_ratio(X, EMGaussianMixture(2, init_params=np.full((40, 2), 0.5)))
     fitted = fit(X, 1)
