@@ -8,11 +8,20 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.engine import Blocks
 from skem.families.gaussian import GaussianFamily
 from skem.families.kinds.family import KindFamily
 from skem.families.parameters import Array
 
-__all__ = ["Block", "Parts", "ProductCoordinates", "ProductStatistics", "place_blocks"]
+__all__ = [
+    "Block",
+    "Parts",
+    "ProductCoordinates",
+    "ProductStatistics",
+    "fill_features",
+    "lines_of",
+    "place_blocks",
+]
 
 Parts: TypeAlias = tuple[Any, ...]
 
@@ -54,6 +63,23 @@ class Block(NamedTuple):
         """Whether the lines are the columns, which origins and scales are of use for."""
         return isinstance(self.family, GaussianFamily)
 
+    @property
+    def n_features(self) -> int:
+        """Number of the block's features."""
+        if self.is_gaussian:
+            return self.n_lines
+        none = np.zeros((0, len(self.columns)))
+        return int(self.family.kind.features(none).shape[1])
+
+    def features(self, X: NDArray[np.floating], origin: Array, scale: Array) -> Array:
+        """Return what tells rows apart in these columns, NaN where cells are missing."""
+        own = self.columns
+        if self.is_gaussian:
+            standardised: Array = (X[:, own] - origin[own]) / scale[own]
+            return standardised
+        features: Array = self.family.kind.features(X[:, own])
+        return features
+
 
 class ProductCoordinates(NamedTuple):
     """Statistics as flat vectors: twice the roots of weights, then each block's coordinates."""
@@ -92,3 +118,42 @@ def place_blocks(
         blocks.append(Block(family, columns, first, n_lines))
         first += n_lines
     return tuple(blocks), first if base else None
+
+
+def lines_of(blocks: Sequence[Block], X: NDArray[np.floating], *, base: bool) -> Blocks:
+    """Return what tiles are loaded with; see `skem.engine.blocks.LinesOfBlocks`."""
+    lines, columns = [], []
+    shared = np.zeros(len(X))
+    for block in blocks:
+        values = X[:, block.columns]
+        if block.is_gaussian:
+            lines.append(values)
+            columns.append(block.columns)
+            continue
+        lines.append(block.family.kind.lines(values))
+        columns.append(np.full(block.n_lines, -1, dtype=np.intp))
+        if base:
+            shared += block.family.kind.log_base(values)
+    if base:
+        lines.append(shared[:, None])
+        columns.append(np.full(1, -1, dtype=np.intp))
+    return Blocks(np.ascontiguousarray(np.hstack(lines)), np.concatenate(columns))
+
+
+def fill_features(blocks: Sequence[Block], features: Array) -> Array:
+    """Put something likely into the missing cells (NaN) of rows' features.
+
+    In Gaussian blocks conditional means under `gap_start`, elsewhere the columns' means.
+    """
+    filled, start = features.copy(), 0
+    for block in blocks:
+        own = slice(start, start + block.n_features)
+        if block.is_gaussian:
+            filled[:, own] = block.family.fill(features[:, own])
+        start = own.stop
+    rest = np.isnan(filled)
+    if rest.any():
+        seen = np.maximum((~rest).sum(axis=0), 1)
+        means = np.where(rest, 0.0, filled).sum(axis=0) / seen
+        filled = np.where(rest, means, filled)
+    return filled

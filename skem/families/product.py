@@ -20,10 +20,11 @@ from skem.families.blocks import (
     Parts,
     ProductCoordinates,
     ProductStatistics,
+    fill_features,
+    lines_of,
     place_blocks,
 )
 from skem.families.cutting import cut_along_axis
-from skem.families.kinds.family import KindFamily
 from skem.families.parameters import Array
 from skem.scoring import Part, ProductScorer, Scorer, Sums
 
@@ -83,32 +84,11 @@ class ProductFamily:
 
     def lines(self, X: NDArray[np.floating]) -> Blocks:
         """Return what tiles are loaded with; see `skem.engine.blocks.LinesOfBlocks`."""
-        lines, columns = [], []
-        base = np.zeros(len(X))
-        for family, own, _, n_lines in self.blocks:
-            values = X[:, own]
-            if isinstance(family, KindFamily):
-                lines.append(family.kind.lines(values))
-                columns.append(np.full(n_lines, -1, dtype=np.intp))
-                if self.base is not None:
-                    base += family.kind.log_base(values)
-            else:
-                lines.append(values)
-                columns.append(own)
-        if self.base is not None:
-            lines.append(base[:, None])
-            columns.append(np.full(1, -1, dtype=np.intp))
-        return Blocks(np.ascontiguousarray(np.hstack(lines)), np.concatenate(columns))
+        return lines_of(self.blocks, X, base=self.base is not None)
 
     def features(self, X: NDArray[np.floating], origin: Array, scale: Array) -> Array:
         """Return what tells rows apart, NaN where cells are missing."""
-        features = []
-        for family, own, *_ in self.blocks:
-            if isinstance(family, KindFamily):
-                features.append(family.kind.features(X[:, own]))
-            else:
-                features.append((X[:, own] - origin[own]) / scale[own])
-        return np.hstack(features)
+        return np.hstack([block.features(X, origin, scale) for block in self.blocks])
 
     def n_products(self, n_features: int) -> int:
         if self.alone is not None:
@@ -397,35 +377,11 @@ class ProductFamily:
         return rows
 
     def fill(self, features: Array) -> Array:
-        """Put something likely into the missing cells (NaN) of rows' features.
-
-        In Gaussian blocks conditional means under `gap_start`, elsewhere the columns' means.
-        """
+        """Put something likely into the missing cells (NaN) of rows' features."""
         if self.alone is not None:
             only: Array = self.alone.fill(features)
             return only
-        filled, start = features.copy(), 0
-        for block in self.blocks:
-            if block.is_gaussian:
-                own = slice(start, start + block.n_lines)
-                filled[:, own] = block.family.fill(features[:, own])
-                start += block.n_lines
-            else:
-                start += self.n_features_of(block)
-        rest = np.isnan(filled)
-        if rest.any():
-            seen = np.maximum((~rest).sum(axis=0), 1)
-            means = np.where(rest, 0.0, filled).sum(axis=0) / seen
-            filled = np.where(rest, means, filled)
-        return filled
-
-    @staticmethod
-    def n_features_of(block: Block) -> int:
-        """Count the features of a block."""
-        if block.is_gaussian:
-            return block.n_lines
-        none = np.zeros((0, len(block.columns)))
-        return int(block.family.kind.features(none).shape[1])
+        return fill_features(self.blocks, features)
 
 
 def make_product(pairs: Sequence[tuple[Any, NDArray[np.intp]]], *, base: bool) -> ProductFamily:

@@ -84,28 +84,10 @@ def differentiate(x, keys, weights, step, beta, objective, networks, parameters,
         at_head,
     )
     backward(encoder, networks.encoder, activation, n, space.encoder, at_head, space.nothing, 0, n)
-    gradients(
-        decoder,
-        gradient[a:b],
-        networks.decoder,
-        z,
-        space.decoder,
-        at_output,
-        objective.decay,
-        0,
-        networks.decoder.size - 1,
-    )
-    gradients(
-        encoder,
-        gradient[:a],
-        networks.encoder,
-        x,
-        space.encoder,
-        at_head,
-        objective.decay,
-        0,
-        networks.encoder.size - 1,
-    )
+    sizes, last = networks.decoder, networks.decoder.size - 1
+    gradients(decoder, gradient[a:b], sizes, z, space.decoder, at_output, objective.decay, 0, last)
+    sizes, last = networks.encoder, networks.encoder.size - 1
+    gradients(encoder, gradient[:a], sizes, x, space.encoder, at_head, objective.decay, 0, last)
     return np.dot(losses, line_weights) + beta * cost
 
 
