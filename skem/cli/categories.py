@@ -7,13 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skem.cli.cells import text_cells
+from skem.cli.cells import is_boolean, text_cells
 from skem.cli.columns import Features, Reader, Request
+from skem.cli.kinds import choose_kinds, note_left_out
 
 __all__ = ["Categories", "put_text", "read_kinds"]
-
-# A column of more different texts is one of names, unless the user says otherwise.
-_MOST = 100
 
 
 @dataclass(frozen=True)
@@ -39,71 +37,54 @@ class Categories:
         return np.array(masks, dtype=bool).reshape(len(masks), n_rows).T
 
 
-def read_kinds(reader: Reader, request: Request) -> tuple[Request, Features, Categories]:
-    """Choose the columns of numbers and of categories, and read them.
+def read_kinds(reader: Reader, request: Request) -> tuple[Features, Categories]:
+    """Choose the columns of numbers and of categories, and read them; note what is left out.
 
     Parameters
     ----------
     reader : Reader
         Of the table.
     request : Request
-        What the user says about columns. Of those that are not named, columns of text are
-        categories if they have at least two different texts, not more than 100, and each of them
-        in two rows on average; columns in which most cells are numbers never are.
+        What the user says about columns. Columns that are named are used whatever they hold: as
+        numbers, unless most of their cells are words. Of others `choose_kinds` says what they are.
 
     Returns
     -------
-    request : Request
-        The same for the columns of numbers alone.
     features : Features
-        These columns.
+        The columns of numbers and truth values.
     categories : Categories
-        The others.
+        Those of text.
 
     Raises
     ------
     CommandError
-        As `Reader.read` does; if there are no columns of either sort.
+        As `Reader.read` and `choose_kinds` do.
     """
     table = reader.table
-    exclude = {table.find(name) for name in request.exclude}
     if request.columns is None:
-        left_out = {"", *exclude, *table.index}
-        offered = [name for name in table.names if name not in left_out]
+        kinds = choose_kinds(reader, request, ())
+        used = {*kinds.numbers, *kinds.categories}
+        names = [name for name in table.names if name in used]
+        texts = [name for name in kinds.categories if not is_boolean(reader.column(name))]
+        note_left_out(reader, kinds)
     else:
-        offered = [name for name in map(table.find, request.columns) if name not in exclude]
-    cells = {}
-    for name in offered:
-        found = _read(reader, name, named=request.columns is not None)
-        if found is not None:
-            cells[name] = found
-    columns = None
-    if request.columns is not None:
-        columns = [name for name in request.columns if table.find(name) not in cells]
-    rest = replace(request, columns=columns, exclude=[*request.exclude, *cells])
-    no_numbers = not columns if columns is not None else not reader.has_numeric(rest)
-    if cells and no_numbers:
-        nothing = np.empty((table.n_rows, 0))
-        features = Features((), nothing, None, np.ones(table.n_rows, dtype=bool))
+        exclude = [table.find(name) for name in request.exclude]
+        names = reader.named(request.columns, exclude, None)
+        texts = [name for name in names if _is_of_words(reader, name)]
+    numbers = [name for name in names if name not in texts]
+    if numbers:
+        features = reader.read(replace(request, columns=numbers))
     else:
-        features = reader.read(rest)
-    return rest, features, Categories(cells)
+        every = np.ones(table.n_rows, dtype=bool)
+        features = Features((), np.empty((table.n_rows, 0)), None, every)
+    cells = {name: text_cells(reader.column(name)) or [] for name in texts}
+    return features, Categories(cells)
 
 
-def _read(reader: Reader, name: str, *, named: bool) -> list[str | None] | None:
-    """Return the cells of a column of categories, None for another one."""
-    column = reader.table.columns.column(reader.table.names.index(name))
-    cells = text_cells(column)
-    if cells is None:
-        return None
-    numbers = reader.numbers(name)
-    n_seen = int((~numbers.missing).sum())
-    if 2 * int(numbers.bad.sum()) <= n_seen:
-        return None
-    n_texts = len({cell for cell in cells if cell is not None})
-    if not named and not 2 <= n_texts <= min(_MOST, n_seen // 2):
-        return None
-    return cells
+def _is_of_words(reader: Reader, name: str) -> bool:
+    """Whether a column is one of text in which most cells are no numbers."""
+    found = reader.numbers(name)
+    return reader.is_text(name) and 2 * int(found.bad.sum()) > int((~found.missing).sum())
 
 
 def put_text(column: pa.ChunkedArray, gap: np.ndarray, texts: Sequence[str]) -> pa.ChunkedArray:

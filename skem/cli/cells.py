@@ -17,7 +17,6 @@ __all__ = [
     "as_text",
     "fill",
     "has_other_decimal",
-    "holds_truth_values",
     "is_boolean",
     "numbers",
     "text_cells",
@@ -164,17 +163,6 @@ def text_cells(column: pa.ChunkedArray) -> list[str | None] | None:
     text = pc.utf8_trim_whitespace(pc.cast(column, pa.large_string()))
     cells: list[str | None] = pc.if_else(pc.is_in(text, MISSING), _NO_TEXT, text).to_pylist()
     return cells
-
-
-def holds_truth_values(column: pa.ChunkedArray, decimal: str) -> bool:
-    """Whether the numbers that `numbers` finds in a column stand for true and false."""
-    if pa.types.is_boolean(column.type):
-        return True
-    cells = text_cells(column)
-    if cells is None:
-        return False
-    text = pa.chunked_array([[cell for cell in cells if cell is not None]], pa.large_string())
-    return not _mask(_looks_like_number(text, decimal)).any()
 
 
 def has_other_decimal(column: pa.ChunkedArray, dialect: Dialect) -> bool:

@@ -172,11 +172,6 @@ class Reader:
             self.refuse_missing(weight)
         return np.ones(self.table.n_rows, dtype=bool)
 
-    def has_numeric(self, request: Request) -> bool:
-        """Whether some column that may be used is numeric."""
-        left_out = {"", *map(self.table.find, request.exclude), *self.table.index}
-        return any(self.is_numeric(name) for name in self.table.names if name not in left_out)
-
     def check_seen(self, features: Seen) -> None:
         """Refuse columns without any value in the rows that count.
 

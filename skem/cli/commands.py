@@ -173,10 +173,12 @@ def impute(arguments: Namespace) -> None:
     _check_output(arguments)
     table = _read(arguments, added=())
     reader = Reader(table)
-    given = Request(arguments.columns, arguments.exclude)
-    request, features, categories = read_kinds(reader, given)
+    features, categories = read_kinds(reader, Request(arguments.columns, arguments.exclude))
     reader.check_seen(features)
-    remark(reader, request, features)
+    if arguments.columns is None:
+        note_ids(reader, features)
+        note_header(reader)
+    note_same(reader, features)
     note_left(reader, features, categories)
     filled = fill_table(
         table,

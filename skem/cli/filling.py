@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from skem import MixtureImputer
 from skem.cli.categories import Categories, put_text
-from skem.cli.cells import fill, holds_truth_values, numbers
+from skem.cli.cells import fill, is_boolean, numbers
 from skem.cli.columns import Features, Reader
 from skem.cli.files import Table
 from skem.cli.messages import (
@@ -139,8 +139,7 @@ def fill_table(
 
 
 def _holds_truth(table: Table, name: str) -> bool:
-    column = table.columns.column(table.names.index(name))
-    return holds_truth_values(column, table.dialect.decimal)
+    return is_boolean(table.columns.column(table.names.index(name)))
 
 
 def _impute_kinds(

@@ -87,12 +87,13 @@ def choose_kinds(
             numbers.append(name)  # which is refused where values are looked at
         elif reader.has_numbers(name):
             reader.refuse_bad(name)
+            numbers.append(name)  # written as text
         else:
             raise CommandError(f"{table.name}: column {name!r}: {why}{_hint(name)}")
     if not numbers and not categories and not kinds:
         listed = joined(f"{quoted(name)} ({why})" for name, why in left_out)
         listed = listed or joined(map(quoted, table.names))
-        raise CommandError(f"{table.name}: no column to cluster by: {listed}")
+        raise CommandError(f"{table.name}: no column to use: {listed}")
     return Kinds(tuple(numbers), tuple(categories), kinds, tuple(left_out))
 
 

@@ -23,12 +23,18 @@ def add_bias(values, bias):
 @kernel
 def sum_rows(values, total):
     """Write the sum of the rows of ``values`` (n_rows, n_out) to ``total`` (n_out,)."""
+    n_rows, first = values.shape[0], values.shape[0] % 4
     for j in each(total.size):
-        total[j] = values[0][j]
-    for i in range(1, values.shape[0]):
+        total[j] = 0.0
+    for i in range(first):
         row = values[i]
         for j in each(total.size):
             total[j] += row[j]
+    # One after the other, but four in each loop: short loops cost more than what they do.
+    for i in range(first, n_rows, 4):
+        a, b, c, d = values[i], values[i + 1], values[i + 2], values[i + 3]
+        for j in each(total.size):
+            total[j] = total[j] + a[j] + b[j] + c[j] + d[j]
 
 
 @kernel

@@ -211,16 +211,25 @@ def bernoulli(output, target, weights, losses, gradient):
 
 
 @contracted_kernel
-def any_likelihood(
-    log_variance, bounds, output, target, weights, losses, gradient, variance_gradient
-):
-    """Call the likelihood that is meant; what is None is known when this is compiled.
+def any_likelihood(noise, noise_bounds, odds, output, target, weights, losses, gradient, own):
+    """Call the likelihood whose argument is not None; the others are not even compiled.
 
-    Without bounds that is `bernoulli`, without a log-variance `gaussian_network`.
+    Parameters
+    ----------
+    noise : tuple or None
+        `gaussian`'s ``log_variance`` and ``bounds``.
+    noise_bounds : ndarray or None
+        `gaussian_network`'s ``bounds``.
+    odds : bool or None
+        Anything, for `bernoulli`.
+    output, target, weights, losses, gradient
+        As for all of them.
+    own : ndarray
+        `gaussian`'s ``variance_gradient``.
     """
-    if bounds is None:
+    if noise is not None:
+        gaussian(output, target, weights, noise[0], noise[1], losses, gradient, own)
+    if noise_bounds is not None:
+        gaussian_network(output, target, weights, noise_bounds, losses, gradient)
+    if odds is not None:
         bernoulli(output, target, weights, losses, gradient)
-    elif log_variance is None:
-        gaussian_network(output, target, weights, bounds, losses, gradient)
-    else:
-        gaussian(output, target, weights, log_variance, bounds, losses, gradient, variance_gradient)

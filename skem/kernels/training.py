@@ -10,13 +10,13 @@ import numpy as np
 
 from skem.kernels.dense import backward, forward, gradients
 from skem.kernels.gaussian_latent import divergence, draw, head_gradient
-from skem.kernels.jit import each, kernel
+from skem.kernels.jit import each, inner_kernel, kernel
 from skem.kernels.likelihoods import any_likelihood, move_variances
 from skem.kernels.noise import normals
 from skem.kernels.optimisers import take_step
 
 
-@kernel
+@inner_kernel
 def differentiate(x, keys, weights, step, beta, objective, networks, parameters, gradient, space):
     """Compute a batch's loss and its gradient.
 
@@ -58,8 +58,9 @@ def differentiate(x, keys, weights, step, beta, objective, networks, parameters,
             share[i] = weights[i] * (1.0 / n_samples)
     output = forward(decoder, networks.decoder, activation, z, space.decoder, 0, lines)
     any_likelihood(
-        objective.log_variance,
-        objective.bounds,
+        objective.noise,
+        objective.noise_bounds,
+        objective.odds,
         output,
         x,
         line_weights,
@@ -122,8 +123,8 @@ def train(rows, size, betas, objective, networks, parameters, gradient, optimise
     betas : ndarray of shape (n_batches,)
         Factors of the divergence.
     objective : NamedTuple
-        ``log_variance`` and ``bounds``, as `any_likelihood` reads them; ``free_bits``; ``decay``,
-        of the dtype of the parameters.
+        ``noise``, ``noise_bounds`` and ``odds``, as `any_likelihood` reads them; ``free_bits``;
+        ``decay``, of the dtype of the parameters.
     networks : NamedTuple
         Widths of both (``encoder``, ``decoder``), lengths of their vectors (``n_encoder``,
         ``n_decoder``), and their ``activation``.

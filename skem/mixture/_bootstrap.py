@@ -21,6 +21,7 @@ from skem.mixture._em_mixture import EMMixture
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._grid import in_parallel, iteration_size
 from skem.mixture._reading import set_attributes
+from skem.mixture._shared import GIVEN_STARTS
 from skem.mixture._student import EMStudentMixture
 
 __all__ = [
@@ -133,11 +134,7 @@ def bootstrap_likelihood_ratio(
     owner = "bootstrap_likelihood_ratio"
     check_type(owner, (EMGaussianMixture, EMStudentMixture, EMMixture), X, estimator)
     check_estimator(owner, estimator, n_bootstrap, random_state, n_jobs)
-    given = [
-        name
-        for name in ("weights_init", "means_init", "precisions_init", "parameters_init")
-        if getattr(estimator, name, None) is not None
-    ]
+    given = [name for name in GIVEN_STARTS if getattr(estimator, name, None) is not None]
     if given or not isinstance(estimator.init_params, str):
         raise ValueError(
             f"estimator has {', '.join(given or ['init_params'])} for {estimator.n_components} "

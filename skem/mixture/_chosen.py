@@ -119,6 +119,19 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """
         return float(self._best(X).score(X, sample_weight=sample_weight))
 
+    def explain_density(self, X: ArrayLike) -> Any:
+        """Say which cells make a row odd under the best fit; see its `explain_density`.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
+        """
+        return self._best(X).explain_density(X)
+
 
 class GaussianChosen(Chosen):
     """A choice among mixtures whose columns are all numbers."""
@@ -183,19 +196,6 @@ class GaussianChosen(Chosen):
             X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
         )
         return filled
-
-    def explain_density(self, X: ArrayLike) -> Any:
-        """Say which cells make a row odd under the best fit; `EMGaussianMixture.explain_density`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        frame : pandas.DataFrame of shape (n_samples, 3 n_features)
-        """
-        return self._best(X).explain_density(X)
 
 
 class BlockChosen(Chosen):

@@ -247,16 +247,22 @@ def _fit(
     sampler = np.random.RandomState(rng.randint(2**31 - 1))
     attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
     root.end(lambda: attributes)
+    return attributes, _remarks(kind, estimator, problem, run)
+
+
+def _remarks(
+    kind: Kind, estimator: MixtureSettings, problem: FitProblem, run: Run[Any]
+) -> list[str]:
+    """Return what the user should be warned of."""
     messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    names = problem.shown.names
-    messages += never_together(problem.family, problem.table, names)
+    messages += never_together(problem.family, problem.table, problem.shown.names)
     if not run.converged and 0 < estimator.max_iter == run.n_iter:
         messages.append(
             f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
             f"bound still rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try "
             "other init_params, or check for degenerate data."
         )
-    return attributes, messages
+    return messages
 
 
 def _fitted_attributes(

@@ -20,6 +20,7 @@ from skem.mixture._evaluating import evaluate
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
 from skem.mixture._reading import make_family
+from skem.mixture._shared import GIVEN_STARTS
 
 __all__ = ["METHODS", "check_draws", "fill_gaussian", "generator", "impute", "refit"]
 
@@ -170,11 +171,7 @@ def _refitted(estimator: Any, X: Floats, rng: Rng) -> _Belonging:
 def refit(estimator: Any, X: Floats, resp: Floats, rng: Rng) -> Any:
     """Fit anew to rows with random weights (Newton & Raftery 1994), from where they belong."""
     weights = rng.standard_exponential(len(X))
-    start = {
-        name: None
-        for name in ("weights_init", "means_init", "precisions_init", "parameters_init")
-        if hasattr(estimator, name)
-    }
+    start = {name: None for name in GIVEN_STARTS if hasattr(estimator, name)}
     share = resp.astype(np.float64)
     again = clone(estimator).set_params(
         **start,

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families import GaussianParameters
+from skem.mixture._held import held_columns
 from skem.mixture._layout import Layout, PlacedKind
+from skem.mixture._record import FitRecord
 from skem.mixture._summary import (
     PrintedTable,
     count,
@@ -19,6 +21,7 @@ from skem.mixture._summary import (
     lines_of_shares,
     origin_of,
     plus_minus,
+    say_held,
     short_name,
 )
 
@@ -74,7 +77,8 @@ class BlockSummary(PrintedTable):
         Expected numbers of rows.
     profiles : tuple of Profile
     notes : tuple of str, default=()
-        What a user may want to declare otherwise.
+        What a user may want to declare otherwise, and where clusters are held at the width that
+        the recording of a column allows.
     """
 
     title: str
@@ -241,8 +245,26 @@ def summarise_blocks(estimator: Any) -> BlockSummary:
         np.asarray(estimator.weights_, dtype=np.float64),
         expected_sizes(estimator),
         tuple(profiles),
-        layout.notes,
+        (*layout.notes, *_note_held(estimator, family, layout)),
     )
+
+
+def _note_held(estimator: Any, family: Any, layout: Layout) -> Iterator[str]:
+    """Say where clusters are held at the floor of recorded steps in Gaussian blocks."""
+    record: FitRecord | None = getattr(estimator, "_record", None)
+    if record is None or not record.weight or record.units.floor is None:
+        return
+    weights = estimator.weights_
+    held = np.zeros((len(weights), len(layout.names)), dtype=bool)
+    each = zip(family.blocks, layout.blocks, estimator.parameters_, record.units.floor, strict=True)
+    for block, placed, entry, floor in each:
+        if placed.kind is None:
+            units = record.units.of_columns(block.columns)._replace(floor=floor)
+            components = _components(entry)
+            held[:, block.columns] = held_columns(block.family, weights, components, units)
+    told = say_held([str(name) for name in layout.names], held)
+    if told:
+        yield told
 
 
 def _count_kinds(layout: Layout) -> Iterator[str]:
@@ -255,10 +277,8 @@ def _profiles(
 ) -> Iterator[Profile]:
     columns = entry["columns"]
     if placed.kind is None:
-        means = np.asarray(entry["means"], dtype=np.float64)
-        factors = np.asarray(entry["precisions_cholesky"], dtype=np.float64)
-        covariances = np.asarray(entry["covariances"], dtype=np.float64)
-        variances = family.column_variances(GaussianParameters(means, covariances, factors))
+        components = _components(entry)
+        means, variances = components.means, family.column_variances(components)
         for j, column in enumerate(columns):
             yield Profile(column, "mean", means[:, j], np.sqrt(variances[:, j]))
     elif placed.name == "categorical":
@@ -277,3 +297,9 @@ def _profiles(
                 if isinstance(values, np.ndarray) and values.ndim == 2:
                     what = field.removesuffix("ies") + "y" if field.endswith("ies") else field[:-1]
                     yield Profile(column, what, values[:, j])
+
+
+def _components(entry: dict[str, Any]) -> GaussianParameters:
+    """Read the published parameters of a Gaussian block."""
+    names = ("means", "covariances", "precisions_cholesky")
+    return GaussianParameters(*(np.asarray(entry[name], dtype=np.float64) for name in names))

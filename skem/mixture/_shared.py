@@ -21,8 +21,12 @@ __all__ = [
     "BLOCK_PARAMETERS",
     "CHOICE_ENTRIES",
     "ENTRIES",
+    "GIVEN_STARTS",
     "SHARED_PARAMETERS",
 ]
+
+# The parameters that a fit may be told to start from.
+GIVEN_STARTS = ("weights_init", "means_init", "precisions_init", "parameters_init")
 
 # What `init_params` may be.
 _STARTS = (

@@ -32,6 +32,7 @@ __all__ = [
     "lines_of_shares",
     "origin_of",
     "plus_minus",
+    "say_held",
     "short_name",
 ]
 
@@ -159,21 +160,21 @@ class MixtureSummary(PrintedTable):
 
     def _note(self) -> str:
         size = "" if self.sizes is None else "size: expected number of rows; "
-        note = f"{size}columns: mean ± standard deviation"
-        if self.held is None or not self.held.any():
-            return note
-        return f"{note}; held at the width that recording allows: {self._say_held(self.held)}"
+        held = "" if self.held is None else say_held(self.columns, self.held)
+        return f"{size}columns: mean ± standard deviation{'; ' if held else ''}{held}"
 
-    def _say_held(self, held: NDArray[np.bool_]) -> str:
-        """Say which columns are held in which clusters."""
-        groups: dict[str, list[str]] = {}
-        for name, own in zip(self.columns, held.T, strict=True):
-            if own.any():
-                which = np.flatnonzero(own).tolist()
-                where = f"cluster{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}"
-                where = "all clusters" if own.all() else where
-                groups.setdefault(where, []).append(short_name(name))
-        return "; ".join(f"{', '.join(names)} in {where}" for where, names in groups.items())
+
+def say_held(columns: Sequence[str], held: NDArray[np.bool_]) -> str:
+    """Say which columns are held in which clusters; empty where none is."""
+    groups: dict[str, list[str]] = {}
+    for name, own in zip(columns, held.T, strict=True):
+        if own.any():
+            which = np.flatnonzero(own).tolist()
+            where = f"cluster{'s' if len(which) > 1 else ''} {', '.join(map(str, which))}"
+            where = "all clusters" if own.all() else where
+            groups.setdefault(where, []).append(short_name(name))
+    parts = [f"{', '.join(names)} in {where}" for where, names in groups.items()]
+    return f"held at the width that recording allows: {'; '.join(parts)}" if parts else ""
 
 
 def lines_of_shares(weights: Array, sizes: Array | None) -> list[list[str]]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem.vae._units import Units
 
-__all__ = ["Likelihood"]
+__all__ = ["KernelLikelihood", "Likelihood"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
+
+
+class KernelLikelihood(NamedTuple):
+    """A likelihood as `kernels.likelihoods.any_likelihood` reads it."""
+
+    noise: tuple[Floats, Array] | None = None
+    noise_bounds: Array | None = None
+    odds: bool | None = None
 
 
 class Likelihood(Protocol):
@@ -82,8 +90,8 @@ class Likelihood(Protocol):
     ) -> None:
         """Write negative log-likelihoods (R,) and, if ``gradient`` has lines, the gradients."""
 
-    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
-        """Return log-variances and their bounds: all that `kernels.training` asks of it."""
+    def as_kernel(self, parameters: Floats) -> KernelLikelihood:
+        """Return what `losses` needs, for a kernel that computes them itself."""
 
     def mean(self, output: Floats) -> Floats:
         """Expected rows (R, D)."""

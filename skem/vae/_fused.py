@@ -23,8 +23,9 @@ _BYTES = 2**18
 
 
 class _Objective(NamedTuple):
-    log_variance: Floats | None
-    bounds: Array | None
+    noise: tuple[Floats, Array] | None
+    noise_bounds: Array | None
+    odds: bool | None
     free_bits: float
     decay: Any
 
@@ -91,7 +92,7 @@ class Fused:
             self.batch_size,
             betas,
             _Objective(
-                *model.likelihood.noise(model.split(parameters)[2]), self.free_bits, self.decay
+                *model.likelihood.as_kernel(model.split(parameters)[2]), self.free_bits, self.decay
             ),
             _Networks(
                 model.encoder.sizes, model.decoder.sizes, *model.sizes[:2], model.encoder.code

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from skem import kernels
-from skem.vae._contract import Likelihood
+from skem.vae._contract import KernelLikelihood, Likelihood
 from skem.vae._units import Units, measure, unchanged
 
 __all__ = [
@@ -93,8 +93,8 @@ class Gaussian:
         """Return log-variances (1,) or (D,), which `bounds` bound."""
         return parameters
 
-    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
-        return self.log_variances(parameters), self.bounds
+    def as_kernel(self, parameters: Floats) -> KernelLikelihood:
+        return KernelLikelihood(noise=(self.log_variances(parameters), self.bounds))
 
     def constant_variance(self, parameters: Floats) -> Array | None:
         log_variances = self.log_variances(parameters).astype(np.float64)
@@ -194,8 +194,8 @@ class NetworkVariance(Gaussian):
     def mean(self, output: Floats) -> Floats:
         return output[:, : output.shape[1] // 2]
 
-    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
-        return None, _BOUNDS
+    def as_kernel(self, parameters: Floats) -> KernelLikelihood:
+        return KernelLikelihood(noise_bounds=_BOUNDS)
 
     def constant_variance(self, parameters: Floats) -> Array | None:
         return None
@@ -290,8 +290,8 @@ class Bernoulli:
         probabilities: Floats = expit(output)
         return probabilities
 
-    def noise(self, parameters: Floats) -> tuple[Floats | None, Array | None]:
-        return None, None
+    def as_kernel(self, parameters: Floats) -> KernelLikelihood:
+        return KernelLikelihood(odds=True)
 
     def constant_variance(self, parameters: Floats) -> Array | None:
         return None

@@ -47,7 +47,7 @@ def test_categories_are_filled_and_names_stay_empty(run, pets, tmp_path):
     status, said, err = run("impute", path, "-o", out)
     assert status == 0
     assert err.count("\n") == 2
-    assert "columns left out, not numeric: 'name'" in err
+    assert "columns left out: 'name' (names rather than categories: 59 values in 59 rows)" in err
     assert "empty cells stay in columns that are not used: 'name' (1)" in err
     text = pd.read_csv(out, dtype=str)
     assert list(text["pet"]) == list(frame["pet"])
@@ -114,3 +114,16 @@ def test_named_columns_are_used_whatever_their_texts(run, refused, pets):
     assert "First 3 of 3 filled rows" in said
     path.write_text("x,s\n1,a\n2,1\n3,2\n")
     refused("impute", path, "--columns", "x,s", says="column 's', row 1 (line 2): 'a' is not a")
+
+
+@pytest.mark.parametrize("command", ["cluster", "impute"])
+def test_numbers_written_as_text_are_used_where_they_are_named(run, tmp_path, command):
+    path = tmp_path / "t.parquet"
+    x = np.random.default_rng(0).normal(size=60).round(3)
+    level = pa.array([None if i == 3 else f"{v}" for i, v in enumerate(x)])
+    parquet.write_table(pa.table({"x": x[::-1], "level": level}), path)
+    one = ["-k", "1"] if command == "cluster" else []
+    status, said, err = run(command, path, "--columns", "x,level", *one)
+    assert status == 0
+    assert "60 rows, 2 " in said
+    assert "left out" not in err

@@ -44,7 +44,7 @@ BAD = {
                  ["column 'x', row ", "(line ", "negative weight"]),
     "missing weight": (cell(4, None), ["--weight-column", "y"], ["'y', row 4 (line 5): missing w"]),
     "no weight at all": ("x,w\n1,0\n2,0\n", ["--weight-column", "w"], ["every weight is zero"]),
-    "only weights": ("w,s\n1,a\n2,b\n", ["--weight-column", "w"], ["no column to cluster by: 's'"]),
+    "only weights": ("w,s\n1,a\n2,b\n", ["--weight-column", "w"], ["no column to use: 's'"]),
 }  # fmt: skip
 
 

@@ -272,7 +272,7 @@ def test_impute_refuses_what_it_cannot_fill(refused, tmp_path):
     path.write_text("x,y,s\n1,,a\n2,NA,b\n3,,c\n")
     refused("impute", path, "--columns", "x,y", says="no value in 'y'; leave it out by --exclude")
     path.write_text("s\na\n\n")
-    refused("impute", path, says="no numeric column among 's'")
+    refused("impute", path, says="no column to use: 's' (no other value than 'a')")
     path.write_text("x,y\n1e300,1\n-1e300,\n5,2\n")
     refused(
         "impute", path, says="t.csv: cannot be imputed: Column 'x' of X has a standard deviation"

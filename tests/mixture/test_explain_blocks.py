@@ -5,7 +5,7 @@ import pytest
 from oracles.blocks import log_density, responsibilities
 
 from mixture.test_blocks import BLOCKS, fit, mixed, model_of
-from skem import EMMixture, MixtureOutlierDetector, VariationalMixture
+from skem import EMMixture, MixtureIC, MixtureOutlierDetector, VariationalMixture
 
 pd = pytest.importorskip("pandas")
 
@@ -108,7 +108,9 @@ def people(n=150, seed=0):
     return frame
 
 
-@pytest.mark.parametrize("model", [EMMixture(2, random_state=0), VariationalMixture(2)])
+@pytest.mark.parametrize(
+    "model", [EMMixture(2, random_state=0), VariationalMixture(2), MixtureIC((2,))]
+)
 def test_frames_keep_names_and_categories(model):
     frame = people()
     odd = frame.index[0]

@@ -11,9 +11,11 @@ from sklearn.exceptions import NotFittedError
 from mixture.tables import blobs, every_estimator, fit
 from skem import (
     EMGaussianMixture,
+    EMMixture,
     EMStudentMixture,
     GaussianMixtureIC,
     VariationalGaussianMixture,
+    VariationalMixture,
 )
 from skem.datasets import load_faithful
 from skem.mixture import MixtureSummary
@@ -138,8 +140,9 @@ def test_the_frame(faithful):
 
 
 def test_only_the_frame_needs_pandas(monkeypatch):
+    fitted = EMGaussianMixture().fit(load_iris().data)  # scikit-learn 1.6 looks for pandas itself
     monkeypatch.setitem(sys.modules, "pandas", None)
-    summary = EMGaussianMixture().fit(load_iris().data).summary()
+    summary = fitted.summary()
     assert "x3" in repr(summary)
     assert "x3" in summary._repr_html_()
     with pytest.raises(ImportError, match="pandas"):
@@ -213,3 +216,23 @@ def test_what_is_held_by_recording_is_noted(estimator, dtype, noise):
     text = f"held at the width that recording allows: x1 in cluster {1 - lowest})"
     assert text in repr(summary)
     assert not free.summary().held.any()
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("estimator", [EMMixture, VariationalMixture])
+def test_what_is_held_in_blocks_is_noted(estimator):
+    rng = np.random.default_rng(0)
+    group = np.arange(200) % 2
+    X = np.column_stack([rng.poisson(2, 200), 8.0 * group + rng.normal(size=200), 6.0 * group])
+    X[group == 0, 2] += 3.0 * rng.integers(-1, 2, 100)
+    columns = [("poisson", [0]), ("diag", [1, 2])]
+    start = 0.98 * np.eye(2)[group] + 0.01
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture = estimator(2, columns=columns, init_params=start).fit(X)
+        free = estimator(2, columns=columns, resolution=None).fit(X)
+    other = mixture.parameters_[1]["means"][:, 0].argmax()
+    assert mixture.summary().notes == (
+        f"held at the width that recording allows: 2 in cluster {other}",
+    )
+    assert free.summary().notes == ()
