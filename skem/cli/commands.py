@@ -22,6 +22,7 @@ from skem.cli.mixed import MixedFeatures, read_known, read_mixed, remark_mixed
 from skem.cli.mixed_model import MixedModel
 from skem.cli.mixed_search import note_counts, search_mixed
 from skem.cli.model import Model, Scores
+from skem.cli.noting import note_gaps, note_header, note_ids, note_same, remark
 from skem.cli.report import score_summary, summary
 from skem.cli.rows import filled_rows, first_rows, least_probable, odd_rows
 from skem.cli.saving import SUFFIX, load_model, save_model
@@ -64,14 +65,14 @@ def cluster(arguments: Namespace) -> None:
     else:
         features = read_mixed(reader, request, kinds)
     reader.check_seen(features)
-    ks, remark = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
+    ks, unfit = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
     _remark(reader, request, features, kinds)
     found = _search(arguments, features, kinds, ks)
     scores = _score(found.model, features)
     _write(arguments, table, features, scores)
     if arguments.save is not None:
         save_model(found.model, arguments.save)
-    report = summary(table, found, scores, weight=weight, remark=remark)
+    report = summary(table, found, scores, weight=weight, remark=unfit)
     _print(arguments, report)
     _print_rows(arguments, table, features, scores)
     if arguments.save is not None:
@@ -84,14 +85,15 @@ def _remark(
     """Note what is left out, and what is odd about the columns that are used."""
     if request.columns is None:
         note_left_out(reader, kinds)
+        note_header(reader)
     if isinstance(features, MixedFeatures):
         remark_mixed(reader, features, kinds, ids=request.columns is None)
         note_counts(reader.table, features, kinds)
     else:
         if request.columns is None:
-            reader.note_ids(features)
-        reader.note_same(features)
-    reader.note_gaps(features, IN_LARGEST)
+            note_ids(reader, features)
+        note_same(reader, features)
+    note_gaps(reader, features, IN_LARGEST)
 
 
 def _search(
@@ -143,7 +145,7 @@ def score(arguments: Namespace) -> None:
         features = read_known(reader, model.infos, drop_missing=arguments.drop_missing)
     else:
         features = reader.read(Request(model.columns, drop_missing=arguments.drop_missing))
-    reader.note_gaps(features, IN_LARGEST)
+    note_gaps(reader, features, IN_LARGEST)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
         with Progress(1) as progress, Compilation(progress):
@@ -174,8 +176,9 @@ def impute(arguments: Namespace) -> None:
     features, categories = read_kinds(reader, Request(arguments.columns, arguments.exclude))
     reader.check_seen(features)
     if arguments.columns is None:
-        reader.note_ids(features)
-    reader.note_same(features)
+        note_ids(reader, features)
+        note_header(reader)
+    note_same(reader, features)
     note_left(reader, features, categories)
     filled = fill_table(
         table,
@@ -216,8 +219,8 @@ def outliers(arguments: Namespace) -> None:
     reader = Reader(table)
     features = reader.read(request)
     reader.check_seen(features)
-    reader.remark(request, features)
-    reader.note_gaps(features)
+    remark(reader, request, features)
+    note_gaps(reader, features)
     found = find_outliers(
         table,
         features,
