@@ -1,6 +1,5 @@
 """Columns: which of a table's columns are used, and their values as numbers."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,18 +7,12 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from skem.cli.cells import Numbers, has_other_decimal, is_text, numbers
 from skem.cli.files import Table
 from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
 
-__all__ = ["Features", "Reader", "Request", "is_id_name"]
-
-# A name says that a column identifies rows: "id", "customer_id", "rowId", "index", "row", "no.".
-_ID_NAME = re.compile(r"(?i:^(id|index|idx|key|row|rownames|row_?(id|nr|no|number)|nr|no\.?)$)|"
-                      r"(?i:[ _.-](id|key|nr|no))$|[a-z]I[dD]$")  # fmt: skip
-_ENOUGH_FOR_AN_ID = 10  # rows; fewer may be in order by chance
+__all__ = ["Features", "Reader", "Request", "Seen", "concerned"]
 
 
 @dataclass(frozen=True)
@@ -204,40 +197,6 @@ class Reader:
                 f"{self.table.name}: no value{where} in {empty}; leave it out by --exclude"
             )
 
-    def note_gaps(self, features: Seen, fate: str = "") -> None:
-        """Note how many cells are missing where they are modelled.
-
-        Parameters
-        ----------
-        features : Features
-            What was read.
-        fate : str, default=""
-            What becomes of rows without any value.
-        """
-        missing = features.missing
-        if not missing.any():
-            return
-        rows = missing.any(axis=1)
-        counts = zip(features.columns, missing.sum(axis=0), strict=True)
-        gaps = {name: int(number) for name, number in counts if number}
-        text = (
-            f"{self.table.name}: {count(int(missing.sum()), 'missing cell')} in "
-            f"{_concerned(int(rows.sum()), self.table.n_rows, gaps)}; they are modelled "
-            "(--drop-missing leaves such rows out)"
-        )
-        empty = int(missing.all(axis=1).sum())
-        if empty:
-            text += f"; without any value: {count(empty, 'row')}{fate}"
-        note(text)
-
-    def note_same(self, features: Features) -> None:
-        """Note columns that have the same value in every row."""
-        pairs = zip(features.columns, features.X.T, strict=True)
-        same = joined(quoted(name) for name, x in pairs if np.nanmin(x) == np.nanmax(x))
-        if same:
-            text = f"the same value in every row of {same}; better leave it out"
-            note(f"{self.table.name}: {text}")
-
     def named(self, names: Sequence[str], exclude: Sequence[str], weight: str | None) -> list[str]:
         """Find the columns that the user named; none of them may be left out as well."""
         table = self.table
@@ -295,13 +254,12 @@ class Reader:
         if not gaps:
             return complete
         rows, name = int((~complete).sum()), self.table.name
-        concerned = _concerned(rows, self.table.n_rows, gaps, " with missing values")
+        told = concerned(rows, self.table.n_rows, gaps, " with missing values")
         if rows == self.table.n_rows:
             raise CommandError(
-                f"{name}: {concerned}: --drop-missing would leave no row; leave columns out by "
-                "--exclude"
+                f"{name}: {told}: --drop-missing would leave no row; leave columns out by --exclude"
             )
-        note(f"{name}: left out {concerned}")
+        note(f"{name}: left out {told}")
         return complete
 
     def refuse_missing(self, weight: str) -> None:
@@ -324,51 +282,8 @@ class Reader:
             raise CommandError(f"{self.table.name}: column {name!r}: every weight is zero")
         return weights
 
-    def note_ids(self, features: Features) -> None:
-        """Note columns that look like ids, and a header that looks like a row."""
-        name, names = self.table.name, self.table.names
-        pairs = zip(features.columns, features.X.T, strict=True)
-        ids = joined(quoted(column) for column, x in pairs if self.is_id(column, x))
-        if ids:
-            note(
-                f"{name}: {ids} may number or name the rows rather than describe them; if so, "
-                "leave it out by --exclude"
-            )
-        if self.table.lines is not None and self.table.dialect.header and _all_numbers(names):
-            shown = shorten(", ".join(names), 40)
-            note(
-                f"{name}: the header's names are numbers ({shown}); if they are the first row, "
-                "give --no-header"
-            )
 
-    def is_id(self, name: str, x: np.ndarray) -> bool:
-        """Whether a column is named as ids are, counts up or down, or has leading zeros."""
-        if is_id_name(name):
-            return True
-        x = x[~np.isnan(x)]
-        if len(x) < _ENOUGH_FOR_AN_ID:
-            return False
-        steps = np.diff(x)
-        if (steps > 0).all() or (steps < 0).all():
-            return bool((x == np.floor(x)).all())
-        column = self.column(name)
-        if not is_text(column):
-            return False
-        zeros = pc.sum(pc.match_substring_regex(column, r"^\s*0[0-9]"))
-        return bool(zeros.as_py())
-
-
-def is_id_name(name: str) -> bool:
-    """Whether a column is named as ids are."""
-    return _ID_NAME.search(name) is not None
-
-
-def _concerned(rows: int, n_rows: int, gaps: dict[str, int], which: str = "") -> str:
+def concerned(rows: int, n_rows: int, gaps: dict[str, int], which: str = "") -> str:
     """Say in how many rows of a table cells are missing, and how many in each column."""
     columns = joined(f"{quoted(name)} ({gap:,})" for name, gap in gaps.items())
     return f"{rows:,} of {count(n_rows, 'row')}{which}, in {count(len(gaps), 'column')}: {columns}"
-
-
-def _all_numbers(names: Sequence[str]) -> bool:
-    column = pa.chunked_array([pa.array([name for name in names if name], pa.large_string())])
-    return len(column) > 0 and numbers(column, ".").all_numbers

@@ -20,6 +20,7 @@ from skem.cli.mixed import MixedFeatures, read_known, read_mixed, remark_mixed
 from skem.cli.mixed_model import MixedModel
 from skem.cli.mixed_search import note_counts, search_mixed
 from skem.cli.model import Model, Scores
+from skem.cli.noting import note_gaps, note_header, note_ids, note_same
 from skem.cli.report import score_summary, summary
 from skem.cli.rows import filled_rows, first_rows, least_probable, odd_rows
 from skem.cli.saving import SUFFIX, load_model, save_model
@@ -57,15 +58,15 @@ def cluster(arguments: Namespace) -> None:
     reader = Reader(table)
     kinds = choose_kinds(reader, request, arguments.kind)
     features = _read_columns(reader, request, kinds)
-    ks, remark = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
+    ks, unfit = _numbers_of_clusters(arguments, table, features, len(kinds.numbers))
     _remark(reader, request, features, kinds)
-    reader.note_gaps(features, IN_LARGEST)
+    note_gaps(reader, features, IN_LARGEST)
     found = _search(arguments, features, kinds, ks)
     scores = _score(found.model, features)
     _write(arguments, table, features, scores)
     if arguments.save is not None:
         save_model(found.model, arguments.save)
-    report = summary(table, found, scores, weight=weight, remark=remark)
+    report = summary(table, found, scores, weight=weight, remark=unfit)
     _print(arguments, report)
     _print_rows(arguments, table, features, scores)
     if arguments.save is not None:
@@ -89,13 +90,14 @@ def _remark(
     """Note what is left out, and what is odd about the columns that are used."""
     if request.columns is None:
         note_left_out(reader, kinds)
+        note_header(reader)
     if isinstance(features, MixedFeatures):
         remark_mixed(reader, features, kinds, ids=request.columns is None)
         note_counts(reader.table, features, kinds)
     else:
         if request.columns is None:
-            reader.note_ids(features)
-        reader.note_same(features)
+            note_ids(reader, features)
+        note_same(reader, features)
 
 
 def _search(
@@ -147,7 +149,7 @@ def score(arguments: Namespace) -> None:
         features = read_known(reader, model.infos, drop_missing=arguments.drop_missing)
     else:
         features = reader.read(model.columns, drop_missing=arguments.drop_missing)
-    reader.note_gaps(features, IN_LARGEST)
+    note_gaps(reader, features, IN_LARGEST)
     model.mixture.set_params(n_jobs=arguments.jobs)
     try:
         with Progress(1) as progress, Compilation(progress):
@@ -221,7 +223,7 @@ def outliers(arguments: Namespace) -> None:
     features = _read_columns(reader, request, kinds)
     assert isinstance(features, Features)
     _remark(reader, request, features, kinds)
-    reader.note_gaps(features)
+    note_gaps(reader, features)
     found = find_outliers(
         table,
         features,

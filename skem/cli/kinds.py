@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skem.cli.cells import is_boolean, words
-from skem.cli.columns import Reader, Request, is_id_name
+from skem.cli.columns import Reader, Request
 from skem.cli.messages import CommandError, count, joined, note, quoted
+from skem.cli.noting import is_id_name
 
 __all__ = ["CODED", "Kinds", "choose_kinds", "note_left_out"]
 

@@ -12,6 +12,7 @@ from skem.cli.cells import FALSE, TRUE, is_boolean, words
 from skem.cli.columns import Reader, Request
 from skem.cli.kinds import CODED, Kinds
 from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
+from skem.cli.noting import is_id
 from skem.columns import ColumnInfo
 from skem.families.kinds.registry import KINDS
 
@@ -134,7 +135,7 @@ def remark_mixed(reader: Reader, features: MixedFeatures, kinds: Kinds, *, ids: 
     """Note columns that look like ids, and columns of a single value."""
     name = reader.table.name
     numbers = {column: features.rows[column].to_numpy() for column in kinds.numbers}
-    named = joined(quoted(column) for column, x in numbers.items() if reader.is_id(column, x))
+    named = joined(quoted(column) for column, x in numbers.items() if is_id(reader, column, x))
     if ids and named:
         note(
             f"{name}: {named} may number or name the rows rather than describe them; if so, leave "
