@@ -63,6 +63,17 @@ class Features:
         """Which cells of `X` are missing."""
         return np.isnan(self.X)
 
+    @property
+    def constant(self) -> list[str]:
+        """Columns that have the same value in every row."""
+        pairs = zip(self.columns, self.X.T, strict=True)
+        return [name for name, x in pairs if np.nanmin(x) == np.nanmax(x)]
+
+    def values(self, name: str) -> np.ndarray:
+        """Return the values of a column."""
+        values: np.ndarray = self.X[:, self.columns.index(name)]
+        return values
+
 
 class Seen(Protocol):
     """What a mixture sees of a table, as far as remarks on it need to know."""

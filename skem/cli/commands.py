@@ -16,7 +16,7 @@ from skem.cli.filling import describe, fill_table, note_empty
 from skem.cli.kinds import Kinds, choose_kinds, note_left_out
 from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
-from skem.cli.mixed import MixedFeatures, read_known, read_mixed, remark_mixed
+from skem.cli.mixed import MixedFeatures, read_known, read_mixed
 from skem.cli.mixed_model import MixedModel
 from skem.cli.mixed_search import note_counts, search_mixed
 from skem.cli.model import Model, Scores
@@ -91,13 +91,10 @@ def _remark(
     if request.columns is None:
         note_left_out(reader, kinds)
         note_header(reader)
+        note_ids(reader, {name: features.values(name) for name in kinds.numbers})
+    note_same(reader, features.constant)
     if isinstance(features, MixedFeatures):
-        remark_mixed(reader, features, kinds, ids=request.columns is None)
         note_counts(reader.table, features, kinds)
-    else:
-        if request.columns is None:
-            note_ids(reader, features)
-        note_same(reader, features)
 
 
 def _search(

@@ -11,12 +11,11 @@ import pyarrow.compute as pc
 from skem.cli.cells import FALSE, TRUE, is_boolean, words
 from skem.cli.columns import Reader, Request
 from skem.cli.kinds import CODED, Kinds
-from skem.cli.messages import CommandError, count, joined, note, quoted, shorten
-from skem.cli.noting import is_id
+from skem.cli.messages import CommandError, count, shorten
 from skem.columns import ColumnInfo
 from skem.families.kinds.registry import KINDS
 
-__all__ = ["MixedFeatures", "read_known", "read_mixed", "remark_mixed"]
+__all__ = ["MixedFeatures", "read_known", "read_mixed"]
 
 # What the cells of a column are: one of these.
 NUMBER, TRUTH, WORD = "number", "truth value", "word"
@@ -50,6 +49,17 @@ class MixedFeatures:
     def missing(self) -> np.ndarray:
         """Which cells are missing, shape (n_used, n_columns)."""
         return np.column_stack([column.is_null().to_numpy() for column in self.rows.columns])
+
+    @property
+    def constant(self) -> list[str]:
+        """Columns that have the same value in every row."""
+        pairs = zip(self.columns, self.rows.columns, strict=True)
+        return [name for name, column in pairs if pc.count_distinct(column).as_py() == 1]
+
+    def values(self, name: str) -> np.ndarray:
+        """Return the values of a column of numbers, NaN where one is missing."""
+        values: np.ndarray = self.rows[name].to_numpy()
+        return values
 
 
 class Wanted(NamedTuple):
@@ -129,22 +139,6 @@ def read_known(
                 "the row scored by its others"
             )
     return features
-
-
-def remark_mixed(reader: Reader, features: MixedFeatures, kinds: Kinds, *, ids: bool) -> None:
-    """Note columns that look like ids, and columns of a single value."""
-    name = reader.table.name
-    numbers = {column: features.rows[column].to_numpy() for column in kinds.numbers}
-    named = joined(quoted(column) for column, x in numbers.items() if is_id(reader, column, x))
-    if ids and named:
-        note(
-            f"{name}: {named} may number or name the rows rather than describe them; if so, leave "
-            "it out by --exclude"
-        )
-    same = [c for c in features.columns if pc.count_distinct(features.rows[c]).as_py() == 1]
-    if same:
-        listed = joined(map(quoted, same))
-        note(f"{name}: the same value in every row of {listed}; better leave it out")
 
 
 def _read(

@@ -90,7 +90,7 @@ def note_counts(table: Table, features: MixedFeatures, kinds: Kinds) -> None:
     """Note measurements of few whole numbers that may be counts or categories."""
     found = {}
     for name in kinds.numbers:
-        likelier = likelier_kinds(features.rows[name].to_numpy())
+        likelier = likelier_kinds(features.values(name))
         if likelier:
             found[name] = max(likelier.others, key=lambda kind: likelier.others[kind])
     if found:

@@ -1,17 +1,17 @@
 """Notes on the columns that are used: what is missing, constant, or looks like ids."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from skem.cli.cells import numbers
-from skem.cli.columns import Features, Reader, Seen, concerned
+from skem.cli.columns import Reader, Seen, concerned
 from skem.cli.messages import count, joined, note, quoted, shorten
 
-__all__ = ["is_id", "is_id_name", "note_gaps", "note_header", "note_ids", "note_same"]
+__all__ = ["is_id_name", "note_gaps", "note_header", "note_ids", "note_same"]
 
 # A name says that a column identifies rows: "id", "customer_id", "rowId", "index", "row", "no.".
 _ID_NAME = re.compile(r"(?i:^(id|index|idx|key|row|rownames|row_?(id|nr|no|number)|nr|no\.?)$)|"
@@ -46,24 +46,21 @@ def note_gaps(reader: Reader, features: Seen, fate: str = "") -> None:
     note(text)
 
 
-def note_same(reader: Reader, features: Features) -> None:
+def note_same(reader: Reader, names: Sequence[str]) -> None:
     """Note columns that have the same value in every row."""
-    pairs = zip(features.columns, features.X.T, strict=True)
-    same = joined(quoted(name) for name, x in pairs if np.nanmin(x) == np.nanmax(x))
+    same = joined(map(quoted, names))
     if same:
         text = f"the same value in every row of {same}; better leave it out"
         note(f"{reader.table.name}: {text}")
 
 
-def note_ids(reader: Reader, features: Features) -> None:
-    """Note columns that look like ids."""
-    name = reader.table.name
-    pairs = zip(features.columns, features.X.T, strict=True)
-    ids = joined(quoted(column) for column, x in pairs if is_id(reader, column, x))
+def note_ids(reader: Reader, measured: Mapping[str, np.ndarray]) -> None:
+    """Note columns of measurements that look like ids."""
+    ids = joined(quoted(name) for name, x in measured.items() if _is_id(reader, name, x))
     if ids:
         note(
-            f"{name}: {ids} may number or name the rows rather than describe them; if so, "
-            "leave it out by --exclude"
+            f"{reader.table.name}: {ids} may number or name the rows rather than describe them; if "
+            "so, leave it out by --exclude"
         )
 
 
@@ -78,7 +75,7 @@ def note_header(reader: Reader) -> None:
         )
 
 
-def is_id(reader: Reader, name: str, x: np.ndarray) -> bool:
+def _is_id(reader: Reader, name: str, x: np.ndarray) -> bool:
     """Whether a column is named as ids are, counts up or down, or has leading zeros."""
     if is_id_name(name):
         return True
