@@ -149,7 +149,7 @@ def _renew_nearest(a, b, alive, state, rule, rivals, work):
                 nearest[k], least[k] = a, cost
 
 
-@inner_kernel
+@kernel
 def _price(i, j, state, rule, rivals, work):
     """Return the cost of a pair of which a bound alone may have been known."""
     terms, costs, known, _, _ = rivals
