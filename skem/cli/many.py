@@ -126,7 +126,7 @@ def _choose_columns(frame: Any, arguments: Namespace) -> list[str]:
         if twice:
             raise CommandError(f"{pattern}: column {twice[0]!r} is to be used and to be left out")
         return columns
-    numeric = [name for name, dtype in frame.dtypes.items() if dtype.kind in "biuf"]
+    numeric = [name for name, dtype in frame.dtypes.items() if dtype.kind in "iuf"]
     columns = [name for name in numeric if name not in left_out]
     if not columns:
         listed = joined(map(quoted, map(str, frame.columns)))
@@ -134,7 +134,7 @@ def _choose_columns(frame: Any, arguments: Namespace) -> list[str]:
     others = [name for name in frame.columns if name not in {*columns, *left_out}]
     if others:
         named = joined(map(quoted, map(str, others)))
-        note(f"{pattern}: columns left out, not numeric: {named}")
+        note(f"{pattern}: columns left out, not numbers: {named}")
     return columns
 
 

@@ -64,18 +64,22 @@ def fit_again(
             for i in others[:_OTHERS]
         ]
 
-    def fit_from(start: Any, cell: Cell, n_threads: int) -> Outcome:
-        """Fit from a search or from responsibilities; components come by decreasing weight."""
+    def fit_once(start: Any, cell: Cell, n_threads: int) -> Outcome:
         mixture = cell.model.make(
             n_components=cell.n_components, init_params=start, n_jobs=n_threads
         )
-        tried = attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
+        return attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
+
+    def fit_from(start: Any, cell: Cell, n_threads: int) -> Outcome:
+        """Fit from a search or from responsibilities; components come by decreasing weight."""
+        tried = fit_once(start, cell, n_threads)
         if isinstance(start, np.ndarray) and tried.mixture is not None:
-            # Components keep the order of a start that is given; noise is no component.
+            # Components keep the order of a start that is given; noise is no component. Once only:
+            # weights that are equal but for rounding may change places each time.
             order = np.argsort(-tried.mixture.weights_, kind="stable")
             if (np.diff(order) < 0).any():
                 rest = np.arange(len(order), start.shape[1])
-                tried = fit_from(start[:, np.concatenate([order, rest])], cell, n_threads)
+                tried = fit_once(start[:, np.concatenate([order, rest])], cell, n_threads)
         if tried.mixture is not None:
             # The start belongs to the grid: it is no parameter that anybody chose.
             tried.mixture.set_params(init_params=grid.init_params)

@@ -26,7 +26,7 @@ def test_writes_part_by_part(run, parts, tmp_path):
     pattern, frame = parts
     options = ("--exclude", "count", "-k", "1:3", "-o", tmp_path / "out")
     status, out, err = run("cluster", pattern, "--dask", *options)
-    left_out = f"skem: note: {pattern}: columns left out, not numeric: 'name'"
+    left_out = f"skem: note: {pattern}: columns left out, not numbers: 'name'"
     assert (status, err.strip()) == (0, left_out)
     X = frame.drop(columns=["name", "count"]).to_numpy()
     fits = {
