@@ -5,7 +5,7 @@ import json
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,9 @@ __all__ = ["SUFFIX", "load_model", "save_model"]
 
 FORMAT, MIXED_FORMAT = "skem cluster 1", "skem cluster mixed 1"
 SUFFIX = (".skops",)
+
+# An array that a model must have: what has it, its name and its shape.
+Placed: TypeAlias = tuple[Any, str, tuple[int, ...]]
 
 # All that `save_model` writes: the types, and skops' ways to build them.
 TYPES = {
@@ -150,13 +153,9 @@ def _is_whole(model: MixedModel) -> bool:
     infos = mixture._layout.encoding.columns
     if type(mixture._layout) is not Layout or [info.name for info in infos] != [*model.columns]:
         return False
-    expected = {"origin": (d,), "scale": (d,)}
-    arrays = [(getattr(model.units, name), shape) for name, shape in expected.items()]
-    arrays.append((mixture.weights_, (k,)))
-    for array, shape in arrays:
-        if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-            return False
-    if (mixture.weights_ < 0).any() or (model.units.scale <= 0).any():
+    shapes: list[Placed] = [(mixture, "weights_", (k,))]
+    shapes += [(model.units, name, (d,)) for name in ("origin", "scale")]
+    if not _are_sound(shapes, mixture.weights_, model.units.scale):
         return False
     row = pa.table([pa.nulls(1, _arrow_type(info)) for info in infos], names=list(model.columns))
     return bool(np.isfinite(mixture.score_samples(row)).all())
@@ -181,14 +180,19 @@ def _has_steps(pipeline: Pipeline) -> bool:
 
 def _is_fitted(model: Model) -> bool:
     """Whether each array that scoring reads has the shape and the values it must have."""
-    for owner, name, shape in _shapes(model):
+    return _are_sound(_shapes(model), model.mixture.weights_, model.scale)
+
+
+def _are_sound(shapes: list[Placed], weights: np.ndarray, scale: np.ndarray) -> bool:
+    """Whether arrays have their shapes and finite values, weights and scales the right signs."""
+    for owner, name, shape in shapes:
         array = getattr(owner, name)
         if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
             return False
-    return bool((model.mixture.weights_ >= 0).all() and (model.scale > 0).all())
+    return bool((weights >= 0).all() and (scale > 0).all())
 
 
-def _shapes(model: Model) -> list[tuple[Any, str, tuple[int, ...]]]:
+def _shapes(model: Model) -> list[Placed]:
     """List the arrays that scoring reads, with the shapes they must have."""
     k, d = model.mixture.n_components, len(model.columns)
     square = _family(model.mixture).identity(k, d).shape

@@ -9,22 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skem._docstrings import fill_docstring
-from skem._parameters import Allowed, check_rows
-from skem.mixture._choosing import CHOICE_PARAMETERS, COVARIANCE_TYPES, Choice
-from skem.mixture._chosen import GaussianChosen
+from skem._parameters import Allowed
+from skem.mixture._choosing import CHOICE_PARAMETERS, COVARIANCE_TYPES, StructureChoice
 from skem.mixture._em import EMGaussianMixture
-from skem.mixture._gaps import tree_of_seen
-from skem.mixture._grid import GrowTree, Model, make_models
 from skem.mixture._shared import CHOICE_ENTRIES, SHARED_PARAMETERS
 
 __all__ = ["GaussianMixtureIC"]
 
-# Parameters that all fits have as they are here.
-_SHARED = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution", "noise")
-
 
 @fill_docstring(CHOICE_ENTRIES)
-class GaussianMixtureIC(GaussianChosen, Choice):
+class GaussianMixtureIC(StructureChoice):
     """Gaussian mixture whose number of components and covariances a criterion chooses.
 
     Fits `EMGaussianMixture` for every pair of a covariance type and a number of components, all
@@ -136,8 +130,8 @@ default='hierarchical'
     {'covariance_type': 'EEE', 'n_components': 3}
     """
 
-    _model_column = "covariance_type"
-    _single = "EMGaussianMixture"
+    _fitted = EMGaussianMixture
+    _passed_on = ("tol", "reg_covar", "max_iter", "n_init", "acceleration", "resolution", "noise")
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = CHOICE_PARAMETERS | {
         "covariance_type": COVARIANCE_TYPES,
@@ -180,11 +174,3 @@ default='hierarchical'
         self.resolution = resolution
         self.verbose = verbose
         self.noise = noise
-
-    def _models(self, X: ArrayLike, seed: int) -> list[Model]:
-        rows = check_rows(X, self)
-        shared = {name: getattr(self, name) for name in _SHARED} | {"random_state": seed}
-        return make_models(EMGaussianMixture, self.covariance_type, rows, shared)
-
-    def _tree(self) -> GrowTree:
-        return tree_of_seen

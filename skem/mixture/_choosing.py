@@ -19,6 +19,7 @@ from skem._parameters import (
     Allowed,
     boolean,
     check_parameters,
+    check_rows,
     check_sample_weight,
     integer,
     none,
@@ -29,8 +30,9 @@ from skem._parameters import (
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import START_METHODS
 from skem.mixture._again import fit_again
-from skem.mixture._chosen import Chosen
+from skem.mixture._chosen import Chosen, GaussianChosen
 from skem.mixture._criteria import criteria_of_rows
+from skem.mixture._gaps import tree_of_seen
 from skem.mixture._grid import (
     NOT_FITTED,
     Cell,
@@ -41,6 +43,7 @@ from skem.mixture._grid import (
     Watch,
     cross_validate,
     make_cells,
+    make_models,
     unwatched,
 )
 from skem.mixture._progress import GridProgress
@@ -57,7 +60,7 @@ from skem.mixture._results import (
 from skem.mixture._shared import SHARED_PARAMETERS
 from skem.mixture._units import Shown
 
-__all__ = ["CHOICE_PARAMETERS", "COVARIANCE_TYPES", "Choice"]
+__all__ = ["CHOICE_PARAMETERS", "COVARIANCE_TYPES", "Choice", "StructureChoice"]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -104,8 +107,9 @@ class Choice(Chosen):
 
     _allowed: ClassVar[Mapping[str, tuple[Allowed, ...]]]
     _model_column: ClassVar[str]
-    # What is fitted once the choice is made, in messages.
-    _single: ClassVar[str]
+    # What is fitted, and those of its parameters that all fits have as they are here.
+    _fitted: ClassVar[type]
+    _passed_on: ClassVar[tuple[str, ...]]
 
     n_components: int | Sequence[int]
     cv: Any
@@ -123,6 +127,10 @@ class Choice(Chosen):
     @abstractmethod
     def _models(self, X: ArrayLike, seed: int) -> list[Model]:
         """Read the table, remember its columns, and return the models to be tried."""
+
+    def _settings(self, seed: int) -> dict[str, Any]:
+        """Return the parameters that all fits have."""
+        return {name: getattr(self, name) for name in self._passed_on} | {"random_state": seed}
 
     def _tree(self) -> GrowTree | None:
         """Return what grows one tree for all fits; None if each grows its own."""
@@ -204,8 +212,8 @@ class Choice(Chosen):
         check_in_memory(
             X,
             type(self).__name__,
-            f"Choose on a sample of its rows, and fit an {self._single} with best_params_ to all"
-            " of them",
+            f"Choose on a sample of its rows, and fit an {self._fitted.__name__} with "
+            "best_params_ to all of them",
         )
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
@@ -302,3 +310,18 @@ class Choice(Chosen):
             mixture.feature_names_in_ = self.feature_names_in_
         texts = (f"The best fit: {message}" for message in outcomes[best].warnings)
         return [*said, *((ConvergenceWarning, text) for text in texts)]
+
+
+class StructureChoice(GaussianChosen, Choice):
+    """A choice among covariance structures, for tables of numbers."""
+
+    covariance_type: str | Sequence[str]
+
+    _model_column = "covariance_type"
+
+    def _models(self, X: ArrayLike, seed: int) -> list[Model]:
+        rows = check_rows(X, self)
+        return make_models(self._fitted, self.covariance_type, rows, self._settings(seed))
+
+    def _tree(self) -> GrowTree:
+        return tree_of_seen

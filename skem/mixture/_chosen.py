@@ -119,6 +119,36 @@ class Chosen(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         """
         return float(self._best(X).score(X, sample_weight=sample_weight))
 
+    def impute(
+        self,
+        X: ArrayLike,
+        method: str = "mean",
+        *,
+        n_draws: int = 1,
+        parameters: str = "fixed",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Any:
+        """Fill missing cells by the best fit; see `impute` of the estimator that was fitted.
+
+        Parameters
+        ----------
+        X : frame or array-like of shape (n_samples, n_features)
+        method : {'mean', 'draw', 'mode'}, default='mean'
+        n_draws : int, default=1
+        parameters : {'fixed', 'bootstrap'}, default='fixed'
+            The choice of the model is taken for certain by both.
+        random_state : int or RandomState instance, default=None
+
+        Returns
+        -------
+        filled : frame or ndarray of shape (n_samples, n_features)
+            Of several draws as many: a list of frames, or an array of shape (n_draws, n_samples,
+            n_features).
+        """
+        return self._best(X).impute(
+            X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
+        )
+
     def explain_density(self, X: ArrayLike) -> Any:
         """Say which cells make a row odd under the best fit; see its `explain_density`.
 
@@ -168,35 +198,6 @@ class GaussianChosen(Chosen):
         )
         return drawn
 
-    def impute(
-        self,
-        X: ArrayLike,
-        method: str = "mean",
-        *,
-        n_draws: int = 1,
-        parameters: str = "fixed",
-        random_state: int | np.random.RandomState | None = None,
-    ) -> Floats:
-        """Fill missing cells (NaN) by the best fit; see `EMGaussianMixture.impute`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        method : {'mean', 'draw', 'mode'}, default='mean'
-        n_draws : int, default=1
-        parameters : {'fixed', 'bootstrap'}, default='fixed'
-            The choice of the model is taken for certain by both.
-        random_state : int or RandomState instance, default=None
-
-        Returns
-        -------
-        filled : ndarray of shape (n_samples, n_features), or (n_draws, n_samples, n_features)
-        """
-        filled: Floats = self._best(X).impute(
-            X, method, n_draws=n_draws, parameters=parameters, random_state=random_state
-        )
-        return filled
-
 
 class BlockChosen(Chosen):
     """A choice among mixtures for columns of every kind."""
@@ -232,27 +233,6 @@ class BlockChosen(Chosen):
             n_samples, random_state=random_state, as_frame=as_frame
         )
         return drawn
-
-    def impute(
-        self,
-        X: ArrayLike,
-        method: str = "mean",
-        *,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> Any:
-        """Fill missing cells by the best fit; see `EMMixture.impute`.
-
-        Parameters
-        ----------
-        X : frame or array-like of shape (n_samples, n_features)
-        method : {'mean', 'draw', 'mode'}, default='mean'
-        random_state : int or RandomState instance, default=None
-
-        Returns
-        -------
-        filled : frame or ndarray of shape (n_samples, n_features)
-        """
-        return self._best(X).impute(X, method, random_state=random_state)
 
     def relative_entropy(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Say how clearly rows belong to components of the best fit, from 0 to 1.

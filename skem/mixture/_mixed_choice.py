@@ -24,12 +24,6 @@ from skem.mixture._shared import CHOICE_ENTRIES
 
 __all__ = ["MixtureIC"]
 
-# Parameters that all fits have as they are here.
-_SHARED = (
-    *("tol", "reg_covar", "pseudo_count", "max_iter", "n_init", "acceleration"),
-    *("resolution", "handle_unknown"),
-)
-
 
 @fill_docstring(CHOICE_ENTRIES)
 class MixtureIC(BlockChosen, Choice):
@@ -140,7 +134,11 @@ default='auto'
     """
 
     _model_column = "kinds"
-    _single = "EMMixture"
+    _fitted = EMMixture
+    _passed_on = (
+        *("tol", "reg_covar", "pseudo_count", "max_iter", "n_init", "acceleration"),
+        *("resolution", "handle_unknown"),
+    )
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = CHOICE_PARAMETERS | {
         "covariance_type": (*COVARIANCE_TYPES, none),
@@ -190,7 +188,7 @@ default='auto'
         self.verbose = verbose
 
     def _models(self, X: ArrayLike, seed: int) -> list[Model]:
-        shared = {name: getattr(self, name) for name in _SHARED} | {"random_state": seed}
+        shared = self._settings(seed)
         if not isinstance(self.columns, str):
             if self.covariance_type is not None:
                 raise ValueError(

@@ -9,27 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skem._docstrings import fill_docstring
-from skem._parameters import Allowed, check_rows
-from skem.mixture._choosing import CHOICE_PARAMETERS, COVARIANCE_TYPES, Choice
-from skem.mixture._chosen import GaussianChosen
+from skem._parameters import Allowed
+from skem.mixture._choosing import CHOICE_PARAMETERS, COVARIANCE_TYPES, StructureChoice
 from skem.mixture._clustering import Floats
-from skem.mixture._gaps import tree_of_seen
-from skem.mixture._grid import GrowTree, Model, make_models
+from skem.mixture._grid import Model
 from skem.mixture._shared import CHOICE_ENTRIES
 from skem.mixture._student import EMStudentMixture
 from skem.mixture._student_kind import check_bounds
 
 __all__ = ["StudentMixtureIC"]
 
-# Parameters that all fits have as they are here.
-_SHARED = (
-    *("df", "df_bounds", "tol", "reg_covar", "max_iter", "n_init", "acceleration"),
-    *("resolution", "noise"),
-)
-
 
 @fill_docstring(CHOICE_ENTRIES)
-class StudentMixtureIC(GaussianChosen, Choice):
+class StudentMixtureIC(StructureChoice):
     """Student's t mixture whose number of components and scale matrices a criterion chooses.
 
     Fits `EMStudentMixture` for every pair of a covariance type and a number of components, and
@@ -133,8 +125,11 @@ default='hierarchical'
     {'covariance_type': 'EEE', 'n_components': 3}
     """
 
-    _model_column = "covariance_type"
-    _single = "EMStudentMixture"
+    _fitted = EMStudentMixture
+    _passed_on = (
+        *("df", "df_bounds", "tol", "reg_covar", "max_iter", "n_init", "acceleration"),
+        *("resolution", "noise"),
+    )
 
     _allowed: ClassVar[dict[str, tuple[Allowed, ...]]] = CHOICE_PARAMETERS | {
         "covariance_type": COVARIANCE_TYPES,
@@ -184,12 +179,7 @@ default='hierarchical'
 
     def _models(self, X: ArrayLike, seed: int) -> list[Model]:
         check_bounds(self.df_bounds)
-        rows = check_rows(X, self)
-        shared = {name: getattr(self, name) for name in _SHARED} | {"random_state": seed}
-        return make_models(EMStudentMixture, self.covariance_type, rows, shared)
-
-    def _tree(self) -> GrowTree:
-        return tree_of_seen
+        return super()._models(X, seed)
 
     def scales(self, X: ArrayLike) -> Floats:
         """Compute the expected latent scale of each row under the best fit.

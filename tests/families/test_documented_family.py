@@ -1,23 +1,18 @@
 """The family that the guide writes out step by step."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from families.documented import documented
 from skem import EMGaussianMixture
 from skem.families import GAUSSIAN_FAMILIES
-
-SOURCE = Path(__file__).parents[2] / "doc" / "development" / "shared_diag.py"
 
 
 @pytest.fixture
 def shared_diag(monkeypatch):
-    spec = importlib.util.spec_from_file_location("shared_diag", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setitem(GAUSSIAN_FAMILIES, "shared_diag", module.SharedDiagonalGaussian)
+    with documented("shared_diag") as module:
+        monkeypatch.setitem(GAUSSIAN_FAMILIES, "shared_diag", module.SharedDiagonalGaussian)
+        yield
 
 
 @pytest.mark.parametrize("prior", [{}, {"degrees_of_freedom_prior": 4.0, "mean_prior": [0.0] * 3}])

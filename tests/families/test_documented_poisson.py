@@ -1,28 +1,20 @@
 """The family that is no Gaussian, as the guide writes it out: against EM in loops."""
 
-import importlib.util
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from families.documented import FOLDER, documented
 from skem.families.contract import Extrapolable, Family, methods_of
 from skem.inference import Passes, PointRule, Start, find_start
-
-SOURCE = Path(__file__).parents[2] / "doc" / "development" / "poisson.py"
 
 
 @pytest.fixture(scope="module")
 def page():
-    spec = importlib.util.spec_from_file_location("documented_poisson", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["documented_poisson"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["documented_poisson"]
+    with documented("poisson") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +44,7 @@ def em(X, row_weights, weights, rates, prior, n_iter):
 
 
 def test_it_is_short_and_answers_the_contract(page):
-    assert len(SOURCE.read_text().splitlines()) < 100
+    assert len((FOLDER / "poisson.py").read_text().splitlines()) < 100
     family = page.PoissonFamily()
     for capability in (Family, Extrapolable):
         assert not [name for name in methods_of(capability) if not hasattr(family, name)]

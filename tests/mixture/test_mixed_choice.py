@@ -211,6 +211,9 @@ def test_methods_are_those_of_the_best_fit():
     assert choice.relative_entropy(X) == best.relative_entropy(X)
     pd.testing.assert_frame_equal(choice.bivariate_residuals(X), best.bivariate_residuals(X))
     pd.testing.assert_frame_equal(choice.impute(X), best.impute(X))
+    draws = [one.impute(X, "draw", n_draws=2, random_state=0) for one in (choice, best)]
+    for drawn, expected in zip(*draws, strict=True):
+        pd.testing.assert_frame_equal(drawn, expected)
     drawn, expected = (one.sample(7, random_state=1)[0] for one in (choice, best))
     pd.testing.assert_frame_equal(drawn, expected)
     assert "(best of 2 fits by bic)" in repr(choice.summary())

@@ -1,27 +1,21 @@
 """The kind of columns that the guide writes out: against SciPy."""
 
-import importlib.util
 import re
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
 from oracles.one_kind import all_rows, best_fit, log_density, statistics
 from scipy import stats
 
-SOURCE = Path(__file__).parents[3] / "doc" / "development" / "rayleigh.py"
+from families.documented import FOLDER, documented
 
 
 @pytest.fixture(scope="module")
 def page():
-    spec = importlib.util.spec_from_file_location("documented_rayleigh", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["documented_rayleigh"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["documented_rayleigh"]
+    with documented("rayleigh") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +61,8 @@ def test_its_parts_agree(page, speeds):
 
 
 def test_the_page_runs(monkeypatch):
-    monkeypatch.syspath_prepend(str(SOURCE.parent))
-    text = (SOURCE.parent / "writing_a_kind.rst").read_text(encoding="utf-8")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    text = (FOLDER / "writing_a_kind.rst").read_text(encoding="utf-8")
     (block,) = re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", text)
     names = {}
     exec(textwrap.dedent(block), names)

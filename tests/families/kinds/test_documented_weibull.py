@@ -1,9 +1,5 @@
 """The kind of a known shape that the guide writes out: in both estimators."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,19 +7,14 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.special import gammaln
 
+from families.documented import documented
 from skem import EMMixture, MixtureImputer, VariationalMixture
-
-SOURCE = Path(__file__).parents[3] / "doc" / "development" / "weibull.py"
 
 
 @pytest.fixture(scope="module")
 def page():
-    spec = importlib.util.spec_from_file_location("documented_weibull", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["documented_weibull"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["documented_weibull"]
+    with documented("weibull") as module:
+        yield module
 
 
 def lifetimes(n=400, seed=0):
