@@ -18,9 +18,9 @@ from skem.cli.many import cluster_parts
 from skem.cli.messages import CommandError, Progress, count, require
 from skem.cli.mixed import MixedFeatures, read_known, read_mixed
 from skem.cli.mixed_model import MixedModel
-from skem.cli.mixed_search import note_counts, search_mixed
+from skem.cli.mixed_search import search_mixed
 from skem.cli.model import Model, Scores
-from skem.cli.noting import note_gaps, note_header, note_ids, note_same
+from skem.cli.noting import note_counts, note_gaps, note_header, note_ids, note_same
 from skem.cli.report import score_summary, summary
 from skem.cli.rows import filled_rows, first_rows, least_probable, odd_rows
 from skem.cli.saving import SUFFIX, load_model, save_model
@@ -62,6 +62,9 @@ def cluster(arguments: Namespace) -> None:
     _remark(reader, request, features, kinds)
     note_gaps(reader, features, IN_LARGEST)
     found = _search(arguments, features, kinds, ks)
+    if kinds.are_numbers and found.best.k == 1 < ks[-1]:
+        # Columns of few values hide clusters from Gaussian components.
+        note_counts(reader, {name: features.values(name) for name in kinds.numbers})
     scores = _score(found.model, features)
     _write(arguments, table, features, scores)
     if arguments.save is not None:
@@ -94,7 +97,7 @@ def _remark(
         note_ids(reader, {name: features.values(name) for name in kinds.numbers})
     note_same(reader, features.constant)
     if isinstance(features, MixedFeatures):
-        note_counts(reader.table, features, kinds)
+        note_counts(reader, {name: features.values(name) for name in kinds.numbers})
 
 
 def _search(

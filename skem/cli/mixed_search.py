@@ -7,19 +7,16 @@ from typing import Any
 import numpy as np
 
 from skem import MixtureIC
-from skem.cli.files import Table
 from skem.cli.kinds import Kinds
-from skem.cli.messages import joined, note, quoted
 from skem.cli.mixed import MixedFeatures
 from skem.cli.mixed_model import MixedModel, Units, jacobian, measure, standardise
 from skem.cli.search import Search, list_fits, run_choice
-from skem.columns import likelier_kinds
 from skem.families import GAUSSIAN_FAMILIES
 from skem.mixture._grid import list_types
 from skem.mixture._results import COLUMNS
 from skem.mixture._units import Shown
 
-__all__ = ["note_counts", "search_mixed"]
+__all__ = ["search_mixed"]
 
 
 def search_mixed(
@@ -84,19 +81,3 @@ def _shift(features: MixedFeatures, units: Units, criterion: str) -> float:
     w = np.ones(len(added)) if features.weights is None else features.weights
     total = float(w @ added)
     return -total / float(w.sum()) if criterion == "cv" else 2.0 * total
-
-
-def note_counts(table: Table, features: MixedFeatures, kinds: Kinds) -> None:
-    """Note measurements of few whole numbers that may be counts or categories."""
-    found = {}
-    for name in kinds.numbers:
-        likelier = likelier_kinds(features.values(name))
-        if likelier:
-            found[name] = max(likelier.others, key=lambda kind: likelier.others[kind])
-    if found:
-        name, kind = next(iter(found.items()))
-        note(
-            f"{table.name}: whole numbers of few values, taken as measurements: "
-            f"{joined(map(quoted, found))}; if they are counts or categories, say so by --kind, as "
-            f"in --kind {kind}={name}"
-        )

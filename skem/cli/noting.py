@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from skem.cli.cells import numbers
 from skem.cli.columns import Reader, Seen, concerned
 from skem.cli.messages import count, joined, note, quoted, shorten
+from skem.columns import likelier_kinds
 
-__all__ = ["is_id_name", "note_gaps", "note_header", "note_ids", "note_same"]
+__all__ = ["is_id_name", "note_counts", "note_gaps", "note_header", "note_ids", "note_same"]
 
 # A name says that a column identifies rows: "id", "customer_id", "rowId", "index", "row", "no.".
 _ID_NAME = re.compile(r"(?i:^(id|index|idx|key|row|rownames|row_?(id|nr|no|number)|nr|no\.?)$)|"
@@ -61,6 +62,22 @@ def note_ids(reader: Reader, measured: Mapping[str, np.ndarray]) -> None:
         note(
             f"{reader.table.name}: {ids} may number or name the rows rather than describe them; if "
             "so, leave it out by --exclude"
+        )
+
+
+def note_counts(reader: Reader, measured: Mapping[str, np.ndarray]) -> None:
+    """Note columns of measurements that have few whole numbers: counts or categories, perhaps."""
+    found = {}
+    for name, x in measured.items():
+        likelier = likelier_kinds(x)
+        if likelier:
+            found[name] = max(likelier.others, key=lambda kind: likelier.others[kind])
+    if found:
+        name, kind = next(iter(found.items()))
+        note(
+            f"{reader.table.name}: whole numbers of few values, taken as measurements: "
+            f"{joined(map(quoted, found))}; if they are counts or categories, say so by --kind, as "
+            f"in --kind {kind}={name}"
         )
 
 

@@ -247,6 +247,20 @@ def test_whole_numbers_may_be_categories(run, tmp_path):
     assert re.search(r"^  race *\n    1 +0.333\n    2 +0.333\n    3 +0.333$", said, re.M)
 
 
+def test_one_cluster_of_numbers_names_columns_that_may_hide_others(run, tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "t.csv"
+    frame = pd.DataFrame({"size": rng.normal(size=80), "smoke": rng.integers(0, 2, 80)})
+    frame.to_csv(path, index=False)
+    said, err = run("cluster", path)[1:]
+    assert "1 cluster, chosen" in said
+    assert "whole numbers of few values, taken as measurements: 'smoke'; if they are" in err
+    assert "--kind categorical=smoke" in err
+    # Not where one cluster was asked for, nor where a column has as many values as rows.
+    assert run("cluster", path, "-k", 1)[2] == ""
+    assert run("cluster", path, "--exclude", "smoke")[2] == ""
+
+
 def test_many_categories_are_shown_in_short(run, tmp_path):
     path = tmp_path / "t.csv"
     teams = [f"t{i}" for i in range(20) for _ in range(i + 5)]
