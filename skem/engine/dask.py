@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,10 @@ __all__ = [
 
 # The column of the weights, beside those of a data frame.
 _WEIGHT = "skem's weights"
+
+# Bytes, the same for all jobs of a pass, up to which each job brings its own. More of them are one
+# node of the graph, which has to be sent to a worker, and from there to others, before any job.
+_MOST_IN_A_JOB = 65_536
 
 
 def _is_frame(X: Any) -> bool:
@@ -84,6 +89,8 @@ class DaskRunner:
     parts: list[tuple[Any, Any]]
     dtype: np.dtype[Any]
     n_features: int
+    # To let go of them is a message as well: it is to go after the next pass's jobs, not before.
+    _last_futures: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __call__(
         self,
@@ -101,15 +108,32 @@ class DaskRunner:
         """
         from dask.delayed import delayed
 
-        # One node of the graph, however many partitions there are. Bytes, because Dask would look
-        # into tuples for collections.
-        shared = delayed(pickle.dumps((function, args, self.dtype, self.n_features)))
+        # Bytes, because Dask would look into tuples for collections.
+        shared: Any = pickle.dumps((function, args, self.dtype, self.n_features))
+        if len(shared) > _MOST_IN_A_JOB:
+            shared = delayed(shared)
         call = delayed(_call, pure=False)
+        # Dask would draw a random name for each job, and for what it makes of its arguments.
+        name = f"skem-{function.__name__.strip('_')}-{uuid4().hex}"
         jobs = [
-            call(shared, pickle.dumps(() if own is None else own[i]), *self.parts[number])
+            call(
+                shared,
+                pickle.dumps(() if own is None else own[i]),
+                *self.parts[number],
+                dask_key_name=f"{name}-{number}",
+            )
             for i, number in enumerate(numbers)
         ]
-        return map(pickle.loads, _compute(jobs, list(numbers)))
+        return map(pickle.loads, self._compute(jobs, list(numbers)))
+
+    def _compute(self, jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:
+        """Compute all jobs; where one fails, name its partition."""
+        client = _client()
+        if client is None:
+            return _compute_here(jobs, numbers)
+        futures = client.compute(jobs)
+        self._last_futures[:] = futures
+        return _gather(client, futures, numbers)
 
 
 def _call(shared: bytes, own: bytes, X: Any, weights: Any) -> bytes:
@@ -143,14 +167,7 @@ def _client() -> Any:
     return owner if hasattr(owner, "gather") else None
 
 
-def _compute(jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:
-    """Compute all jobs; where one fails, name its partition."""
-    client = _client()
-    return _compute_here(jobs, numbers) if client is None else _submit(client, jobs, numbers)
-
-
-def _submit(client: Any, jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:
-    futures = client.compute(jobs)
+def _gather(client: Any, futures: list[Any], numbers: list[int]) -> Sequence[bytes]:
     try:
         answers: list[bytes] = client.gather(futures)
         return answers
@@ -160,8 +177,11 @@ def _submit(client: Any, jobs: list[Any], numbers: list[int]) -> Sequence[bytes]
                 raise _name(error, number) from error
         raise
     finally:
-        # What is still queued, after an error or an interrupt, is not to run.
-        client.cancel([future for future in futures if not future.done()])
+        # What is still queued, after an error or an interrupt, is not to run. To cancel nothing
+        # would be a message, too, and the next pass would wait until its turn to be sent.
+        queued = [future for future in futures if not future.done()]
+        if queued:
+            client.cancel(queued)
 
 
 def _compute_here(jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:

@@ -278,3 +278,14 @@ def test_callbacks_see_the_collection():
     scores = [row["score"] for row in monitor.get_logs().data]
     assert len(scores) == mixture.n_iter_ + 1
     assert scores[-1] == pytest.approx(mixture.score(X), rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+def test_what_all_partitions_share_may_be_large(monkeypatch):
+    def fit():
+        mixture = EMGaussianMixture(tables.K, random_state=0, max_iter=5)
+        return tables.parameters(mixture.fit(tables.cut(X)))
+
+    expected = fit()
+    monkeypatch.setattr("skem.engine.dask._MOST_IN_A_JOB", 0)
+    assert fit() == expected
