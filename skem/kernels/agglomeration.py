@@ -11,7 +11,6 @@ from skem.kernels.jit import inner_kernel, kernel
 EXACT, FIRST, SECOND = 0, 1, 2
 
 
-@kernel
 def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs):
     """Merge clusters by Fraley's criterion for unconstrained covariances until one is left.
 
@@ -48,23 +47,26 @@ def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs
     on Scientific Computing 20(1), 270-281.
     """
     n, p = means.shape
-    counts = np.ones(n, np.intp)
-    traces = np.zeros(n)
-    terms = np.empty(n)
+    # Arrays are made here: a kernel that makes them takes longer to compile.
+    counts, traces = np.ones(n, np.intp), np.zeros(n)
     scatters = np.zeros((n, p * (p + 1) // 2))
-    alive = np.ones(n, np.bool_)
-    nearest = np.zeros(n, np.intp)
-    least = np.full(n, np.inf)
-    work = np.empty((p, p))
-    # By feature: one cluster is compared with all others at a time.
-    places = np.empty((p, n))
-    for i in range(n):
-        _copy_place(means, i, places)
-    bounds, factors = np.empty(n), np.empty(n)
     state = (means, weights, counts, traces, scatters)
-    rule = (blur, floor, share, enough, power)
-    known = np.zeros((n, n), np.int8)
-    rivals = (terms, costs, known, nearest, least)
+    rule = (blur, float(floor), float(share), float(enough), float(power))
+    known, nearest, least = np.zeros((n, n), np.int8), np.zeros(n, np.intp), np.full(n, np.inf)
+    rivals = (np.empty(n), costs, known, nearest, least)
+    # By feature: one cluster is compared with all others at a time.
+    places = np.array(means.T, order="C")
+    alive, bounds, factors, work = np.ones(n, np.bool_), np.empty(n), np.empty(n), np.empty((p, p))
+    _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges)
+
+
+@kernel
+def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges):
+    """Merge until one cluster is left; see `agglomerate`."""
+    means, weights, counts, _, _ = state
+    _, floor, share, enough, power = rule
+    terms, costs, known, nearest, least = rivals
+    n, p = means.shape
     first = np.int64(0)  # a literal would have the function compiled once more
     for i in range(n):
         terms[i] = weights[i] * power * math.log(share * min(1.0, enough) * floor / weights[i])

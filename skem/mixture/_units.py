@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem import kernels
 from skem.engine import AnyTable, Partitions, Table, column_moments, has_gaps, seen_moments
 from skem.families.contract import AnyFamily
-from skem.kernels.rows import FARTHEST
 
 __all__ = [
     "Shown",
@@ -155,7 +155,7 @@ def check_reach(table: Table, units: Units, names: Sequence[Any] | None) -> None
     ends = np.stack([np.fmin.reduce(rows), np.fmax.reduce(rows)]).astype(np.float64)
     with np.errstate(over="ignore"):
         far = (np.abs(ends - units.origin) / units.scale).max(axis=0)
-    farthest = FARTHEST / np.sqrt(X.shape[1])
+    farthest = kernels.rows.FARTHEST / np.sqrt(X.shape[1])
     if (far > farthest).any():
         column = int(np.argmax(far > farthest))
         raise ValueError(
