@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skem.inference import SEARCH
 from skem.mixture._grid import Cell, Grid, Judge, Outcome, attempt, in_parallel
 
-__all__ = ["fit_again"]
+__all__ = ["better_of", "fit_again", "fit_from", "is_sound"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def fit_again(
     sound = [
         int(i)
         for i in np.argsort(ranks, kind="stable")
-        if grid.cells[i].n_components > 1 and _is_sound(outcomes[i])
+        if grid.cells[i].n_components > 1 and is_sound(outcomes[i])
     ]
     best = sound[: max(_FEWEST, len(grid.cells) // _SHARE)]
     if not best:
@@ -64,36 +64,12 @@ def fit_again(
             for i in others[:_OTHERS]
         ]
 
-    def fit_once(start: Any, cell: Cell, n_threads: int) -> Outcome:
-        mixture = cell.model.make(
-            n_components=cell.n_components, init_params=start, n_jobs=n_threads
-        )
-        return attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
-
-    def fit_from(start: Any, cell: Cell, n_threads: int) -> Outcome:
-        """Fit from a search or from responsibilities; components come by decreasing weight."""
-        tried = fit_once(start, cell, n_threads)
-        if isinstance(start, np.ndarray) and tried.mixture is not None:
-            # Components keep the order of a start that is given; noise is no component. Once only:
-            # weights that are equal but for rounding may change places each time.
-            order = np.argsort(-tried.mixture.weights_, kind="stable")
-            if (np.diff(order) < 0).any():
-                rest = np.arange(len(order), start.shape[1])
-                tried = fit_once(start[:, np.concatenate([order, rest])], cell, n_threads)
-        if tried.mixture is not None:
-            # The start belongs to the grid: it is no parameter that anybody chose.
-            tried.mixture.set_params(init_params=grid.init_params)
-        return tried
-
     def fit(number: int, n_threads: int) -> Outcome:
         cell, outcome = grid.cells[best[number]], outcomes[best[number]]
         starts: list[Any] = [SEARCH, *like(best[number])]
         for start in starts:
-            tried = fit_from(start, cell, n_threads)
-            seconds = outcome.seconds + tried.seconds
-            gain = tried.values.get("log_likelihood", -np.inf) - outcome.values["log_likelihood"]
-            better = gain > _GAIN and _is_sound(tried)
-            outcome = (tried if better else outcome)._replace(seconds=seconds)
+            tried = fit_from(start, grid, cell, weights, judge, n_threads)
+            outcome = better_of(outcome, tried)
         return outcome
 
     size = grid.typical_size(grid.cells[0].model.rows)
@@ -103,5 +79,39 @@ def fit_again(
     return found
 
 
-def _is_sound(outcome: Outcome) -> bool:
+def fit_from(
+    start: Any, grid: Grid, cell: Cell, weights: Array | None, judge: Judge, n_threads: int
+) -> Outcome:
+    """Fit from a search or from responsibilities; components come by decreasing weight."""
+
+    def fit_once(start: Any) -> Outcome:
+        mixture = cell.model.make(
+            n_components=cell.n_components, init_params=start, n_jobs=n_threads
+        )
+        return attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
+
+    tried = fit_once(start)
+    if isinstance(start, np.ndarray) and tried.mixture is not None:
+        # Components keep the order of a start that is given; noise is no component. Once only:
+        # weights that are equal but for rounding may change places each time.
+        order = np.argsort(-tried.mixture.weights_, kind="stable")
+        if (np.diff(order) < 0).any():
+            rest = np.arange(len(order), start.shape[1])
+            tried = fit_once(start[:, np.concatenate([order, rest])])
+    if tried.mixture is not None:
+        # The start belongs to the grid: it is no parameter that anybody chose.
+        tried.mixture.set_params(init_params=grid.init_params)
+    return tried
+
+
+def better_of(outcome: Outcome, tried: Outcome) -> Outcome:
+    """Return the second where its likelihood is higher and it is sound; times add up."""
+    before = outcome.values.get("log_likelihood", -np.inf)
+    gain = tried.values.get("log_likelihood", -np.inf) - before
+    chosen = tried if gain > _GAIN and is_sound(tried) else outcome
+    return chosen._replace(seconds=outcome.seconds + tried.seconds)
+
+
+def is_sound(outcome: Outcome) -> bool:
+    """Whether a cell was fitted and no component collapsed."""
     return not outcome.error and not any("collapsed" in text for text in outcome.warnings)

@@ -30,6 +30,7 @@ from skem._parameters import (
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import START_METHODS
 from skem.mixture._again import fit_again
+from skem.mixture._beside import fit_beside
 from skem.mixture._chosen import Chosen, GaussianChosen
 from skem.mixture._criteria import criteria_of_rows
 from skem.mixture._gaps import tree_of_seen
@@ -254,13 +255,19 @@ class Choice(Chosen):
         n_rows = float(len(rows))
         if weights is not None:  # which may count rows
             n_rows = max(float(weights.sum()), float(np.count_nonzero(weights)))
-        results = tabulate(grid.cells, outcomes, n_rows, self._model_column)
+
+        def table(outcomes: list[Outcome]) -> Columns:
+            return tabulate(grid.cells, outcomes, n_rows, self._model_column)
+
+        def ranks(outcomes: list[Outcome]) -> NDArray[np.int64]:
+            results = table(outcomes)
+            return rank(results[COLUMNS[self.criterion]], set_aside(results, self.criterion))
+
         several = len({cell.model.name for cell in grid.cells}) > 1
         if several and self.init_params == "hierarchical" and self.criterion != "cv":
-            ranks = rank(results[COLUMNS[self.criterion]], set_aside(results, self.criterion))
-            outcomes = fit_again(grid, weights, judge, outcomes, ranks)
-            results = tabulate(grid.cells, outcomes, n_rows, self._model_column)
-        return outcomes, results
+            outcomes = fit_again(grid, weights, judge, outcomes, ranks(outcomes))
+            outcomes = fit_beside(grid, weights, judge, outcomes, ranks)
+        return outcomes, table(outcomes)
 
     def _folds(
         self, rows: Floats, y: Any, groups: ArrayLike | None, seed: int
