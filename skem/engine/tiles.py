@@ -17,11 +17,11 @@ from skem.kernels.arguments import TileLines
 
 __all__ = ["Gaps", "Tile", "TilePlan", "Workplace", "aligned", "aligned_arrays", "plan_tiles"]
 
-# Measured on a Zen 4 core with 1 MiB of L2 cache (OpenBLAS 0.3.30). Up to 10^6 multiplications
-# OpenBLAS takes a path without packing, which is worth a third of the time of so flat a
-# product; 40 000 products fill 320 KB.
-_SMALL_PRODUCT = 960_000
+# Products of pairs that are formed at a time: 320 KB, which stay in an L2 cache of 512 KB or more.
 _PRODUCTS = 40_000
+# Up to 10^6 multiplications OpenBLAS takes a path without packing on processors with AVX-512
+# (measured on a Zen 4 core, OpenBLAS 0.3.30).
+_SMALL_PRODUCT = 960_000
 # Features and projections of as many rows at most stay in the innermost caches: with more, two
 # threads wait for memory. A power of two, so that halving it gives what divides a block.
 _PROJECTED_ROWS = 256
@@ -118,11 +118,11 @@ def plan_tiles(
         As for `TilePlan`.
     """
     pairs = max(n_pairs, 1)
-    budget = max(min(_PRODUCTS, _SMALL_PRODUCT // n_components), 64)
-    # All pairs in one chunk, if that leaves rows enough: their products then serve twice.
-    rows = budget // pairs // 64 * 64
-    if rows == 0:
-        rows = 256 if budget >= 256 * 64 else 128
+    # All pairs in one chunk, if that leaves rows enough: their products then serve twice. In 64
+    # rows the loops' beginnings and ends cost more than that saves.
+    rows = _PRODUCTS // pairs // 64 * 64
+    if rows < 128:
+        rows = 256
     rows = min(rows, max(64, _BLOCK_SCORES // n_components // 64 * 64))
     rows -= rows % _PROJECTED_ROWS if rows > _PROJECTED_ROWS else 0
     rows = min(rows, ceil(n_rows / 64) * 64)
@@ -136,7 +136,7 @@ def plan_tiles(
     n_tiles = ceil(n_rows / tile_rows)
     tiles_in_group = min(_MOST_TILES, max(1, n_tiles // _GROUPS))
     # Chunks of equal size: a small remainder would be a slow product.
-    n_chunks = ceil(pairs / max(1, budget // rows))
+    n_chunks = ceil(pairs / (_PRODUCTS // rows))
     return TilePlan(
         n_rows,
         n_features,

@@ -77,14 +77,11 @@ class LinearSpace(NamedTuple):
     ----------
     products : ndarray of shape (chunk, block_rows)
         Its shape says how many pairs and rows are worked on at a time.
-    block, block_part : ndarray of shape (n_components, block_rows)
-    sums_part : ndarray of shape (chunk, n_components)
+    block : ndarray of shape (n_components, block_rows)
     """
 
     products: Array
     block: Array
-    block_part: Array
-    sums_part: Array
 
 
 class ProjectedModel(NamedTuple):

@@ -57,6 +57,9 @@ contracted_kernel = _compiler(fastmath={"contract"})
 # As a kernel, with sums in an order that suits vectors: several of them, added up at the end.
 reassociating_kernel = _compiler(fastmath={"reassoc"})
 
+# Both: for sums of products.
+vector_kernel = _compiler(fastmath={"contract", "reassoc"})
+
 
 def _at_once(n: int) -> Iterable[Any]:
     return (slice(0, n),)

@@ -5,13 +5,12 @@ Gaussian are products of two lines of a tile ``[z_1 .. z_D, 1, |z|^2]``. So the 
 components are one matrix product, and the expected statistics are one more.
 
 The products are formed for a block of rows and a chunk of pairs at a time, so that they are
-still in the cache when BLAS reads them.
+still in the cache when they are multiplied.
 """
 
-import numpy as np
-
 from skem.kernels.jit import inner_kernel, kernel
-from skem.kernels.normalise import log_normalise, responsibilities
+from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels.normalise import log_normalise
 from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
 
@@ -57,21 +56,20 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
     """
     values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
     left, right, coefficients, constants = model
-    products, block, block_part, sums_part = space
+    products, block = space
     n_pairs, n_components = coefficients.shape
     chunk, rows = products.shape
     total = 0.0
     for start in range(0, n_rows, rows):
         stop = start + rows
         if steps & SCORE:
+            for k in range(n_components):
+                for i in range(rows):
+                    block[k, i] = constants[k]
             for first in range(0, n_pairs, chunk):
                 last = min(first + chunk, n_pairs)
                 fill_products(values, left, right, first, last, start, products)
-                target = block if first == 0 else block_part
-                np.dot(coefficients[first:last].T, products[: last - first], target)
-                for k in range(n_components):
-                    for i in range(rows):
-                        block[k, i] += constants[k] if first == 0 else block_part[k, i]
+                add_combinations(coefficients, first, last - first, products, block)
         if steps & NORMALISE:
             total += log_normalise(
                 block,
@@ -89,18 +87,16 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
                 for i in range(rows):
                     line[i] = block[k, i]
             continue
-        if steps & NORMALISE:
-            # The same places for each block: they stay in the cache.
-            block_resp = resp[:rows]
-            responsibilities(block, rows, factor[start:stop], block_resp)
-        else:
-            block_resp = resp[start:stop]
+        # From here on the block holds responsibilities.
+        for k in range(n_components):
+            for i in range(rows):
+                if steps & NORMALISE:
+                    block[k, i] *= factor[start + i]
+                else:
+                    block[k, i] = resp[start + i, k]
         for first in range(0, n_pairs, chunk):
             last = min(first + chunk, n_pairs)
             if chunk < n_pairs or not steps & SCORE:
                 fill_products(values, left, right, first, last, start, products)
-            np.dot(products[: last - first], block_resp, sums_part[: last - first])
-            for p in range(first, last):
-                for k in range(n_components):
-                    sums[p, k] += sums_part[p - first, k]
+            add_inner_products(products, last - first, block, first, sums)
     return total

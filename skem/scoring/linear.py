@@ -22,8 +22,7 @@ Index: TypeAlias = NDArray[np.int64]
 
 def _space(plan: TilePlan) -> LinearSpace:
     rows, chunk = plan.chunks
-    k = plan.n_components
-    return LinearSpace(*aligned_arrays((chunk, rows), (k, rows), (k, rows), (chunk, k)))
+    return LinearSpace(*aligned_arrays((chunk, rows), (plan.n_components, rows)))
 
 
 @dataclass(frozen=True)

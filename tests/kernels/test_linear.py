@@ -59,12 +59,7 @@ def take(steps, values, n_rows, left, right, chunks, **given):
     model = LinearModel(
         left, right, np.ascontiguousarray(made["coefficients"].T), made["constants"]
     )
-    space = LinearSpace(
-        blank(chunk, rows),
-        blank(N_COMPONENTS, rows),
-        blank(N_COMPONENTS, rows),
-        blank(chunk, N_COMPONENTS),
-    )
+    space = LinearSpace(blank(chunk, rows), blank(N_COMPONENTS, rows))
     total = kernels.linear.linear_steps(steps, tile, n_rows, model, space, made["sums"])
     return total, made
 
