@@ -82,7 +82,8 @@ def _best_starts(cell: Cell, source: Cell, mixture: Any, weights: Array | None) 
     rows = cell.model.rows
     shares = np.asarray(mixture._responsibilities(rows), np.float64)
     k = source.n_components
-    starts = list(_unite(shares, k) if cell.n_components < k else _cut(shares, k, rows))
+    more = cell.n_components > k
+    starts = list(_cut(shares, k, rows, weights) if more else _unite(shares, k))
     bounds = []
     for start in starts:
         trial = cell.model.make(n_components=cell.n_components, init_params=start, n_jobs=1)
@@ -104,17 +105,23 @@ def _unite(shares: Array, k: int) -> Iterator[Array]:
         yield united
 
 
-def _cut(shares: Array, k: int, rows: NDArray[np.floating]) -> Iterator[Array]:
+def _cut(
+    shares: Array, k: int, rows: NDArray[np.floating], weights: Array | None
+) -> Iterator[Array]:
     """Cut one of the first k components at its mean, across one of its longest axes."""
-    spread = np.nanstd(rows, axis=0, dtype=np.float64)
-    scaled = (rows - np.nanmean(rows, axis=0, dtype=np.float64)) / np.where(spread > 0, spread, 1)
-    scaled = np.nan_to_num(scaled)
+    counts = np.ones(len(rows)) if weights is None else weights
+    seen = ~np.isnan(rows)
+    sums = counts @ seen
+    scaled = np.where(seen, rows - (counts @ np.where(seen, rows, 0.0)) / sums, 0.0)
+    spread = np.sqrt(counts @ np.square(scaled) / sums)
+    scaled /= np.where(spread > 0.0, spread, 1.0)
     for i in range(k):
         share = shares[:, i]
-        if share.sum() <= 2.0:
+        counted = counts * share
+        if counted.sum() <= 2.0:
             continue
-        centred = scaled - np.average(scaled, axis=0, weights=share)
-        _, axes = np.linalg.eigh((share[:, None] * centred).T @ centred)
+        centred = scaled - np.average(scaled, axis=0, weights=counted)
+        _, axes = np.linalg.eigh((counted[:, None] * centred).T @ centred)
         for axis in axes.T[::-1][:_AXES]:
             side = centred @ axis > 0
             parts = np.column_stack([share * side, share * ~side])
