@@ -64,7 +64,7 @@ def cluster(arguments: Namespace) -> None:
     found = _search(arguments, features, kinds, ks)
     if kinds.are_numbers and found.best.k == 1 < ks[-1]:
         # Columns of few values hide clusters from Gaussian components.
-        note_counts(reader, {name: features.values(name) for name in kinds.numbers})
+        note_counts(reader, _measured(features, kinds))
     scores = _score(found.model, features)
     _write(arguments, table, features, scores)
     if arguments.save is not None:
@@ -94,10 +94,15 @@ def _remark(
     if request.columns is None:
         note_left_out(reader, kinds)
         note_header(reader)
-        note_ids(reader, {name: features.values(name) for name in kinds.numbers})
+        note_ids(reader, _measured(features, kinds))
     note_same(reader, features.constant)
     if isinstance(features, MixedFeatures):
-        note_counts(reader, {name: features.values(name) for name in kinds.numbers})
+        note_counts(reader, _measured(features, kinds))
+
+
+def _measured(features: Features | MixedFeatures, kinds: Kinds) -> dict[str, np.ndarray]:
+    """Return the values of each column of measurements."""
+    return {name: features.values(name) for name in kinds.numbers}
 
 
 def _search(
