@@ -24,6 +24,7 @@ from skem.inference.loops import Run, batch_em
 from skem.inference.moves import Scene, promising_moves
 from skem.inference.passes import Passes
 from skem.inference.rules import PointRule, Rule, Theta, has_noise
+from skem.inference.thresholds import cut_at_thresholds
 
 __all__ = ["SEARCH", "START_METHODS", "find_start"]
 
@@ -234,10 +235,12 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
         from_afar += [("axes", _by_random_axes(scene.rows, start)) for _ in range(_BY_AXES)]
     elif start.n_components == 2:
         methods += ["k-means++", "random_from_data", "random_from_data"]
+    cut = None if some_will_do or start.by_features else _by_thresholds(scene, start)
     quick = None if scene.rule.hard else "anderson"
     tries: list[tuple[str, str | Array, tuple[int, float], str | None]]
     tries = [(method, method, _FIRST, None) for method in methods]
     tries += [(name, method, _FROM_AFAR, quick) for name, method in from_afar]
+    tries += [] if cut is None else [("thresholds", cut, _FIRST, None)]
     trials = []
     for name, method, limits, acceleration in tries:
         given = replace(start, method=method)
@@ -266,6 +269,16 @@ def _by_random_axes(rows: Array, start: Start) -> Array:
     odds = (rows - start.column_mean) / start.column_scale @ slopes / np.sqrt(n_features)
     shares: Array = softmax(odds, axis=1)
     return shares
+
+
+def _by_thresholds(scene: Scene[Theta], start: Start) -> Array | None:
+    """Return responsibilities of parts between thresholds of single columns, (n, K), if any."""
+    k = start.n_components
+    if k == 1 or has_noise(scene.rule):
+        return None
+    spread = start.column_scale / start.table.scale
+    labels = cut_at_thresholds(scene.rows / spread, scene.weights, k, scene.least)
+    return None if labels is None else np.eye(k)[labels]
 
 
 def _best_of(scene: Scene[Theta], trials: list[_Trial[Theta]]) -> _Trial[Theta]:
