@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from skem.kernels.arguments import TileLines
 
-__all__ = ["Gaps", "Tile", "TilePlan", "Workplace", "aligned", "aligned_arrays", "plan_tiles"]
+__all__ = [
+    "Gaps",
+    "KeptRows",
+    "KeptTiles",
+    "Tile",
+    "TilePlan",
+    "Workplace",
+    "aligned",
+    "aligned_arrays",
+    "plan_tiles",
+]
 
 # Products of pairs that are formed at a time: 320 KB, which stay in an L2 cache of 512 KB or more.
 _PRODUCTS = 40_000
@@ -27,6 +37,8 @@ _SMALL_PRODUCT = 960_000
 _PROJECTED_ROWS = 256
 # Scores of a block, and responsibilities as many again: 160 KB each.
 _BLOCK_SCORES = 20_000
+# More rows make nothing faster, and scores of few components stay in the innermost cache.
+_MOST_BLOCK_ROWS = 512
 # Features of a tile: 720 KB. Kernels go through it a block at a time, so it need not stay in the
 # innermost caches; in smaller tiles threads spend a tenth of their time in Python, waiting for
 # each other. The scores of a whole tile are seldom asked for: their number limits memory alone.
@@ -39,6 +51,8 @@ _GROUPS = 48
 _MOST_TILES = 8
 # Numbers in what a thread works in, up to which it is kept for later.
 _SMALL_WORKPLACE = 16_384
+# Numbers in the tiles of a table that are kept from pass to pass: 32 MiB.
+_MOST_KEPT = 4 * 2**20
 # Numbers in a cache line.
 _LINE = 8
 
@@ -123,7 +137,7 @@ def plan_tiles(
     rows = _PRODUCTS // pairs // 64 * 64
     if rows < 128:
         rows = 256
-    rows = min(rows, max(64, _BLOCK_SCORES // n_components // 64 * 64))
+    rows = min(rows, _MOST_BLOCK_ROWS, max(64, _BLOCK_SCORES // n_components // 64 * 64))
     rows -= rows % _PROJECTED_ROWS if rows > _PROJECTED_ROWS else 0
     rows = min(rows, ceil(n_rows / 64) * 64)
     most = min(
@@ -181,6 +195,50 @@ class Gaps(NamedTuple):
     missing: NDArray[np.bool_]
 
 
+class KeptRows(NamedTuple):
+    """Rows of a tile and their weights; see `Tile.values` and `Tile.weights`."""
+
+    n_rows: int
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+class KeptTiles:
+    """Tiles that have been read before, so that later passes need not standardise them again.
+
+    A tile is kept when it is read for the second time: a single pass copies nothing. All are of
+    one layout, and all of a table's rows take 32 MiB at most, or none are kept.
+
+    Parameters
+    ----------
+    n_rows, n_features : int
+        Of the table.
+    """
+
+    def __init__(self, n_rows: int, n_features: int) -> None:
+        self._may_keep = n_rows * (n_features + 2) <= _MOST_KEPT
+        self._layout: tuple[int, int] | None = None
+        # By the first and last row and the layout: None for what has been read once.
+        self._tiles: dict[tuple[int, int, tuple[int, int]], KeptRows | None] = {}
+
+    def show(self, start: int, stop: int, tile: Tile) -> bool:
+        """Show the rows from ``start`` to ``stop`` in a tile, if they are kept."""
+        rows = self._tiles.get((start, stop, tile.layout))
+        if rows is not None:
+            tile.show(rows)
+        return rows is not None
+
+    def note(self, start: int, stop: int, tile: Tile) -> None:
+        """Note that a tile has been read, and keep it if it was not for the first time."""
+        if not self._may_keep:
+            return
+        if self._layout != tile.layout:
+            self._tiles.clear()
+            self._layout = tile.layout
+        place = (start, stop, tile.layout)
+        self._tiles[place] = tile.copy_rows() if place in self._tiles else None
+
+
 class Tile:
     """The rows at hand, feature by feature, and what belongs to each row.
 
@@ -222,6 +280,8 @@ class Tile:
         self.weights, self.log_normaliser, self.factor, self.power = aligned_arrays(
             *[(places,)] * 4
         )
+        self._own = KeptRows(0, self.values, self.weights)
+        self._shows_another = False
         self.ones = np.ones(places)
         self.power_bits = self.power.view(np.int64)
         self.lines = TileLines(
@@ -248,16 +308,42 @@ class Tile:
             part.resp.fill(0.0)
             part.lines = self.lines._replace(scores=part.scores, resp=part.resp)
         part.n_rows, part.gaps = self.n_rows, self.gaps
+        if part.values is not self.values:
+            part.values, part.weights = self.values, self.weights
+            part.lines = part.lines._replace(values=self.values, weights=self.weights)
         return part
 
     def hold(self, n_rows: int) -> tuple[int, int]:
         """Set the number of rows, without gaps; return it, and the places to be filled up to."""
         self.n_rows, self.gaps = n_rows, None
+        if self._shows_another:
+            self._show(self._own)
         return n_rows, ceil(n_rows / self._block_rows) * self._block_rows
+
+    @property
+    def layout(self) -> tuple[int, int]:
+        """Places and rows of a block: tiles of equal ones can show each other's rows."""
+        return self.values.shape[1], self._block_rows
+
+    def copy_rows(self) -> KeptRows:
+        """Return a copy of the rows at hand, which have no gaps."""
+        values, weights = aligned_arrays(self.values.shape, self.weights.shape)
+        values[:], weights[:] = self.values, self.weights
+        return KeptRows(self.n_rows, values, weights)
+
+    def show(self, rows: KeptRows) -> None:
+        """Hold rows that were copied from a tile of the same layout; they are only read."""
+        self.n_rows, self.gaps = rows.n_rows, None
+        self._show(rows)
+
+    def _show(self, rows: KeptRows) -> None:
+        self._shows_another = rows is not self._own
+        self.values, self.weights = rows.values, rows.weights
+        self.lines = self.lines._replace(values=self.values, weights=self.weights)
 
     def share(self, tile: Tile) -> None:
         """Use the rows' weights and responsibilities of another tile, of the same rows."""
-        if self.resp is not tile.resp:
+        if self.resp is not tile.resp or self.weights is not tile.weights:
             self.weights, self.resp = tile.weights, tile.resp
             self.lines = self.lines._replace(weights=self.weights, resp=self.resp)
 
