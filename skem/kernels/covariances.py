@@ -52,6 +52,21 @@ def cholesky(matrix, upper):
     return True
 
 
+@inner_kernel
+def invert(upper, inverse):
+    """Write the inverse of an upper triangular matrix, zeros below it; both (D, D)."""
+    n_features = upper.shape[0]
+    for i in range(n_features - 1, -1, -1):
+        line = inverse[i]
+        for c in each(n_features):
+            line[c] = 0.0
+        for j in range(i + 1, n_features):
+            subtract_scaled(line[j:], upper[i, j], inverse[j, j:])
+        for c in each(n_features):
+            line[c] /= upper[i, i]
+        line[i] = 1.0 / upper[i, i]
+
+
 @kernel
 def factorise(covariances, floors, factors, scratch):
     """Write upper triangular C with ``inv(covariance) = C C'``, by Cholesky's factors.
@@ -84,16 +99,7 @@ def factorise(covariances, floors, factors, scratch):
     for k in range(n_components):
         if not cholesky(covariances[k], upper):
             return k
-        inverse = factors[k]
-        for i in range(n_features - 1, -1, -1):
-            line = inverse[i]
-            for c in each(n_features):
-                line[c] = 0.0
-            for j in range(i + 1, n_features):
-                subtract_scaled(line[j:], upper[i, j], inverse[j, j:])
-            for c in each(n_features):
-                line[c] /= upper[i, i]
-            line[i] = 1.0 / upper[i, i]
+        invert(upper, factors[k])
     return DONE
 
 
