@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.engine.remembered import Remembered
+
 __all__ = ["Recording", "recording_units"]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -95,6 +97,18 @@ def recording_units(X: Any, weights: Array | None, deviation: Array) -> Recordin
         With a unit of 0 for a step finer than 1/500 of the standard deviation, for a column of one
         value.
     """
+
+    def make() -> Recording:
+        return _find_units(X, weights, deviation)
+
+    found = _FOUND.of(make, X, weights, deviation)
+    return Recording(found.units.copy(), found.heaps.copy())
+
+
+_FOUND: Remembered[Recording] = Remembered()
+
+
+def _find_units(X: NDArray[np.floating], weights: Array | None, deviation: Array) -> Recording:
     found = np.zeros((X.shape[1], 3))
     whole = None if np.isnan(X[:_FEW]).any() else _count_distinct(X, weights)
     for j in np.flatnonzero(deviation > 0).tolist():

@@ -19,11 +19,10 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from skem import kernels
 from skem.families.decomposition import compose, find_common_axes, loss_of
-from skem.families.floor import cholesky, lift, whiten
+from skem.families.floor import cholesky, whiten
 
 __all__ = ["CONSTRAINED_ORIENTATIONS", "CONSTRAINED_VARIANCES"]
 
@@ -31,7 +30,6 @@ Array: TypeAlias = NDArray[np.float64]
 # Spectra (K, D), counts (K,) and least variances (K, D) -> variances (K, D).
 Variances: TypeAlias = Callable[[Array, Array, Array], Array]
 
-_SETTLED = 1e-12
 _INNER = 200
 
 
@@ -63,40 +61,11 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
 
 
 def _own_shape(spectra: Array, count: Array, least: Array) -> Array:
-    """One volume, a shape each: EV.
-
-    Given the volume, a component's variances are ``max(spectrum / mu, least)`` with the mu that
-    gives that volume; and the volume is the best where the mu add up to the count.
-    """
-    d = spectra.shape[1]
-    log_spectra = np.log(np.maximum(spectra, np.finfo(np.float64).tiny))
-    bottom = np.log(least)
-    # By the mu at which they meet the floor, those with the largest first.
-    order = np.argsort(bottom - log_spectra, axis=1)
-    meets = np.take_along_axis(log_spectra - bottom, order, axis=1)
-    free = np.cumsum(np.take_along_axis(log_spectra, order, axis=1), axis=1)
-    held = np.take_along_axis(bottom, order, axis=1)
-    sums = free + held.sum(axis=1, keepdims=True) - np.cumsum(held, axis=1)
-    number = np.arange(1, d + 1)
-
-    def log_mu(volume: float) -> Array:
-        """Solve for mu: the mean of max(log spectrum - log mu, bottom) is the log volume."""
-        of_so_many = (sums - d * volume) / number
-        # As many directions are free as are above the floor with that mu.
-        fits = of_so_many <= meets
-        last = d - 1 - np.argmax(fits[:, ::-1], axis=1)
-        result = np.take_along_axis(of_so_many, last[:, None], axis=1)[:, 0]
-        return np.where(fits.any(axis=1), result, meets[:, 0])
-
-    def excess(volume: float) -> float:
-        return float(np.logaddexp.reduce(log_mu(volume))) - log_total
-
-    log_total = float(np.log(count.sum()))
-    low = float(bottom.mean(axis=1).max())
-    high = max(low, float(np.log(np.maximum(spectra / count[:, None], least)).max())) + 1.0
-    # Larger volumes need smaller mu.
-    volume = brentq(excess, low, high, xtol=1e-13) if excess(low) > 0.0 else low
-    return np.exp(np.maximum(log_spectra - log_mu(volume)[:, None], bottom))
+    """One volume, a shape each: EV."""
+    spectra = np.maximum(spectra, np.finfo(np.float64).tiny)
+    result = np.empty_like(spectra)
+    kernels.shapes.own_shape(spectra, count, np.ascontiguousarray(least), result)
+    return result
 
 
 # By the letters of volume and shape.
@@ -108,15 +77,13 @@ CONSTRAINED_VARIANCES: dict[str, Variances] = {
 }
 
 
-def _own_axes(
-    scatter: Array, count: Array, variances: Variances, previous: Array, floor: Array
-) -> Array:
+def _own_axes(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """Each component's own orientation: EEV and VEV."""
 
     def along(axes: Array) -> tuple[float, Array]:
         spectra = np.einsum("kij,kil,klj->kj", axes, scatter, axes)
         least = np.einsum("kij,il,klj->kj", axes, floor, axes)
-        found = variances(spectra, count, least)
+        found = CONSTRAINED_VARIANCES[parts](spectra, count, least)
         return loss_of(spectra, count, found), compose(axes, found)
 
     before = along(np.linalg.eigh(previous)[1])
@@ -124,55 +91,34 @@ def _own_axes(
     return min(now, before, key=lambda result: result[0])[1]
 
 
-def _own_matrix(
-    scatter: Array, count: Array, variances: Variances, previous: Array, floor: Array
-) -> Array:
+def _own_matrix(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """A shape and an orientation each: EVV and VVV. Whitened, the floor is the unit matrix."""
     root = cholesky(floor)
     spectra, axes = np.linalg.eigh(whiten(scatter, root))
+    variances = CONSTRAINED_VARIANCES[parts]
     return compose(root @ axes, variances(np.maximum(spectra, 0.0), count, np.ones(spectra.shape)))
 
 
 def _common_matrix(
-    scatter: Array, count: Array, variances: Variances | None, previous: Array, floor: Array
+    scatter: Array, count: Array, parts: str, previous: Array, floor: Array
 ) -> Array:
-    """A volume each of one matrix: VEE. Whitened, and with the least volume 1.
-
-    Volumes of at least 1 and a matrix above the floor are the same covariances as any that are
-    above it, and constrain each other no more: each step is the other's minimum.
-    """
+    """A volume each of one matrix: VEE. Whitened, and with the least volume 1."""
     root = cholesky(floor)
     scatter = whiten(scatter, root)
-    k, d = scatter.shape[:2]
-    unit = np.eye(d)
-    volumes = np.ones(k)
-    for _ in range(_INNER):
-        pooled = np.einsum("kij,k->ij", scatter, 1.0 / volumes) / count.sum()
-        matrix = lift(pooled, unit)
-        trace = np.einsum("ij,kji->k", np.linalg.inv(matrix), scatter)
-        before, volumes = volumes, np.maximum(trace / (d * count), 1.0)
-        if np.abs(volumes - before).max() <= _SETTLED * volumes.max():
-            break
+    volumes, matrix = np.empty(len(count)), np.empty_like(floor)
+    kernels.shapes.common_matrix_above_one(scatter, count, _INNER, volumes, matrix)
     result = volumes[:, None, None] * (root @ matrix @ root.T)
     return 0.5 * (result + np.swapaxes(result, 1, 2))
 
 
-def _common_axes(
-    scatter: Array, count: Array, variances: Variances, previous: Array, floor: Array
-) -> Array:
+def _common_axes(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """One orientation for all: EVE and VVE. As without a floor, which turns with the axes."""
-
-    def judge(axes: Array, spectra: Array) -> tuple[float, Array]:
-        least = np.tile(np.einsum("ij,il,lj->j", axes, floor, axes), (len(count), 1))
-        found = variances(spectra, count, least)
-        return loss_of(spectra, count, found), found
-
-    return compose(*find_common_axes(scatter, count, previous, judge))
+    return find_common_axes(scatter, count, previous, floor, one_volume=parts == "EV")
 
 
 # By orientation, as `skem.families.decomposition.ORIENTATIONS`; "*" stands for a shape and an
 # orientation that are both each component's own.
-CONSTRAINED_ORIENTATIONS: dict[str, Callable[[Array, Array, Variances, Array, Array], Array]] = {
+CONSTRAINED_ORIENTATIONS: dict[str, Callable[[Array, Array, str, Array, Array], Array]] = {
     "V": _own_axes,
     "*": _own_matrix,
     "E": _common_axes,

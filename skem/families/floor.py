@@ -67,9 +67,16 @@ def least_variances(variances: Array | np.float64, one: Array) -> Array:
 
 def is_above(covariances: Array, floor: Array) -> bool:
     """Say whether all of a stack of covariances (..., D, D) are above the floor (D, D)."""
-    apart = np.ascontiguousarray(covariances - floor).reshape(-1, *floor.shape)
-    factors, scratch = np.empty_like(apart), np.empty(floor.shape)
-    return bool(kernels.covariances.factorise(apart, factors, scratch) < 0)
+    _, status = factorise(covariances.reshape(-1, *floor.shape), floor)
+    return status != kernels.covariances.BELOW_FLOOR
+
+
+def factorise(covariances: Array, floor: Array | None) -> tuple[Array, int]:
+    """Return factors of the inverses (K, D, D), and what the kernel of this name says of them."""
+    covariances = np.ascontiguousarray(covariances)
+    factors, scratch = np.empty_like(covariances), np.empty((2, *covariances.shape[1:]))
+    floors = scratch[:0] if floor is None else floor[None]
+    return factors, int(kernels.covariances.factorise(covariances, floors, factors, scratch))
 
 
 def lift(covariances: Array, floor: Array) -> Array:

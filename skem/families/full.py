@@ -23,6 +23,7 @@ from skem.scoring import CentredScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = [
     "FullGaussian",
+    "factors_above",
     "narrowest",
     "precision_factors",
     "rescale_matrices",
@@ -31,19 +32,24 @@ __all__ = [
 
 def precision_factors(covariances: Array) -> Array:
     """Upper triangular C with inv(covariance) = C C', for a stack (K, D, D)."""
-    covariances = np.ascontiguousarray(covariances)
-    factors = np.empty_like(covariances)
-    singular = kernels.covariances.factorise(covariances, factors, np.empty(covariances.shape[1:]))
-    if singular >= 0:
-        raise SingularCovarianceError(int(singular))
+    factors = factors_above(covariances, None)
+    assert factors is not None
     return factors
 
 
-def narrowest(covariances: Array, total: Array, floor: float) -> NDArray[np.bool_]:
+def factors_above(covariances: Array, least: Array | None) -> Array | None:
+    """Return the same where all covariances are above ``least`` (D, D), else None."""
+    factors, status = floor.factorise(covariances, least)
+    if status >= 0:
+        raise SingularCovarianceError(status)
+    return factors if status == kernels.covariances.DONE else None
+
+
+def narrowest(covariances: Array, total: Array, least: float) -> NDArray[np.bool_]:
     """Say which of a stack of covariances are at the floor where ``total`` is not."""
     values, vectors = np.linalg.eigh(covariances)
     spread = np.einsum("...ik,ij,...jk->...k", vectors, total, vectors)
-    held = (values <= 2 * floor) & (spread > 100 * floor)
+    held = (values <= 2 * least) & (spread > 100 * least)
     return np.asarray(held.any(axis=-1))
 
 
@@ -66,6 +72,11 @@ def _pairs(n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 @lru_cache(maxsize=16)
 def _identity(n_components: int, n_features: int) -> Array:
     return np.tile(np.eye(n_features), (n_components, 1, 1))
+
+
+@lru_cache(maxsize=16)
+def _ridge(reg_covar: float, n_components: int, n_features: int) -> Array:
+    return reg_covar * _identity(n_components, n_features)
 
 
 @cache
@@ -97,8 +108,14 @@ class FullGaussian(GaussianFamily):
     def identity(self, n_components: int, n_features: int) -> Array:
         return _identity(n_components, n_features).copy()
 
+    def ridge(self, n_components: int, n_features: int) -> Array:
+        return _ridge(self.reg_covar, n_components, n_features)
+
     def factorise(self, covariances: Array) -> Array:
         return precision_factors(covariances)
+
+    def factorise_above(self, covariances: Array) -> Array | None:
+        return factors_above(covariances, self.floor)
 
     def precisions(self, factors: Array) -> Array:
         return factors @ np.swapaxes(factors, 1, 2)

@@ -203,7 +203,11 @@ class GaussianFamily(GaussianRows):
         if not every_one:
             divisor = np.where(known, divisor, 1.0)
         covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
-        covariances = covariances + self.reg_covar * self.identity(n_components, n_features)
+        covariances = covariances + self.ridge(n_components, n_features)
+        if every_one:
+            factors = self.factorise_above(covariances)
+            if factors is not None:
+                return GaussianParameters(means, covariances, factors)
         if self.floor is not None:
             covariances = self.hold(
                 covariances, posterior.scatter, divisor, known, previous.covariances

@@ -91,9 +91,8 @@ class Oriented(FullGaussian):
         self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
     ) -> Array:
         result = np.zeros_like(scatter)
-        variances = VARIANCES[self.volume + self.shape]
-        maximise = ORIENTATIONS[self.orientation]
-        result[known] = maximise(scatter[known], divisor[known], variances, previous[known])
+        parts, maximise = self.volume + self.shape, ORIENTATIONS[self.orientation]
+        result[known] = maximise(scatter[known], divisor[known], parts, previous[known])
         return result
 
     def hold(
@@ -117,7 +116,7 @@ class Oriented(FullGaussian):
         result[known] = maximise(
             scatter[known] + ridge,
             count,
-            CONSTRAINED_VARIANCES[parts],
+            parts,
             previous[known],
             self.floor,
         )

@@ -191,7 +191,17 @@ class CovarianceStructure(ABC):
             return n_components + (n_features if self.has_matrices else 1)
         return n_components * self.rows_needed(n_features)
 
+    def ridge(self, n_components: int, n_features: int) -> Array:
+        """Return what is added to covariances."""
+        return self.reg_covar * self.identity(n_components, n_features)
+
     # --- of variances; a structure of matrices has its own --------------------------------
+
+    def factorise_above(self, covariances: Array) -> Array | None:
+        """Return what `factorise` does where all covariances are above the floor, else None."""
+        if self.floor is not None and not (covariances >= self.floor).all():
+            return None
+        return self.factorise(covariances)
 
     def factorise(self, covariances: Array) -> Array:
         """Return C with inv(covariance) = C C'; raise SingularCovarianceError."""

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from skem.families import floor
 from skem.families.full import (
+    factors_above,
     narrowest,
-    precision_factors,
     rescale_matrices,
 )
 from skem.families.gaussian import GaussianFamily
@@ -23,6 +23,15 @@ from skem.families.wishart import log_inverse_wishart, wishart_divergence
 from skem.scoring import CentredScorer, MomentScorer, ProjectedScorer, Sums
 
 __all__ = ["TiedGaussian"]
+
+
+def _factors_above(covariance: Array, least: Array | None) -> Array | None:
+    """Do as `factors_above` for one covariance (D, D)."""
+    try:
+        factors = factors_above(covariance[None], least)
+    except SingularCovarianceError:
+        raise SingularCovarianceError(None) from None
+    return None if factors is None else factors[0]
 
 
 class TiedGaussian(GaussianFamily):
@@ -46,10 +55,12 @@ class TiedGaussian(GaussianFamily):
         return np.eye(n_features)
 
     def factorise(self, covariances: Array) -> Array:
-        try:
-            return precision_factors(covariances[None])[0]
-        except SingularCovarianceError:
-            raise SingularCovarianceError(None) from None
+        factors = _factors_above(covariances, None)
+        assert factors is not None
+        return factors
+
+    def factorise_above(self, covariances: Array) -> Array | None:
+        return _factors_above(covariances, self.floor)
 
     def precisions(self, factors: Array) -> Array:
         return factors @ factors.T

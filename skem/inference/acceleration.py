@@ -53,6 +53,8 @@ class Accelerator(Generic[Theta]):
         self.source: Any = None
         self.tried: Any = None
         self.resting = False
+        # The last image and its coordinates: it is the source of the next guess.
+        self._encoded: tuple[Any, Any] | None = None
         # Of the plain iterations since a guess was taken, the next is the first.
         self._first_plain = True
 
@@ -86,8 +88,12 @@ class Accelerator(Generic[Theta]):
     ) -> Statistics | None:
         if self.coordinates is None:
             self.coordinates = self.family.coordinates(self.rule.prior, self.total, image)
+            self._encoded = None
         coordinates = self.coordinates
-        vector = extrapolation.propose(coordinates.encode(source), coordinates.encode(image))
+        if self._encoded is None or self._encoded[0] is not source:
+            self._encoded = source, coordinates.encode(source)
+        start, self._encoded = self._encoded[1], (image, coordinates.encode(image))
+        vector = extrapolation.propose(start, self._encoded[1])
         if extrapolation.empty:
             self.coordinates = None
         if vector is None:

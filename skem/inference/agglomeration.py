@@ -13,6 +13,7 @@ from skem import kernels
 from skem._collections import check_in_memory
 from skem._parameters import check_rows, check_sample_weight
 from skem.engine import column_moments
+from skem.engine.remembered import Remembered
 from skem.engine.resolution import recording_units
 
 __all__ = ["Tree", "grow_tree", "tree_of"]
@@ -136,10 +137,11 @@ def tree_of(
     distinct, leaves = _find_distinct(chosen if fill is None else fill(chosen))
     kept = None if weights is None else weights[rows] / weights[rows].max()
     shares = np.bincount(leaves, kept)
-    merges = np.empty((len(distinct) - 1, 2), np.intp)
-    if len(merges):
-        _merge(distinct, shares / shares.mean(), merges)
-    return Tree(len(table), rows, leaves, merges)
+    merges = _MERGED.of(lambda: _merge(distinct, shares / shares.mean()), distinct, shares)
+    return Tree(len(table), rows, leaves, merges.copy())
+
+
+_MERGED: Remembered[Indices] = Remembered()
 
 
 def _find_distinct(X: NDArray[np.floating]) -> tuple[NDArray[np.floating], Indices]:
@@ -149,7 +151,10 @@ def _find_distinct(X: NDArray[np.floating]) -> tuple[NDArray[np.floating], Indic
     return X[np.sort(first)], np.argsort(np.argsort(first))[inverse.reshape(-1)]
 
 
-def _merge(X: NDArray[np.floating], weights: Array, merges: Indices) -> None:
+def _merge(X: NDArray[np.floating], weights: Array) -> Indices:
+    merges = np.empty((len(X) - 1, 2), np.intp)
+    if not len(merges):
+        return merges
     points, blur = _rescale(X, weights)
     n, p = points.shape
     floor = (weights @ np.square(points)).sum() / points.size
@@ -157,6 +162,7 @@ def _merge(X: NDArray[np.floating], weights: Array, merges: Indices) -> None:
     kernels.agglomeration.agglomerate(
         points, weights, blur, floor, 1 / p, _ENOUGH * p, p, merges, costs
     )
+    return merges
 
 
 def _choose_rows(n_rows: int, n_features: int, weights: Array | None) -> Indices:

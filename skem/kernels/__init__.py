@@ -28,6 +28,7 @@ __all__ = [
     "projected",
     "rotations",
     "rows",
+    "shapes",
     "standardise",
     "student",
     "training",

@@ -13,6 +13,8 @@ from skem.kernels.jit import each, inner_kernel, kernel, reassociating_kernel
 
 EPSILON = 2.0**-52
 TINY = 2.0**-1022  # the smallest normal number
+# What `factorise` says, if it does not name a component.
+DONE, BELOW_FLOOR = -1, -2
 
 
 @inner_kernel
@@ -50,8 +52,23 @@ def cholesky(matrix, upper):
     return True
 
 
+@inner_kernel
+def invert(upper, inverse):
+    """Write the inverse of an upper triangular matrix, zeros below it; both (D, D)."""
+    n_features = upper.shape[0]
+    for i in range(n_features - 1, -1, -1):
+        line = inverse[i]
+        for c in each(n_features):
+            line[c] = 0.0
+        for j in range(i + 1, n_features):
+            subtract_scaled(line[j:], upper[i, j], inverse[j, j:])
+        for c in each(n_features):
+            line[c] /= upper[i, i]
+        line[i] = 1.0 / upper[i, i]
+
+
 @kernel
-def factorise(covariances, factors, upper):
+def factorise(covariances, floors, factors, scratch):
     """Write upper triangular C with ``inv(covariance) = C C'``, by Cholesky's factors.
 
     A pivot that is rounding is a zero that came out positive, and counts as one.
@@ -59,29 +76,31 @@ def factorise(covariances, factors, upper):
     Parameters
     ----------
     covariances, factors : ndarray of shape (K, D, D)
-    upper : ndarray of shape (D, D)
-        Scratch.
+    floors : ndarray of shape (0, D, D) or (1, D, D)
+        What covariances are to be above, in the order of matrices.
+    scratch : ndarray of shape (2, D, D)
 
     Returns
     -------
-    singular : int
-        The first component whose covariance is not positive definite; -1 if there is none.
+    status : int
+        -1 if all is well, -2 if a covariance is not above the floor, else the first component
+        whose covariance is not positive definite.
     """
     n_components, n_features = covariances.shape[:2]
+    upper, apart = scratch[0], scratch[1]
+    for f in range(floors.shape[0]):
+        for k in range(n_components):
+            for i in range(n_features):
+                source, line = covariances[k, i], floors[f, i]
+                for j in each(n_features):
+                    apart[i, j] = source[j] - line[j]
+            if not cholesky(apart, upper):
+                return BELOW_FLOOR
     for k in range(n_components):
         if not cholesky(covariances[k], upper):
             return k
-        inverse = factors[k]
-        for i in range(n_features - 1, -1, -1):
-            line = inverse[i]
-            for c in each(n_features):
-                line[c] = 0.0
-            for j in range(i + 1, n_features):
-                subtract_scaled(line[j:], upper[i, j], inverse[j, j:])
-            for c in each(n_features):
-                line[c] /= upper[i, i]
-            line[i] = 1.0 / upper[i, i]
-    return -1
+        invert(upper, factors[k])
+    return DONE
 
 
 @reassociating_kernel

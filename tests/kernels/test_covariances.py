@@ -17,13 +17,20 @@ def stack(k, d, seed=0):
     return rng.standard_normal((k, d)), covariances, factors
 
 
+def factorise(covariances, factors, *floor):
+    """What the kernel says, under a floor or none."""
+    shape = covariances.shape[1:]
+    floors = np.array(floor).reshape(-1, *shape)
+    return kernels.covariances.factorise(covariances, floors, factors, np.empty((2, *shape)))
+
+
 @pytest.mark.core
 @SHAPES
 def test_factors(k, d):
     _, covariances, wanted = stack(k, d)
     factors = np.full((k, d, d), np.nan)
     before = covariances.copy()
-    assert kernels.covariances.factorise(covariances, factors, np.empty((d, d))) == -1
+    assert factorise(covariances, factors) == -1
     np.testing.assert_allclose(factors, wanted, rtol=1e-11, atol=1e-13 * np.abs(wanted).max())
     assert (factors[:, *np.tril_indices(d, -1)] == 0.0).all()
     np.testing.assert_array_equal(covariances, before)
@@ -42,14 +49,25 @@ def test_factors(k, d):
 )
 def test_first_singular_component(bad):
     covariances = np.stack([np.eye(2), 2.0 * np.eye(2), bad, bad])
-    assert kernels.covariances.factorise(covariances, np.empty((4, 2, 2)), np.empty((2, 2))) == 2
+    assert factorise(covariances, np.empty((4, 2, 2))) == 2
 
 
 def test_narrow_is_not_singular():
     covariances = np.stack([np.diag([1e-300, 1e300]), np.array([[1.0, 1.0], [1.0, 1.0 + 1e-12]])])
     factors = np.empty((2, 2, 2))
-    assert kernels.covariances.factorise(covariances, factors, np.empty((2, 2))) == -1
+    assert factorise(covariances, factors) == -1
     np.testing.assert_allclose(np.diagonal(factors[0]), [1e150, 1e-150], rtol=1e-14)
+
+
+@pytest.mark.core
+def test_a_floor():
+    covariances = np.stack([np.diag([2.0, 3.0]), np.array([[2.0, 1.0], [1.0, 2.0]])])
+    factors = np.empty((2, 2, 2))
+    # In the order of matrices: the second has an eigenvalue of 1.
+    assert factorise(covariances, factors, 0.99 * np.eye(2)) == -1
+    np.testing.assert_allclose(factors @ np.swapaxes(factors, 1, 2), np.linalg.inv(covariances))
+    assert factorise(covariances, factors, 1.01 * np.eye(2)) == -2
+    assert factorise(covariances, factors, np.diag([2.5, 0.0])) == -2
 
 
 @pytest.mark.core
