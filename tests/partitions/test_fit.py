@@ -185,6 +185,34 @@ def test_how_often_rows_are_read(rows, before):
     assert len([one for one in reads if one[0] in whole]) == len(whole) * (before + 2 + 1)
 
 
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+@pytest.mark.parametrize("backend", ["pyarrow", "numpy_nullable"])
+def test_types_of_arrow_and_of_pandas_are_numbers(tmp_path, backend):
+    """Missing cells are missing, whatever stands for them; every bit is that of plain numbers."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(GAPS, columns=NAMES).assign(count=W)
+    frame["number"] = pd.array(np.arange(tables.N) % 7, "Int64")
+    frame.loc[3, "number"] = pd.NA
+    for number, (start, stop) in enumerate([(0, 300), (300, 700)]):
+        frame[start:stop].to_parquet(tmp_path / f"{number}.parquet")
+    fits = [
+        EMGaussianMixture(2, random_state=0, max_iter=5).fit(
+            table[[*NAMES, "number"]], sample_weight=table["count"]
+        )
+        for table in (
+            dd.read_parquet(tmp_path),
+            dd.read_parquet(tmp_path, dtype_backend=backend),
+        )
+    ]
+    assert tables.parameters(fits[0]) == tables.parameters(fits[1])
+    rows = dd.read_parquet(tmp_path, dtype_backend=backend)[[*NAMES, "number"]]
+    expected = frame[[*NAMES, "number"]].to_numpy(np.float64, na_value=np.nan)
+    np.testing.assert_array_equal(fits[0].predict(rows).compute(), fits[0].predict(expected))
+    filled = fits[0].impute(rows).compute().to_numpy()
+    np.testing.assert_allclose(filled, fits[0].impute(expected), rtol=1e-12)
+
+
 def test_unknown_chunks_columns_in_several_chunks_and_float32():
     rows = da.from_array(X.astype(np.float32), chunks=(300, 2))
     rows = rows[rows[:, 0] > -100.0]
