@@ -233,7 +233,7 @@ def _write_part(part: Any, model: Model, directory: Path | None, number: int) ->
     """Score a part, write it, and count its rows; runs where the rows lie."""
     columns = list(model.columns)
     if len(part):
-        added = model.score(part[columns].to_numpy(np.float64, na_value=np.nan))._asdict()
+        added = model.score(part[columns].to_numpy(np.float64))._asdict()
     else:
         added = dict(zip(ADDED, (np.zeros(0, np.int64), np.zeros(0), np.zeros(0)), strict=True))
     if directory is not None:
