@@ -119,7 +119,7 @@ def measure_fit(n_workers):
 
     local, client = cluster(n_workers)
     with local, client:
-        X = dd.read_parquet(FILES)
+        X = dd.read_parquet(FILES, dtype_backend="pyarrow")
         client.run(install_clock)
         fit_seconds(X, 1)  # compiles, not counted
         first, _ = fit_seconds(X, FIRST)

@@ -16,9 +16,10 @@ from skem import EMGaussianMixture
 from skem.cli.files import ADDED, check_target
 from skem.cli.messages import CommandError, Progress, count, joined, note, one_line, quoted, require
 from skem.cli.model import Model
-from skem.cli.report import CRITERIA, criterion_table
+from skem.cli.report import CRITERIA, criterion_grid, criterion_table
 from skem.cli.saving import SUFFIX, save_model
 from skem.cli.search import Compilation, Fit
+from skem.mixture._grid import list_types
 
 __all__ = ["cluster_parts"]
 
@@ -51,8 +52,13 @@ def cluster_parts(arguments: Namespace) -> None:
     frame = _read(arguments.table)
     columns = _choose_columns(frame, arguments)
     weight = arguments.weight_column
-    weights = None if weight is None else frame[_find(frame, weight, arguments.table)]
-    fits, mixtures = _fit_all(arguments, frame[columns], weights)
+    if weight is not None:
+        _find(frame, weight, arguments.table)
+    # As Arrow's types the columns are there in two thirds of the time; what is written keeps its
+    # own.
+    numbers = _read(arguments.table, dtype_backend="pyarrow")
+    weights = None if weight is None else numbers[weight]
+    fits, mixtures = _fit_all(arguments, numbers[columns], weights)
     criterion = CRITERIA[arguments.criterion]
     best = _choose(fits)
     mixture = mixtures[best]
@@ -63,8 +69,10 @@ def cluster_parts(arguments: Namespace) -> None:
     if arguments.save is not None:
         save_model(model, arguments.save)
     rows = count(n_rows, "row")
+    several = len({fit.covariance_type for fit in fits}) > 1
+    tabulate = criterion_grid if several else criterion_table
     print(f"{arguments.table}: {rows}, {count(len(columns), 'column')}, {mixture.covariance_type}")
-    print(f"\n{criterion_table(fits, fits[best], criterion)}\n\n{model.summary()}")
+    print(f"\n{tabulate(fits, fits[best], criterion)}\n\n{model.summary()}")
     if arguments.output is not None:
         print(f"\nWrote {rows} in {count(len(parts), 'file')} to {arguments.output}")
     if arguments.save is not None:
@@ -78,8 +86,6 @@ def _refuse_options(arguments: Namespace) -> None:
             raise CommandError(f"{reason}; leave it out with --dask")
     if arguments.criterion == "cv":
         raise CommandError("--criterion cv needs the rows in memory; with --dask: bic, icl or aic")
-    if arguments.covariance_type == "all":
-        raise CommandError("--covariance-type all needs the rows in memory; with --dask give one")
     if arguments.save is not None:
         require("skops.io")
         check_target(arguments.save, SUFFIX)
@@ -90,14 +96,14 @@ def _refuse_options(arguments: Namespace) -> None:
         )
 
 
-def _read(pattern: str) -> Any:
+def _read(pattern: str, **options: Any) -> Any:
     """Read files as a data frame of Dask, one part after the other."""
     try:
         import dask.dataframe as dd
     except ImportError as error:
         raise CommandError('--dask needs Dask: pip install "skem[dask]"') from error
     try:
-        frame = dd.read_parquet(pattern)
+        frame = dd.read_parquet(pattern, **options)
     except (OSError, ValueError) as error:
         raise CommandError(f"{pattern}: cannot be read as Parquet: {one_line(error)}") from error
     if not len(frame.columns):
@@ -143,13 +149,15 @@ def _fit_all(
 ) -> tuple[list[Fit], list[EMGaussianMixture]]:
     """Fit one mixture after the other: each uses all workers."""
     low, high = arguments.k
+    types = list_types(arguments.covariance_type, len(rows.columns))
+    cells = [(kind, k) for kind in types for k in range(low, high + 1)]
     fits, mixtures = [], []
-    with Progress(high - low + 1) as progress, Compilation(progress):
-        for k in range(low, high + 1):
-            progress.show(k - low, f"fitting k = {k}")
+    with Progress(len(cells)) as progress, Compilation(progress):
+        for done, (kind, k) in enumerate(cells):
+            progress.show(done, f"fitting k = {k}" + (f", {kind}" if len(types) > 1 else ""))
             mixture = EMGaussianMixture(
                 k,
-                covariance_type=arguments.covariance_type,
+                covariance_type=kind,
                 n_init=arguments.n_init,
                 init_params="hierarchical" if arguments.n_init == 1 else "auto",
                 reg_covar=arguments.reg_covar,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from skem._collections import is_collection
-from skem.engine.partitions import Partitions, survey
+from skem.engine.partitions import Partitions, survey_columns
 
 __all__ = [
     "DaskRunner",
@@ -273,7 +273,7 @@ def survey_partitions(runner: DaskRunner) -> Partitions:
     ValueError
         If there are no rows, or none of positive weight, or a partition has what can't be rows.
     """
-    surveys = tuple(runner(survey, range(len(runner.parts)), ()))
+    surveys = tuple(runner(survey_columns, range(len(runner.parts)), ()))
     weighted = any(weights is not None for _, weights in runner.parts)
     rows = Partitions(runner, surveys, runner.dtype, runner.n_features, weighted)
     if not len(rows):

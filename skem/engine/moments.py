@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import singledispatch
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from skem import kernels
 
 __all__ = [
-    "AskParts",
+    "ColumnSums",
     "column_moments",
     "is_plain",
-    "moments_of",
+    "moments_of_parts",
     "plain",
     "seen_moments",
-    "seen_moments_of",
+    "sum_columns",
+    "sum_seen_columns",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -61,9 +62,7 @@ def column_moments(X: Any, weights: Array | None) -> tuple[Array, Array]:
     mean, deviation : ndarray of shape (n_features,), float64
         A deviation that float64 can't hold is inf.
     """
-    first = 0 if weights is None else int(np.flatnonzero(weights > 0)[0])
-    total = float(len(X)) if weights is None else float(weights.sum())
-    return moments_of(_whole(X, weights), total, X[first].astype(np.float64))
+    return moments_of_parts([sum_columns(X, weights)], gappy=False)[:2]
 
 
 @singledispatch
@@ -77,118 +76,103 @@ def seen_moments(X: Any, weights: Array | None) -> tuple[Array, Array, Array]:
     seen : ndarray of shape (n_features,), float64
         Total weight of the seen cells.
     """
-    return seen_moments_of(_whole(X, weights))
+    return moments_of_parts([sum_seen_columns(X, weights)], gappy=True)
 
 
-class AskParts(Protocol):
-    """Asks something of the parts of a table, in their order."""
+class ColumnSums(NamedTuple):
+    """Sums over the seen cells of a part of a table, by which moments of the whole are found.
 
-    def __call__(self, function: Callable[..., Any], *args: Any) -> Iterable[Any]:
-        """Return ``function(X, weights, *args)`` of each part; weights are an array or None."""
-
-
-def _whole(X: Rows, weights: Array | None) -> AskParts:
-    """Ask a table in one part."""
-    return lambda function, *args: [function(X, weights, *args)]
-
-
-def moments_of(ask: AskParts, total: float, start: Array) -> tuple[Array, Array]:
-    """Return the same as `column_moments` of a table in parts.
-
-    Parameters
+    Attributes
     ----------
-    ask : AskParts
-    total : float
-        Sum of all weights.
     start : ndarray of shape (n_features,)
-        Any row of positive weight.
+        A seen cell of each column; NaN where there is none.
+    weight, sums : ndarray of shape (n_features,)
+        Total weight of the seen cells, and weighted sum of their deviations from ``start``.
+    centre : ndarray of shape (n_features,)
+        The part's mean, rounded.
+    unit : ndarray of shape (n_features,)
+        What deviations from it are divided by, so that their squares are numbers of float64.
+    rest, squares : ndarray of shape (n_features,)
+        Weighted sums of these deviations, and of their squares.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        sums, largest = np.zeros_like(start), np.zeros_like(start)
-        for more, reach in ask(_sum_about, start):
-            sums += more
-            np.maximum(largest, reach, out=largest)
-        mean = start + sums / total
-        scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
-        sums, squares = np.zeros_like(start), np.zeros_like(start)
-        for more, more_squares in ask(_square_about, mean, scale):
-            sums += more
-            squares += more_squares
-        # The mean is rounded: what is left of the deviations corrects for it.
-        variance = squares / total - np.square(sums / total)
-        deviation = scale * np.sqrt(np.maximum(variance, 0.0))
-    deviation[largest == 0] = 0.0
-    deviation[~np.isfinite(deviation) | ~np.isfinite(mean)] = np.inf
-    return mean, deviation
+
+    start: Array
+    weight: Array
+    sums: Array
+    centre: Array
+    unit: Array
+    rest: Array
+    squares: Array
 
 
-def _sum_about(X: Rows, weights: Array | None, start: Array) -> tuple[Array, Array]:
-    """Return the sums of deviations from a row, and the largest of them."""
+def sum_columns(X: Rows, weights: Array | None) -> ColumnSums:
+    """Sum the columns of rows without missing cells, some of them of positive weight."""
+    first = 0 if weights is None else int(np.flatnonzero(weights > 0)[0])
+    total = float(len(X)) if weights is None else float(weights.sum())
+    start = X[first].astype(np.float64)
     sums, largest = np.zeros_like(start), np.zeros_like(start)
-    unit, ignored = np.ones_like(start), np.zeros_like(start)
+    one, ignored = np.ones_like(start), np.zeros_like(start)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, w in _pieces(X, weights):
-            kernels.rows.column_deviations(rows, w, start, unit, sums, ignored)
+            kernels.rows.column_deviations(rows, w, start, one, sums, ignored)
             reach = np.abs(rows[w > 0] - start).max(axis=0, initial=0.0)
             np.maximum(largest, reach, out=largest)
-    return sums, largest
+        centre, unit = start + sums / total, _unit(largest)
+        rest, squares = np.zeros_like(start), np.zeros_like(start)
+        for rows, w in _pieces(X, weights):
+            kernels.rows.column_deviations(rows, w, centre, unit, rest, squares)
+    return ColumnSums(start, np.full_like(start, total), sums, centre, unit, rest, squares)
 
 
-def _square_about(X: Rows, weights: Array | None, mean: Array, scale: Array) -> tuple[Array, Array]:
-    """Return the sums of deviations and of their squares, in units of a scale."""
-    sums, squares = np.zeros_like(mean), np.zeros_like(mean)
-    for rows, w in _pieces(X, weights):
-        kernels.rows.column_deviations(rows, w, mean, scale, sums, squares)
-    return sums, squares
-
-
-def seen_moments_of(ask: AskParts) -> tuple[Array, Array, Array]:
-    """Return the same as `seen_moments` of a table in parts."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        parts = iter(ask(_sum_seen))
-        start, seen, sums = next(parts)
-        for other, more, more_sums in parts:
-            new = np.isnan(start)
-            start[new] = other[new]
-            # Each part has summed about the first value that it has itself.
-            sums += more_sums + np.where(more > 0, more * (other - start), 0.0)
-            seen += more
-        mean = start + sums / seen
-        sums, squares = np.zeros_like(mean), np.zeros_like(mean)
-        for more_sums, more_squares in ask(_square_seen, mean):
-            sums += more_sums
-            squares += more_squares
-        # The mean is rounded: what is left of the deviations corrects for it.
-        variance = squares / seen - np.square(sums / seen)
-        deviation = np.sqrt(np.maximum(variance, 0.0))
-    # Of equal values what is left is rounding.
-    deviation[deviation <= 1e-14 * np.abs(mean)] = 0.0
-    deviation[(seen > 0) & (~np.isfinite(deviation) | ~np.isfinite(mean))] = np.inf
-    return mean, deviation, seen
-
-
-def _sum_seen(X: Rows, weights: Array | None) -> tuple[Array, Array, Array]:
-    """Return each column's first seen cell, and weights and sums about it of the seen cells."""
+def sum_seen_columns(X: Rows, weights: Array | None) -> ColumnSums:
+    """Sum each column's seen cells (not NaN), of rows of positive weight."""
     n_features = X.shape[1]
-    start, seen = np.full(n_features, np.nan), np.zeros(n_features)
-    sums = np.zeros(n_features)
-    with np.errstate(over="ignore", invalid="ignore"):
+    start, weight = np.full(n_features, np.nan), np.zeros(n_features)
+    sums, rest, squares = np.zeros((3, n_features))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for rows, w in _pieces(X, weights):
             there = ~np.isnan(rows) & (w > 0)[:, None]
             new = np.isnan(start) & there.any(axis=0)
             start[new] = rows[there.argmax(axis=0)[new], new]
-            seen += w @ there
+            weight += w @ there
             sums += w @ np.where(there, rows - start, 0.0)
-    return start, seen, sums
-
-
-def _square_seen(X: Rows, weights: Array | None, mean: Array) -> tuple[Array, Array]:
-    """Return the sums of the seen cells' deviations and of their squares."""
-    sums, squares = np.zeros_like(mean), np.zeros_like(mean)
-    with np.errstate(over="ignore", invalid="ignore"):
+        centre = start + sums / weight
         for rows, w in _pieces(X, weights):
             there = ~np.isnan(rows) & (w > 0)[:, None]
-            apart = np.where(there, rows - mean, 0.0)
-            sums += w @ apart
+            apart = np.where(there, rows - centre, 0.0)
+            rest += w @ apart
             squares += w @ np.square(apart)
-    return sums, squares
+    return ColumnSums(start, weight, sums, centre, np.ones(n_features), rest, squares)
+
+
+def _unit(largest: Array) -> Array:
+    """Return what to divide deviations by, of which the largest are given."""
+    return np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+
+
+def moments_of_parts(parts: Sequence[ColumnSums], *, gappy: bool) -> tuple[Array, Array, Array]:
+    """Return the moments of a table, of which all parts have been summed; see `seen_moments`.
+
+    A part's squares about the mean of all follow from those about its own (Chan, Golub & LeVeque
+    1983). Between the two lies the difference of two numbers of float64, not of the exact means,
+    so rounding these costs nothing.
+    """
+    starts, weights, sums, centres, units, rests, squares = map(np.array, zip(*parts, strict=True))
+    start = starts[np.isfinite(starts).argmax(axis=0), np.arange(starts.shape[1])]
+    total = weights.sum(axis=0)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        sums = sums + np.where(weights > 0, weights * (starts - start), 0.0)
+        mean = start + sums.sum(axis=0) / total
+        apart = np.where(weights > 0, centres - mean, 0.0)
+        reach = np.maximum(np.where(squares > 0, units, 0.0), np.abs(apart))
+        unit = _unit(reach.max(axis=0))
+        ratio, apart = units / unit, apart / unit
+        squares = ratio**2 * squares + 2.0 * apart * ratio * rests + weights * apart**2
+        rest = (ratio * rests + weights * apart).sum(axis=0)
+        # The mean is rounded: what is left of the deviations corrects for it.
+        variance = squares.sum(axis=0) / total - np.square(rest / total)
+        deviation: Array = unit * np.sqrt(np.maximum(variance, 0.0))
+    if gappy:  # of equal values what is left is rounding
+        deviation[deviation <= 1e-14 * np.abs(mean)] = 0.0
+    deviation[(total > 0) & (~np.isfinite(deviation) | ~np.isfinite(mean))] = np.inf
+    return mean, deviation, total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -24,12 +23,6 @@ Indices: TypeAlias = NDArray[np.intp]
 
 def _weights(X: NDArray[np.floating], weights: Array) -> Array:
     return weights
-
-
-def _seen_weight(X: NDArray[np.floating], weights: Array | None) -> Array:
-    """Return the total weight of each column's seen cells."""
-    result: Array = (np.ones(len(X)) if weights is None else weights) @ ~np.isnan(X)
-    return result
 
 
 def _pairs_seen(X: NDArray[np.floating], weights: Array | None) -> NDArray[np.bool_]:
@@ -119,13 +112,13 @@ class PartitionedTable:
         numbers = range(len(self.X.surveys))
         return np.concatenate(list(self.X.run(_weights, numbers, ())))
 
-    @cached_property
+    @property
     def seen_share(self) -> Array:
         """Share of the total weight that rows have in which each column is seen, (D,)."""
         if not self.has_gaps:
             return np.ones(self.n_features)
-        result: Array = sum(self.X.ask(_seen_weight)) / self.total_weight
-        return result
+        seen: Array = np.sum([part.weight for part in self.X.columns], axis=0)
+        return seen / self.total_weight
 
     def pairs_seen(self) -> NDArray[np.bool_]:
         """Say for which pairs of columns there are rows that have both, (D, D)."""

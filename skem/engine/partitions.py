@@ -5,7 +5,7 @@ Nothing here knows who holds them: a `Runner` calls functions with the rows of e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 
 from skem.engine.gaps import has_gaps
 from skem.engine.moments import (
-    AskParts,
+    ColumnSums,
     column_moments,
-    moments_of,
+    moments_of_parts,
     seen_moments,
-    seen_moments_of,
+    sum_columns,
+    sum_seen_columns,
 )
 from skem.engine.resolution import Recording, recording_units
 from skem.engine.source import Array
 
-__all__ = ["Partitions", "Runner", "Survey", "survey"]
+__all__ = ["Partitions", "Runner", "Survey", "survey", "survey_columns"]
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -69,18 +70,18 @@ class Survey(NamedTuple):
         Sum of the weights.
     least_weight : float
         The smallest positive one; inf if there is none.
-    first : ndarray of shape (n_features,) or None
-        The first row of positive weight.
     has_gaps : bool
         Whether any cell is NaN.
+    columns : ColumnSums or None
+        Sums by which columns are measured; None where nobody asked, or no row has a weight.
     """
 
     n_rows: int
     n_positive: int
     weight: float
     least_weight: float
-    first: Array | None
     has_gaps: bool
+    columns: ColumnSums | None = None
 
 
 def survey(X: NDArray[np.floating], weights: Array | None) -> Survey:
@@ -91,18 +92,25 @@ def survey(X: NDArray[np.floating], weights: Array | None) -> Survey:
             f"Input X contains infinity or a value too large for {X.dtype} in column {column}"
         )
     if weights is None:
-        first = X[0].astype(np.float64) if len(X) else None
-        return Survey(len(X), len(X), float(len(X)), 1.0, first, bool(np.isnan(X).any()))
+        return Survey(len(X), len(X), float(len(X)), 1.0, bool(np.isnan(X).any()))
     if not np.isfinite(weights).all():
         raise ValueError("sample_weight must be finite, but has NaN or infinite values")
     if (weights < 0).any():
         row = int(np.argmin(weights))
         raise ValueError(f"sample_weight must not be negative, but is {weights[row]} in row {row}")
     there = np.flatnonzero(weights > 0)
-    first = X[there[0]].astype(np.float64) if len(there) else None
     least = float(weights[there].min(initial=np.inf))
     gaps = bool(np.isnan(X).any())
-    return Survey(len(X), len(there), float(weights.sum()), least, first, gaps)
+    return Survey(len(X), len(there), float(weights.sum()), least, gaps)
+
+
+def survey_columns(X: NDArray[np.floating], weights: Array | None) -> Survey:
+    """Look at a partition for the first time, and measure its columns while it is there."""
+    found = survey(X, weights)
+    if not found.n_positive:
+        return found
+    add_up = sum_seen_columns if found.has_gaps else sum_columns
+    return found._replace(columns=add_up(X, weights))
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,12 @@ class Partitions:
         return any(one.has_gaps for one in self.surveys)
 
     @property
-    def ask(self) -> AskParts:
+    def columns(self) -> list[ColumnSums]:
+        """By which the columns are measured: the sums of the partitions in use."""
+        return [one.columns for one in self.surveys if one.columns is not None]
+
+    @property
+    def ask(self) -> Callable[..., Iterable[Any]]:
         """Ask something of the partitions in use, in their order."""
         return lambda function, *args: self.run(function, self.in_use, args)
 
@@ -228,14 +241,12 @@ def _(X: Partitions) -> bool:
 
 @column_moments.register
 def _(X: Partitions, weights: None) -> tuple[Array, Array]:
-    first = X.surveys[X.in_use[0]].first
-    assert first is not None
-    return moments_of(X.ask, X.weight, first)
+    return moments_of_parts(X.columns, gappy=False)[:2]
 
 
 @seen_moments.register
 def _(X: Partitions, weights: None) -> tuple[Array, Array, Array]:
-    return seen_moments_of(X.ask)
+    return moments_of_parts(X.columns, gappy=True)
 
 
 @recording_units.register

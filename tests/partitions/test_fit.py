@@ -44,16 +44,7 @@ def test_every_start_is_that_of_memory(init, rows, weighted):
     given = EMGaussianMixture(**mixture.get_params()).fit(
         tables.cut(rows), sample_weight=None if w is None else tables.cut(w)
     )
-    if init == "random" and rows is GAPS:
-        # In memory rows are drawn in the order of their gaps; in partitions as they stand.
-        resp = np.random.RandomState(0).uniform(size=(tables.N, tables.K))
-        mixture.set_params(init_params=resp / resp.sum(axis=1, keepdims=True))
-        expected = mixture.fit(rows, sample_weight=w)
-        order = np.argsort(-expected.weights_)
-        for name in ("weights_", "means_", "covariances_"):
-            setattr(expected, name, getattr(expected, name)[order])
-    else:
-        expected = mixture.fit(rows, sample_weight=w)
+    expected = mixture.fit(rows, sample_weight=w)
     assert_same(given, expected)
 
 
@@ -72,10 +63,8 @@ def test_every_start_is_that_of_memory(init, rows, weighted):
 )
 def test_every_kind_of_fit_is_that_of_memory(parameters):
     mixture = EMGaussianMixture(tables.K, random_state=0, max_iter=20, **parameters)
-    # At random rows with gaps are drawn in another order.
-    rows = X if "n_init" in parameters else GAPS
-    expected = mixture.fit(rows)
-    assert_same(EMGaussianMixture(**mixture.get_params()).fit(tables.cut(rows)), expected)
+    expected = mixture.fit(GAPS)
+    assert_same(EMGaussianMixture(**mixture.get_params()).fit(tables.cut(GAPS)), expected)
 
 
 @pytest.mark.parametrize("rows", [X, GAPS], ids=["complete", "gaps"])
@@ -167,6 +156,61 @@ def test_parquet_files_are_read_again_in_each_pass(tmp_path):
     assert given.score(ddf[NAMES[:2]], sample_weight=ddf["weight"] ** 2) == pytest.approx(
         given.lower_bound_, rel=1e-10
     )
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+@pytest.mark.parametrize(("rows", "before"), [(X, 1), (GAPS, 3)], ids=["complete", "gaps"])
+def test_how_often_rows_are_read(rows, before):
+    """Once before the first iteration; with gaps for a sample and for pairs of columns, too.
+
+    Then once in each iteration, and for the bound at the end.
+    """
+    reads = []
+
+    def read(block, block_id=None):
+        reads.append(block_id)
+        return block
+
+    collection = tables.cut(rows).map_blocks(read, dtype=float, meta=np.empty((0, 0)))
+    EMGaussianMixture(
+        tables.K,
+        means_init=X[:3],
+        weights_init=[0.2, 0.3, 0.5],
+        precisions_init=[np.eye(3)] * 3,
+        resolution=None,
+        max_iter=2,
+        tol=0.0,
+    ).fit(collection)
+    whole = [number for number, stop in enumerate(np.diff(tables.CUTS)) if stop]
+    assert len([one for one in reads if one[0] in whole]) == len(whole) * (before + 2 + 1)
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+@pytest.mark.parametrize("backend", ["pyarrow", "numpy_nullable"])
+def test_types_of_arrow_and_of_pandas_are_numbers(tmp_path, backend):
+    """Missing cells are missing, whatever stands for them; every bit is that of plain numbers."""
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame(GAPS, columns=NAMES).assign(count=W)
+    frame["number"] = pd.array(np.arange(tables.N) % 7, "Int64")
+    frame.loc[3, "number"] = pd.NA
+    for number, (start, stop) in enumerate([(0, 300), (300, 700)]):
+        frame[start:stop].to_parquet(tmp_path / f"{number}.parquet")
+    fits = [
+        EMGaussianMixture(2, random_state=0, max_iter=5).fit(
+            table[[*NAMES, "number"]], sample_weight=table["count"]
+        )
+        for table in (
+            dd.read_parquet(tmp_path),
+            dd.read_parquet(tmp_path, dtype_backend=backend),
+        )
+    ]
+    assert tables.parameters(fits[0]) == tables.parameters(fits[1])
+    rows = dd.read_parquet(tmp_path, dtype_backend=backend)[[*NAMES, "number"]]
+    expected = frame[[*NAMES, "number"]].astype(np.float64)
+    np.testing.assert_array_equal(fits[0].predict(rows).compute(), fits[0].predict(expected))
+    filled = fits[0].impute(rows).compute().to_numpy()
+    np.testing.assert_allclose(filled, fits[0].impute(expected), rtol=1e-12)
 
 
 def test_unknown_chunks_columns_in_several_chunks_and_float32():
