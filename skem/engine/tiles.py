@@ -27,6 +27,8 @@ _SMALL_PRODUCT = 960_000
 _PROJECTED_ROWS = 256
 # Scores of a block, and responsibilities as many again: 160 KB each.
 _BLOCK_SCORES = 20_000
+# More rows make nothing faster, and scores of few components stay in the innermost cache.
+_MOST_BLOCK_ROWS = 512
 # Features of a tile: 720 KB. Kernels go through it a block at a time, so it need not stay in the
 # innermost caches; in smaller tiles threads spend a tenth of their time in Python, waiting for
 # each other. The scores of a whole tile are seldom asked for: their number limits memory alone.
@@ -123,7 +125,7 @@ def plan_tiles(
     rows = _PRODUCTS // pairs // 64 * 64
     if rows < 128:
         rows = 256
-    rows = min(rows, max(64, _BLOCK_SCORES // n_components // 64 * 64))
+    rows = min(rows, _MOST_BLOCK_ROWS, max(64, _BLOCK_SCORES // n_components // 64 * 64))
     rows -= rows % _PROJECTED_ROWS if rows > _PROJECTED_ROWS else 0
     rows = min(rows, ceil(n_rows / 64) * 64)
     most = min(

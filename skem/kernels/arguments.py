@@ -79,7 +79,8 @@ class LinearSpace(NamedTuple):
     ----------
     products : ndarray of shape (chunk, block_rows)
         Its shape says how many pairs and rows are worked on at a time.
-    block : ndarray of shape (n_components, block_rows)
+    block : ndarray of shape (n_components + 1, block_rows)
+        One line more, because components are worked on in twos.
     """
 
     products: Array

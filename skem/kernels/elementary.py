@@ -29,6 +29,9 @@ EXPONENT_OF_ONE, MANTISSA_BITS = np.int32(127), np.int32(23)
 A1, A2, A3, A4, A5, A6, A7 = (1.0 / (2 * i + 1) for i in range(1, 8))
 A8, A9, A10, A11, A12, A13 = (1.0 / (2 * i + 1) for i in range(8, 14))
 
+ROOT_BITS = 0x3FE6A09E667F3BCD  # of the float64 next to the root of 1/2
+LOG_2 = math.log(2.0)
+
 # sin(x) / x and cos(x) in powers of x^2, for |x| <= pi / 4: remainders below 1e-15.
 S1, S2, S3, S4, S5, S6, S7 = ((-1.0) ** i / math.factorial(2 * i + 1) for i in range(1, 8))
 K1, K2, K3, K4, K5, K6, K7 = ((-1.0) ** i / math.factorial(2 * i) for i in range(1, 8))
@@ -62,6 +65,25 @@ def log_ratio(q):
     p = A7 + s * (A8 + s * (A9 + s * p))
     p = A4 + s * (A5 + s * (A6 + s * p))
     return 2.0 * q * (1.0 + s * (A1 + s * (A2 + s * (A3 + s * p))))
+
+
+@contracted_kernel
+def add_logarithms(x, n, power, power_bits, out):
+    """Add ``log(x[:n])`` to ``out[:n]``, for positive numbers up to 1e300; NaN for 0, inf and NaN.
+
+    With ``x = 2^m f`` and f in [1/sqrt(2), sqrt(2)), they are ``m log(2) + log(f)``. ``power``
+    (float64, at least ``n`` long) is scratch, and ``power_bits`` the same memory as int64.
+    """
+    for i in each(n):
+        power[i] = x[i]
+    for i in each(n):
+        exponent = (power_bits[i] - ROOT_BITS) >> 52
+        power_bits[i] -= exponent << 52
+        out[i] += exponent * LOG_2
+    for i in each(n):
+        # Times x, so that it is NaN where x is 0, infinite or NaN.
+        q = ((power[i] - 1.0) * x[i]) / ((power[i] + 1.0) * x[i])
+        out[i] += log_ratio(q)
 
 
 @contracted_kernel

@@ -8,7 +8,7 @@ The products are formed for a block of rows and a chunk of pairs at a time, so t
 still in the cache when they are multiplied.
 """
 
-from skem.kernels.jit import inner_kernel, kernel
+from skem.kernels.jit import inner_kernel, kernel, reassociating_kernel
 from skem.kernels.lines import add_combinations, add_inner_products
 from skem.kernels.normalise import log_normalise
 from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
@@ -28,6 +28,35 @@ def fill_products(values, left, right, first, last, start, out):
         line = out[p - first]
         for i in range(n_rows):
             line[i] = x[i] * y[i]
+
+
+@inner_kernel
+def first_plain(left, right, ones):
+    """Return from which pair on all are one line after the other, times ones."""
+    p = left.size
+    while p > 0 and right[p - 1] == ones and (p == left.size or left[p - 1] == left[p] - 1):
+        p -= 1
+    return p
+
+
+@reassociating_kernel
+def weigh(line, scale):
+    """Multiply ``line`` by ``scale``, both (n_rows,), and return its sum."""
+    total = 0.0
+    for i in range(line.size):
+        line[i] *= scale[i]
+        total += line[i]
+    return total
+
+
+@reassociating_kernel
+def copy_column(table, first, column, line):
+    """Write part of a column, from the row ``first`` on, to ``line``, and return its sum."""
+    total = 0.0
+    for i in range(line.size):
+        line[i] = table[first + i, column]
+        total += line[i]
+    return total
 
 
 @kernel
@@ -56,20 +85,35 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
     """
     values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
     left, right, coefficients, constants = model
-    products, block = space
-    n_pairs, n_components = coefficients.shape
+    products, spacious = space
+    n_components = constants.size
+    block = spacious[:n_components]
     chunk, rows = products.shape
+    # The pairs: products of two lines, lines as they are, and the line of ones, whose products
+    # with anything are known.
+    ones = values.shape[0] - 2
+    n_lines = left.size
+    if n_lines > 0 and left[n_lines - 1] == ones and right[n_lines - 1] == ones:
+        n_lines -= 1
+    n_products = first_plain(left[:n_lines], right[:n_lines], ones)
+    plain = left[n_products] if n_products < n_lines else 0
     total = 0.0
     for start in range(0, n_rows, rows):
         stop = start + rows
         if steps & SCORE:
             for k in range(n_components):
+                level = constants[k]
+                for p in range(n_lines, left.size):
+                    level += coefficients[p, k]
                 for i in range(rows):
-                    block[k, i] = constants[k]
-            for first in range(0, n_pairs, chunk):
-                last = min(first + chunk, n_pairs)
+                    block[k, i] = level
+            for first in range(0, n_products, chunk):
+                last = min(first + chunk, n_products)
                 fill_products(values, left, right, first, last, start, products)
-                add_combinations(coefficients, first, last - first, products, block)
+                add_combinations(coefficients, first, products, 0, last - first, 0, spacious)
+            add_combinations(
+                coefficients, n_products, values, plain, n_lines - n_products, start, spacious
+            )
         if steps & NORMALISE:
             total += log_normalise(
                 block,
@@ -89,14 +133,16 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
             continue
         # From here on the block holds responsibilities.
         for k in range(n_components):
-            for i in range(rows):
-                if steps & NORMALISE:
-                    block[k, i] *= factor[start + i]
-                else:
-                    block[k, i] = resp[start + i, k]
-        for first in range(0, n_pairs, chunk):
-            last = min(first + chunk, n_pairs)
-            if chunk < n_pairs or not steps & SCORE:
+            if steps & NORMALISE:
+                weight = weigh(block[k], factor[start:stop])
+            else:
+                weight = copy_column(resp, start, k, block[k])
+            for p in range(n_lines, left.size):
+                sums[p, k] += weight
+        for first in range(0, n_products, chunk):
+            last = min(first + chunk, n_products)
+            if chunk < n_products or not steps & SCORE:
                 fill_products(values, left, right, first, last, start, products)
-            add_inner_products(products, last - first, block, first, sums)
+            add_inner_products(products, 0, last - first, 0, spacious, sums, first)
+        add_inner_products(values, plain, n_lines - n_products, start, spacious, sums, n_products)
     return total

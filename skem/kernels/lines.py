@@ -10,69 +10,102 @@ from skem.kernels.jit import UNCOMPILED, contracted_kernel, vector_kernel
 
 
 @contracted_kernel
-def add_combinations(coefficients, first, n, lines, out):
-    """Add ``coefficients[first : first + n].T @ lines[:n]`` to ``out``.
+def add_combinations(coefficients, p, lines, first, n, start, out):
+    """Add ``coefficients[p : p + n].T @ lines[first : first + n]`` to ``out``, for some rows.
 
     Parameters
     ----------
-    coefficients : ndarray of shape (>= first + n, n_components)
-    first, n : int
-    lines : ndarray of shape (>= n, n_rows)
+    coefficients : ndarray of shape (>= p + n, n_components)
+    lines : ndarray of shape (>= first + n, >= start + n_rows)
         Finite.
-    out : ndarray of shape (n_components, n_rows)
+    first, n : int
+        The lines.
+    start : int
+        The first of the rows.
+    out : ndarray of shape (n_components + 1, n_rows)
+        The last line is of no use, and is written to.
     """
+    n_components, n_rows = out.shape[0] - 1, out.shape[1]
     if UNCOMPILED:
-        out += coefficients[first : first + n].T @ lines[:n]
+        some = lines[first : first + n, start : start + n_rows]
+        out[:n_components] += coefficients[p : p + n].T @ some
         return
-    n_rows = out.shape[1]
-    for p in range(0, n, 8):
-        # Eight lines at a time. Past the end it is the last one, with coefficients of zero.
-        end = n - 1
-        x0, x1 = lines[p], lines[min(p + 1, end)]
-        x2, x3 = lines[min(p + 2, end)], lines[min(p + 3, end)]
-        x4, x5 = lines[min(p + 4, end)], lines[min(p + 5, end)]
-        x6, x7 = lines[min(p + 6, end)], lines[min(p + 7, end)]
-        q = first + p
-        for k in range(out.shape[0]):
-            c0 = coefficients[q, k]
-            c1 = coefficients[q + 1, k] if p + 1 < n else 0.0
-            c2 = coefficients[q + 2, k] if p + 2 < n else 0.0
-            c3 = coefficients[q + 3, k] if p + 3 < n else 0.0
-            c4 = coefficients[q + 4, k] if p + 4 < n else 0.0
-            c5 = coefficients[q + 5, k] if p + 5 < n else 0.0
-            c6 = coefficients[q + 6, k] if p + 6 < n else 0.0
-            c7 = coefficients[q + 7, k] if p + 7 < n else 0.0
-            line = out[k]
+    stop, last = start + n_rows, first + n - 1
+    for a in range(0, n, 8):
+        # Eight lines by two components: 16 products for 10 numbers read. Past the end it is the
+        # last line, with coefficients of zero.
+        x0 = lines[first + a, start:stop]
+        x1 = lines[min(first + a + 1, last), start:stop]
+        x2 = lines[min(first + a + 2, last), start:stop]
+        x3 = lines[min(first + a + 3, last), start:stop]
+        x4 = lines[min(first + a + 4, last), start:stop]
+        x5 = lines[min(first + a + 5, last), start:stop]
+        x6 = lines[min(first + a + 6, last), start:stop]
+        x7 = lines[min(first + a + 7, last), start:stop]
+        q, left = p + a, n - a
+        for k in range(0, n_components, 2):
+            m = min(k + 1, n_components - 1)
+            c0, d0 = coefficients[q, k], coefficients[q, m]
+            c1 = d1 = c2 = d2 = c3 = d3 = c4 = d4 = c5 = d5 = c6 = d6 = c7 = d7 = 0.0
+            if left > 1:
+                c1, d1 = coefficients[q + 1, k], coefficients[q + 1, m]
+            if left > 2:
+                c2, d2 = coefficients[q + 2, k], coefficients[q + 2, m]
+            if left > 3:
+                c3, d3 = coefficients[q + 3, k], coefficients[q + 3, m]
+            if left > 4:
+                c4, d4 = coefficients[q + 4, k], coefficients[q + 4, m]
+            if left > 5:
+                c5, d5 = coefficients[q + 5, k], coefficients[q + 5, m]
+            if left > 6:
+                c6, d6 = coefficients[q + 6, k], coefficients[q + 6, m]
+            if left > 7:
+                c7, d7 = coefficients[q + 7, k], coefficients[q + 7, m]
+            y, z = out[k], out[k + 1]
             for i in range(n_rows):
-                line[i] += (
-                    (c0 * x0[i] + c1 * x1[i])
-                    + (c2 * x2[i] + c3 * x3[i])
-                    + (c4 * x4[i] + c5 * x5[i])
-                    + (c6 * x6[i] + c7 * x7[i])
-                )
+                u = y[i] + c0 * x0[i]
+                v = z[i] + d0 * x0[i]
+                u += c1 * x1[i]
+                v += d1 * x1[i]
+                u += c2 * x2[i]
+                v += d2 * x2[i]
+                u += c3 * x3[i]
+                v += d3 * x3[i]
+                u += c4 * x4[i]
+                v += d4 * x4[i]
+                u += c5 * x5[i]
+                v += d5 * x5[i]
+                u += c6 * x6[i]
+                v += d6 * x6[i]
+                u += c7 * x7[i]
+                v += d7 * x7[i]
+                y[i] = u
+                z[i] = v
 
 
 @vector_kernel
-def add_inner_products(lines, n, shares, first, out):
-    """Add ``lines[:n] @ shares.T`` to ``out[first : first + n]``.
+def add_inner_products(lines, first, n, start, shares, out, p):
+    """Add ``lines[first : first + n] @ shares.T`` to ``out[p : p + n]``, of some rows.
 
     Parameters
     ----------
-    lines : ndarray of shape (>= n, n_rows)
-    n : int
-    shares : ndarray of shape (n_components, n_rows)
-    first : int
-    out : ndarray of shape (>= first + n, n_components)
+    lines, first, n, start
+        As for `add_combinations`.
+    shares : ndarray of shape (n_components + 1, n_rows)
+        The last line is not read.
+    out : ndarray of shape (>= p + n, n_components)
     """
+    n_components, n_rows = shares.shape[0] - 1, shares.shape[1]
+    stop, last = start + n_rows, first + n - 1
     if UNCOMPILED:
-        out[first : first + n] += lines[:n] @ shares.T
+        out[p : p + n] += lines[first : first + n, start:stop] @ shares[:n_components].T
         return
-    n_components, n_rows = shares.shape
-    for p in range(0, n, 4):
+    for a in range(0, n, 4):
         # Four lines by two components. Past the end it is the last one, whose sums are dropped.
-        end = n - 1
-        x0, x1 = lines[p], lines[min(p + 1, end)]
-        x2, x3 = lines[min(p + 2, end)], lines[min(p + 3, end)]
+        x0 = lines[first + a, start:stop]
+        x1 = lines[min(first + a + 1, last), start:stop]
+        x2 = lines[min(first + a + 2, last), start:stop]
+        x3 = lines[min(first + a + 3, last), start:stop]
         for k in range(0, n_components, 2):
             t, u = shares[k], shares[min(k + 1, n_components - 1)]
             t0 = t1 = t2 = t3 = 0.0
@@ -88,7 +121,7 @@ def add_inner_products(lines, n, shares, first, out):
                 u3 += u[i] * x3[i]
             of_t = (t0, t1, t2, t3)
             of_u = (u0, u1, u2, u3)
-            for j in range(min(4, n - p)):
-                out[first + p + j, k] += of_t[j]
+            for j in range(min(4, n - a)):
+                out[p + a + j, k] += of_t[j]
                 if k + 1 < n_components:
-                    out[first + p + j, k + 1] += of_u[j]
+                    out[p + a + j, k + 1] += of_u[j]

@@ -2,6 +2,7 @@
 
 import math
 
+from skem.kernels.elementary import add_logarithms
 from skem.kernels.jit import contracted_kernel, inner_kernel, kernel
 
 # exp(x) = 2^m exp(r) with m = round(x / log 2) and |r| <= log(2) / 2: log 2 in two parts, so
@@ -90,8 +91,8 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
         for i in range(n_rows):
             factor[i] += line[i]
     total = 0.0
+    add_logarithms(factor, n_rows, power, power_bits, log_normaliser)
     for i in range(n_rows):
-        log_normaliser[i] += math.log(factor[i])
         total += weights[i] * log_normaliser[i]
         factor[i] = weights[i] / factor[i]
     return total

@@ -22,7 +22,7 @@ Index: TypeAlias = NDArray[np.int64]
 
 def _space(plan: TilePlan) -> LinearSpace:
     rows, chunk = plan.chunks
-    return LinearSpace(*aligned_arrays((chunk, rows), (plan.n_components, rows)))
+    return LinearSpace(*aligned_arrays((chunk, rows), (plan.n_components + 1, rows)))
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components
     n_pairs = GAUSSIAN_FAMILIES[kind](0.0).n_products(n_features)
     plan = plan_tiles(5000, n_features, n_components, n_pairs)
     products, block = LinearScorer.space(plan)
-    assert block.shape == (n_components, plan.chunks[0])
+    assert block.shape == (n_components + 1, plan.chunks[0])
     assert products.shape == plan.chunks[::-1]
     assert len(Tile(plan).power) >= max(plan.chunks[0], plan.tile_rows)
 

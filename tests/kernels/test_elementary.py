@@ -66,3 +66,25 @@ def test_log_product(n):
     factors[: n // 2] = 2.0
     expected = np.log(factors[:n]).sum()
     assert elementary.log_product(factors, n) == pytest.approx(expected, rel=1e-12)
+
+
+def test_logarithms_are_added():
+    rng = np.random.default_rng(0)
+    near_one = 1 + 2.0**-52 * np.arange(-40, 40)
+    x = np.concatenate([near_one, rng.uniform(0.4, 2.1, 2000), np.exp(rng.uniform(-600, 600, 500))])
+    power, out = np.empty(len(x) + 3), np.full(len(x) + 3, 2.0)
+    out[: len(x)] = 0.0
+    elementary.add_logarithms(x, len(x), power, power.view(np.int64), out)
+    np.testing.assert_allclose(out[:-3], np.log(x), rtol=1e-15, atol=0)
+    np.testing.assert_array_equal(out[-3:], 2.0)
+    before = out[: len(x)].copy()
+    elementary.add_logarithms(x, len(x), power, power.view(np.int64), out)
+    np.testing.assert_allclose(out[:-3], 2 * before, rtol=1e-15, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_what_has_no_logarithm_is_nan(value):
+    power, out = np.empty(1), np.zeros(1)
+    elementary.add_logarithms(np.array([value]), 1, power, power.view(np.int64), out)
+    assert np.isnan(out[0])

@@ -14,13 +14,29 @@ N_ROWS, N_COMPONENTS, N_PLACES = 20, 3, 72
 
 
 def case(n_pairs=10, n_rows=N_ROWS, seed=0):
-    """A tile of five lines whose places without a row are zero, and pairs of lines."""
+    """A tile of five lines, the fourth of ones, zero where no row is, and pairs of lines."""
     rng = np.random.default_rng(seed)
     values = np.zeros((5, N_PLACES + 8))
     values[:, :n_rows] = rng.standard_normal((5, n_rows))
+    values[3, :n_rows] = 1.0
     left = rng.integers(0, 5, n_pairs)
     right = rng.integers(0, 5, n_pairs)
     return rng, values, left, right
+
+
+def gaussian_pairs(kind):
+    """Pairs of the lines ``[z_1, z_2, z_3, 1, |z|^2]`` as families of Gaussians have them."""
+    pairs = {
+        "full": np.triu_indices(4),
+        "diagonal": ([0, 1, 2, 0, 1, 2, 3], [0, 1, 2, 3, 3, 3, 3]),
+        "spherical": ([0, 1, 2, 3, 4], [3] * 5),
+        "lines alone": ([1, 2], [3] * 2),
+        "ones alone": ([3], [3]),
+    }[kind]
+    return tuple(np.array(side, dtype=np.int64) for side in pairs)
+
+
+KINDS = ["full", "diagonal", "spherical", "lines alone", "ones alone"]
 
 
 def products(values, left, right, n_rows):
@@ -59,7 +75,7 @@ def take(steps, values, n_rows, left, right, chunks, **given):
     model = LinearModel(
         left, right, np.ascontiguousarray(made["coefficients"].T), made["constants"]
     )
-    space = LinearSpace(blank(chunk, rows), blank(N_COMPONENTS, rows))
+    space = LinearSpace(blank(chunk, rows), blank(N_COMPONENTS + 1, rows))
     total = kernels.linear.linear_steps(steps, tile, n_rows, model, space, made["sums"])
     return total, made
 
@@ -112,6 +128,34 @@ def test_sums_are_added(chunks, n_pairs, n_rows):
     wanted = before + products(values, left, right, n_rows).T @ resp[:n_rows]
     np.testing.assert_allclose(made["sums"], wanted, rtol=1e-13, atol=1e-13)
     assert total == 0.0
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("chunks", CHUNKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_that_are_not_multiplied(kind, chunks):
+    rng, values, _, _ = case(n_rows=19)
+    left, right = gaussian_pairs(kind)
+    n_pairs = len(left)
+    coefficients = rng.standard_normal((N_COMPONENTS, n_pairs))
+    constants = rng.standard_normal(N_COMPONENTS)
+    weights = np.zeros(N_PLACES)
+    weights[:19] = rng.uniform(0.1, 3.0, 19)
+    given = {"coefficients": coefficients, "constants": constants, "weights": weights}
+    formed = products(values, left, right, 19)
+    scores = constants + formed @ coefficients.T
+    _, made = take(SCORE, values, 19, left, right, chunks, **given)
+    np.testing.assert_allclose(made["scores"][:, :19].T, scores, rtol=1e-13, atol=1e-13)
+
+    log_normaliser = logsumexp(scores, axis=1)
+    resp = weights[:19, None] * np.exp(scores - log_normaliser[:, None])
+    _, made = take(SCORE + NORMALISE + SUM, values, 19, left, right, chunks, **given)
+    np.testing.assert_allclose(made["sums"], formed.T @ resp, rtol=1e-12, atol=1e-12)
+
+    given_resp = np.zeros((N_PLACES, N_COMPONENTS))
+    given_resp[:19] = resp
+    _, made = take(SUM, values, 19, left, right, chunks, resp=given_resp)
+    np.testing.assert_allclose(made["sums"], formed.T @ resp, rtol=1e-12, atol=1e-12)
 
 
 @pytest.fixture(params=[(3, 64), (8, 6), (64, 6), (8, 4), (64, 1)], ids=str)

@@ -5,28 +5,32 @@ import pytest
 
 from skem.kernels.lines import add_combinations, add_inner_products
 
+SIZES = [(1, 1), (4, 2), (7, 3), (8, 5), (9, 4), (15, 3), (24, 1)]
 
-@pytest.fixture(params=[(1, 1), (4, 2), (8, 5), (9, 4), (15, 3), (24, 1)], ids=str)
+
+@pytest.fixture(params=SIZES, ids=str)
 def arrays(request):
-    """Lines with NaN after those in use, coefficients for them from the third on, and shares."""
+    """Lines, NaN but for those in use, and a line more than there are components."""
     n, n_components = request.param
     rng = np.random.default_rng(n)
-    lines = np.full((n + 2, 37), np.nan)
-    lines[:n] = rng.standard_normal((n, 37))
-    return n, lines, rng.standard_normal((n + 2, n_components)), rng.random((n_components, 37))
+    lines = np.full((n + 3, 45), np.nan)
+    lines[1 : n + 1, 5:42] = rng.standard_normal((n, 37))
+    return n, lines, rng.standard_normal((n + 2, n_components)), rng.random((n_components + 1, 37))
 
 
 def test_combinations_are_added(arrays):
     n, lines, coefficients, shares = arrays
     out = shares.copy()
-    add_combinations(coefficients, 2, n, lines, out)
-    wanted = shares + coefficients[2:].T @ lines[:n]
-    np.testing.assert_allclose(out, wanted, rtol=1e-13, atol=1e-13)
+    add_combinations(coefficients, 2, lines, 1, n, 5, out)
+    wanted = shares[:-1] + coefficients[2:].T @ lines[1 : n + 1, 5:42]
+    np.testing.assert_allclose(out[:-1], wanted, rtol=1e-13, atol=1e-13)
 
 
 def test_inner_products_are_added(arrays):
     n, lines, sums, shares = arrays
+    shares[-1] = np.nan
     out = sums.copy()
-    add_inner_products(lines, n, shares, 2, out)
+    add_inner_products(lines, 1, n, 5, shares, out, 2)
     np.testing.assert_array_equal(out[:2], sums[:2])
-    np.testing.assert_allclose(out[2:], sums[2:] + lines[:n] @ shares.T, rtol=1e-13, atol=1e-13)
+    wanted = sums[2:] + lines[1 : n + 1, 5:42] @ shares[:-1].T
+    np.testing.assert_allclose(out[2:], wanted, rtol=1e-13, atol=1e-13)
