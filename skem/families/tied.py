@@ -77,7 +77,7 @@ class TiedGaussian(GaussianFamily):
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         centres = parameters.means @ parameters.factors
         level = constants - 0.5 * np.square(centres).sum(axis=1)
-        return ProjectedScorer(np.ascontiguousarray(parameters.factors.T), centres, level)
+        return ProjectedScorer(np.ascontiguousarray(parameters.factors), centres, level)
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         first, second = sums

@@ -124,13 +124,13 @@ class GatherSpace(NamedTuple):
 
 
 class ProjectedModel(NamedTuple):
-    """Scores that are ``constants + centres y - |y|^2 / 2`` with ``y = projection z``.
+    """Scores that are ``constants + centres' y - |y|^2 / 2`` with ``y = projection' z``.
 
     Attributes
     ----------
     projection : ndarray of shape (n_features, n_features)
-        ``projection.T @ projection`` is the shared precision.
-    centres : ndarray of shape (n_components, n_features)
+        Upper triangular; ``projection @ projection.T`` is the shared precision.
+    centres : ndarray of shape (n_features, n_components)
         The projected means.
     constants : ndarray of shape (n_components,)
     """
@@ -145,19 +145,15 @@ class ProjectedSpace(NamedTuple):
 
     Attributes
     ----------
-    lines : ndarray of shape (n_features + 1, block_rows)
-        Features and ones.
-    projected : ndarray of shape (n_features, block_rows)
-    block : ndarray of shape (n_components, block_rows)
-    first_part : ndarray of shape (n_features + 1, n_components)
-    second_part : ndarray of shape (n_features, n_features)
+    projected : ndarray of shape (n_features + 1, block_rows)
+    block : ndarray of shape (n_components + 1, block_rows)
+        One line more each, because lines are worked on in twos.
+    weight : ndarray of shape (block_rows,)
     """
 
-    lines: Array
     projected: Array
     block: Array
-    first_part: Array
-    second_part: Array
+    weight: Array
 
 
 class CentredSpace(NamedTuple):

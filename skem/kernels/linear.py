@@ -8,8 +8,8 @@ The products are formed for a block of rows and a chunk of pairs at a time, so t
 still in the cache when they are multiplied.
 """
 
-from skem.kernels.jit import inner_kernel, kernel, reassociating_kernel
-from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels.jit import inner_kernel, kernel
+from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
 from skem.kernels.normalise import log_normalise
 from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
@@ -37,26 +37,6 @@ def first_plain(left, right, ones):
     while p > 0 and right[p - 1] == ones and (p == left.size or left[p - 1] == left[p] - 1):
         p -= 1
     return p
-
-
-@reassociating_kernel
-def weigh(line, scale):
-    """Multiply ``line`` by ``scale``, both (n_rows,), and return its sum."""
-    total = 0.0
-    for i in range(line.size):
-        line[i] *= scale[i]
-        total += line[i]
-    return total
-
-
-@reassociating_kernel
-def copy_column(table, first, column, line):
-    """Write part of a column, from the row ``first`` on, to ``line``, and return its sum."""
-    total = 0.0
-    for i in range(line.size):
-        line[i] = table[first + i, column]
-        total += line[i]
-    return total
 
 
 @kernel
@@ -110,9 +90,9 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
             for first in range(0, n_products, chunk):
                 last = min(first + chunk, n_products)
                 fill_products(values, left, right, first, last, start, products)
-                add_combinations(coefficients, first, products, 0, last - first, 0, spacious)
+                add_combinations(coefficients, first, 0, products, 0, last - first, 0, spacious)
             add_combinations(
-                coefficients, n_products, values, plain, n_lines - n_products, start, spacious
+                coefficients, n_products, 0, values, plain, n_lines - n_products, start, spacious
             )
         if steps & NORMALISE:
             total += log_normalise(
@@ -136,7 +116,7 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
             if steps & NORMALISE:
                 weight = weigh(block[k], factor[start:stop])
             else:
-                weight = copy_column(resp, start, k, block[k])
+                weight = copy_column(resp, start, n_rows, k, block[k])
             for p in range(n_lines, left.size):
                 sums[p, k] += weight
         for first in range(0, n_products, chunk):

@@ -6,16 +6,31 @@ lie, several at a time, so that each number loaded serves several times; the com
 into the widest vectors of the processor.
 """
 
-from skem.kernels.jit import UNCOMPILED, contracted_kernel, vector_kernel
+from skem.kernels.jit import (
+    UNCOMPILED,
+    contracted_kernel,
+    kernel,
+    reassociating_kernel,
+    vector_kernel,
+)
+
+
+@kernel
+def line_of(lines, j, last, start, stop):
+    """Return a line from the row ``start`` to ``stop``; past the end the last one.
+
+    A function, because slices take long to compile.
+    """
+    return lines[min(j, last), start:stop]
 
 
 @contracted_kernel
-def add_combinations(coefficients, p, lines, first, n, start, out):
-    """Add ``coefficients[p : p + n].T @ lines[first : first + n]`` to ``out``, for some rows.
+def add_combinations(coefficients, p, column, lines, first, n, start, out):
+    """Add ``coefficients[p : p + n, column:].T @ lines[first : first + n]``, for some rows.
 
     Parameters
     ----------
-    coefficients : ndarray of shape (>= p + n, n_components)
+    coefficients : ndarray of shape (>= p + n, >= column + n_components)
     lines : ndarray of shape (>= first + n, >= start + n_rows)
         Finite.
     first, n : int
@@ -23,28 +38,30 @@ def add_combinations(coefficients, p, lines, first, n, start, out):
     start : int
         The first of the rows.
     out : ndarray of shape (n_components + 1, n_rows)
-        The last line is of no use, and is written to.
+        Added to. The last line is of no use, and is written to.
     """
     n_components, n_rows = out.shape[0] - 1, out.shape[1]
     if UNCOMPILED:
         some = lines[first : first + n, start : start + n_rows]
-        out[:n_components] += coefficients[p : p + n].T @ some
+        of_components = coefficients[p : p + n, column : column + n_components]
+        out[:n_components] += of_components.T @ some
         return
     stop, last = start + n_rows, first + n - 1
     for a in range(0, n, 8):
         # Eight lines by two components: 16 products for 10 numbers read. Past the end it is the
         # last line, with coefficients of zero.
-        x0 = lines[first + a, start:stop]
-        x1 = lines[min(first + a + 1, last), start:stop]
-        x2 = lines[min(first + a + 2, last), start:stop]
-        x3 = lines[min(first + a + 3, last), start:stop]
-        x4 = lines[min(first + a + 4, last), start:stop]
-        x5 = lines[min(first + a + 5, last), start:stop]
-        x6 = lines[min(first + a + 6, last), start:stop]
-        x7 = lines[min(first + a + 7, last), start:stop]
+        x0 = line_of(lines, first + a, last, start, stop)
+        x1 = line_of(lines, first + a + 1, last, start, stop)
+        x2 = line_of(lines, first + a + 2, last, start, stop)
+        x3 = line_of(lines, first + a + 3, last, start, stop)
+        x4 = line_of(lines, first + a + 4, last, start, stop)
+        x5 = line_of(lines, first + a + 5, last, start, stop)
+        x6 = line_of(lines, first + a + 6, last, start, stop)
+        x7 = line_of(lines, first + a + 7, last, start, stop)
         q, left = p + a, n - a
-        for k in range(0, n_components, 2):
-            m = min(k + 1, n_components - 1)
+        for component in range(0, n_components, 2):
+            k = column + component
+            m = min(k + 1, column + n_components - 1)
             c0, d0 = coefficients[q, k], coefficients[q, m]
             c1 = d1 = c2 = d2 = c3 = d3 = c4 = d4 = c5 = d5 = c6 = d6 = c7 = d7 = 0.0
             if left > 1:
@@ -61,7 +78,7 @@ def add_combinations(coefficients, p, lines, first, n, start, out):
                 c6, d6 = coefficients[q + 6, k], coefficients[q + 6, m]
             if left > 7:
                 c7, d7 = coefficients[q + 7, k], coefficients[q + 7, m]
-            y, z = out[k], out[k + 1]
+            y, z = out[component], out[component + 1]
             for i in range(n_rows):
                 u = y[i] + c0 * x0[i]
                 v = z[i] + d0 * x0[i]
@@ -102,10 +119,10 @@ def add_inner_products(lines, first, n, start, shares, out, p):
         return
     for a in range(0, n, 4):
         # Four lines by two components. Past the end it is the last one, whose sums are dropped.
-        x0 = lines[first + a, start:stop]
-        x1 = lines[min(first + a + 1, last), start:stop]
-        x2 = lines[min(first + a + 2, last), start:stop]
-        x3 = lines[min(first + a + 3, last), start:stop]
+        x0 = line_of(lines, first + a, last, start, stop)
+        x1 = line_of(lines, first + a + 1, last, start, stop)
+        x2 = line_of(lines, first + a + 2, last, start, stop)
+        x3 = line_of(lines, first + a + 3, last, start, stop)
         for k in range(0, n_components, 2):
             t, u = shares[k], shares[min(k + 1, n_components - 1)]
             t0 = t1 = t2 = t3 = 0.0
@@ -125,3 +142,26 @@ def add_inner_products(lines, first, n, start, shares, out, p):
                 out[p + a + j, k] += of_t[j]
                 if k + 1 < n_components:
                     out[p + a + j, k + 1] += of_u[j]
+
+
+@reassociating_kernel
+def weigh(line, scale):
+    """Multiply ``line`` by ``scale``, both (n_rows,), and return its sum."""
+    total = 0.0
+    for i in range(line.size):
+        line[i] *= scale[i]
+        total += line[i]
+    return total
+
+
+@reassociating_kernel
+def copy_column(table, first, last, column, line):
+    """Write a column's rows from ``first`` to ``last`` to ``line``, then 0; return their sum."""
+    n_rows = min(last - first, line.size)
+    total = 0.0
+    for i in range(n_rows):
+        line[i] = table[first + i, column]
+        total += line[i]
+    for i in range(n_rows, line.size):
+        line[i] = 0.0
+    return total

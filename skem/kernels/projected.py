@@ -1,36 +1,42 @@
-"""Scores and sums for components that share one covariance."""
+"""Scores and sums for components that share one covariance.
 
-import numpy as np
+What is triangular or symmetric is worked on eight lines at a time, up to the diagonal.
+"""
 
 from skem.kernels.jit import inner_kernel, kernel
-from skem.kernels.normalise import log_normalise, responsibilities
+from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
+from skem.kernels.normalise import log_normalise
 from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
 
 @inner_kernel
-def copy_lines(values, start, out):
-    """Copy part of a tile, from the row ``start`` on, to a contiguous array."""
-    n_lines, n_rows = out.shape
-    for j in range(n_lines):
-        source = values[j, start : start + n_rows]
-        target = out[j]
-        for i in range(n_rows):
-            target[i] = source[i]
+def project(projection, values, start, out):
+    """Write ``projection.T @ values``, from the row ``start`` on, to ``out[:n_features]``."""
+    n_features = projection.shape[0]
+    for j in range(n_features):
+        for i in range(out.shape[1]):
+            out[j, i] = 0.0
+    for j in range(0, n_features, 8):
+        add_combinations(projection, j, j, values, j, min(8, n_features - j), start, out[j:])
 
 
 @inner_kernel
-def weigh_lines(lines, resp, out):
-    """Write ``(sum_k resp_nk) z_n``, feature by feature, to ``out`` (n_features, n_rows)."""
-    n_features, n_rows = out.shape
-    weight = out[0]
-    for i in range(n_rows):
-        weight[i] = 0.0
-        for k in range(resp.shape[1]):
-            weight[i] += resp[i, k]
-    # The first line last: it holds the weights until then.
-    for j in range(n_features - 1, -1, -1):
+def add_squares(values, start, weight, weighted, out):
+    """Add ``sum_n weight_n z_n z_n'`` to ``out`` (n_features, n_features), which is symmetric.
+
+    ``weighted`` (n_features + 1, n_rows) is scratch.
+    """
+    n_features, n_rows = out.shape[0], weighted.shape[1]
+    for j in range(n_features):
+        source, target = values[j, start : start + n_rows], weighted[j]
         for i in range(n_rows):
-            out[j, i] = lines[j, i] * weight[i]
+            target[i] = source[i] * weight[i]
+    for j in range(0, n_features, 8):
+        n = min(8, n_features - j)
+        add_inner_products(values, j, n, start, weighted[: j + n + 1], out, j)
+    for j in range(n_features):
+        for m in range(j):
+            out[m, j] = out[j, m]
 
 
 @kernel
@@ -48,7 +54,7 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
     first : ndarray of shape (n_features + 1, n_components)
         ``sum_n resp_nk [z_n, 1]`` is added.
     second : ndarray of shape (n_features, n_features)
-        ``sum_n (sum_k resp_nk) z_n z_n'`` is added.
+        ``sum_n (sum_k resp_nk) z_n z_n'`` is added; symmetric.
 
     Returns
     -------
@@ -58,26 +64,26 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
     """
     values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
     projection, centres, constants = model
-    lines, projected, block, first_part, second_part = space
-    n_components, n_features = centres.shape
-    rows = lines.shape[1]
+    projected, spacious, weight = space
+    n_features, n_components = centres.shape
+    block = spacious[:n_components]
+    rows = projected.shape[1]
     total = 0.0
     for start in range(0, n_rows, rows):
         stop = start + rows
-        copy_lines(values, start, lines)
-        features = lines[:n_features]
         if steps & SCORE:
-            np.dot(projection, features, projected)
-            np.dot(centres, projected, block)
+            project(projection, values, start, projected)
             half = power
             for i in range(rows):
                 half[i] = 0.0
             for j in range(n_features):
+                line = projected[j]
                 for i in range(rows):
-                    half[i] += 0.5 * projected[j, i] * projected[j, i]
+                    half[i] += 0.5 * line[i] * line[i]
             for k in range(n_components):
                 for i in range(rows):
-                    block[k, i] += constants[k] - half[i]
+                    block[k, i] = constants[k] - half[i]
+            add_combinations(centres, 0, 0, projected, 0, n_features, 0, spacious)
         if steps & NORMALISE:
             total += log_normalise(
                 block,
@@ -95,19 +101,16 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
                 for i in range(rows):
                     line[i] = block[k, i]
             continue
-        if steps & NORMALISE:
-            block_resp = resp[:rows]
-            responsibilities(block, rows, factor[start:stop], block_resp)
-        else:
-            block_resp = resp[start:stop]
-        np.dot(lines, block_resp, first_part)
-        for j in range(n_features + 1):
-            for k in range(n_components):
-                first[j, k] += first_part[j, k]
-        weighted = projected
-        weigh_lines(features, block_resp, weighted)
-        np.dot(weighted, features.T, second_part)
-        for j in range(n_features):
-            for m in range(n_features):
-                second[j, m] += second_part[j, m]
+        # From here on the block holds responsibilities.
+        for i in range(rows):
+            weight[i] = 0.0
+        for k in range(n_components):
+            if steps & NORMALISE:
+                first[n_features, k] += weigh(block[k], factor[start:stop])
+            else:
+                first[n_features, k] += copy_column(resp, start, n_rows, k, block[k])
+            for i in range(rows):
+                weight[i] += block[k, i]
+        add_inner_products(values, 0, n_features, start, spacious, first, 0)
+        add_squares(values, start, weight, projected, second)
     return total

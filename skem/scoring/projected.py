@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from skem import kernels
-from skem.engine import Tile, TilePlan, aligned
+from skem.engine import Tile, TilePlan, aligned_arrays
 from skem.kernels.arguments import ProjectedModel, ProjectedSpace
 from skem.kernels.steps import SCORE, SUM
 from skem.scoring.scorer import Array, Assigning, OneForm, Sums
@@ -18,14 +18,12 @@ __all__ = ["ProjectedScorer"]
 
 def _space(plan: TilePlan) -> ProjectedSpace:
     d, k, rows = plan.n_features, plan.n_components, plan.projected_rows
-    return ProjectedSpace(
-        aligned(d + 1, rows), aligned(d, rows), aligned(k, rows), aligned(d + 1, k), aligned(d, d)
-    )
+    return ProjectedSpace(*aligned_arrays((d + 1, rows), (k + 1, rows), (rows,)))
 
 
 @dataclass(frozen=True)
 class ProjectedScorer(OneForm, Assigning):
-    """Gaussians that share a covariance: ``constants + centres . y - |y|^2 / 2``, y = A z.
+    """Gaussians that share a covariance: ``constants + centres . y - |y|^2 / 2``, y = A' z.
 
     Sums: ``sum r [z, 1]`` of shape (n_features + 1, n_components) and
     ``sum (sum_k r_k) z z'`` of shape (n_features, n_features).
@@ -33,9 +31,9 @@ class ProjectedScorer(OneForm, Assigning):
     Parameters
     ----------
     projection : ndarray of shape (n_features, n_features)
-        A, with ``A.T @ A`` the precision.
+        A, upper triangular, with ``A @ A.T`` the precision.
     centres : ndarray of shape (n_components, n_features)
-        A times the means.
+        A' times the means.
     constants : ndarray of shape (n_components,)
     """
 
@@ -66,15 +64,17 @@ class ProjectedScorer(OneForm, Assigning):
 
     @cached_property
     def _model(self) -> ProjectedModel:
-        return ProjectedModel(self.projection, self.centres, self.constants)
+        by_features = np.ascontiguousarray(self.centres.T)
+        return ProjectedModel(self.projection, by_features, self.constants)
 
     def _run_kernel(
         self, steps: int, tile: Tile, space: ProjectedSpace, sums: Sums | None = None
     ) -> float:
         # Without the step SUM nothing is added to the last arguments.
-        first, second = sums or (space.first_part, space.second_part)
+        model = self._model
+        first, second = sums or (model.centres, model.projection)
         return float(
             kernels.projected.projected_steps(
-                steps, tile.lines, tile.n_rows, self._model, space, first, second
+                steps, tile.lines, tile.n_rows, model, space, first, second
             )
         )

@@ -89,14 +89,13 @@ def test_scratch_is_large_enough_for_every_kernel(kind, n_features, n_components
 def test_projected_blocks_divide_the_blocks_of_a_tile(**shapes):
     plan = plan_tiles(**shapes)
     space = ProjectedScorer.space(plan)
-    n_features, projected_rows = space.projected.shape
+    n_features, projected_rows = plan.n_features, space.projected.shape[1]
     assert projected_rows <= 256
     assert plan.chunks[0] % projected_rows == 0
     assert projected_rows >= min(64, plan.chunks[0])
-    assert space.lines.shape == (n_features + 1, projected_rows)
-    assert space.block.shape == (shapes["n_components"], projected_rows)
-    assert space.first_part.shape == (n_features + 1, shapes["n_components"])
-    assert space.second_part.shape == (n_features, n_features)
+    assert space.projected.shape == (n_features + 1, projected_rows)
+    assert space.block.shape == (shapes["n_components"] + 1, projected_rows)
+    assert space.weight.shape == (projected_rows,)
     centred = CentredScorer.space(plan)
     assert centred.centred.shape == centred.projected.shape == (n_features, projected_rows)
     assert centred.part.shape == (n_features, n_features)

@@ -152,7 +152,7 @@ def test_lines_that_are_not_multiplied(kind, chunks):
     _, made = take(SCORE + NORMALISE + SUM, values, 19, left, right, chunks, **given)
     np.testing.assert_allclose(made["sums"], formed.T @ resp, rtol=1e-12, atol=1e-12)
 
-    given_resp = np.zeros((N_PLACES, N_COMPONENTS))
+    given_resp = rng.uniform(size=(N_PLACES, N_COMPONENTS))  # left over where no row is
     given_resp[:19] = resp
     _, made = take(SUM, values, 19, left, right, chunks, resp=given_resp)
     np.testing.assert_allclose(made["sums"], formed.T @ resp, rtol=1e-12, atol=1e-12)

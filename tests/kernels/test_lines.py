@@ -18,11 +18,13 @@ def arrays(request):
     return n, lines, rng.standard_normal((n + 2, n_components)), rng.random((n_components + 1, 37))
 
 
-def test_combinations_are_added(arrays):
+@pytest.mark.parametrize("column", [0, 2])
+def test_combinations_are_added(arrays, column):
     n, lines, coefficients, shares = arrays
+    coefficients = np.hstack([np.full((n + 2, column), np.nan), coefficients])
     out = shares.copy()
-    add_combinations(coefficients, 2, lines, 1, n, 5, out)
-    wanted = shares[:-1] + coefficients[2:].T @ lines[1 : n + 1, 5:42]
+    add_combinations(coefficients, 2, column, lines, 1, n, 5, out)
+    wanted = shares[:-1] + coefficients[2:, column:].T @ lines[1 : n + 1, 5:42]
     np.testing.assert_allclose(out[:-1], wanted, rtol=1e-13, atol=1e-13)
 
 

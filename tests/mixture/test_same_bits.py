@@ -15,7 +15,7 @@ from mixture.tables import (
 from skem.engine import plan_tiles
 
 # Of few features and components a tile has some thousand rows: enough rows for several.
-N, D, K = 14_000, 2, 2
+N, D, K = 17_000, 2, 2
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def long_table():
 def test_the_long_table_has_several_groups():
     plan = plan_tiles(N, D, K, 6)
     assert 2 * plan.group_rows < N
-    assert plan_tiles(N, D, K, 6, block_size=8000).groups_at_once > 1
+    assert plan_tiles(N, D, K, 6, block_size=9000).groups_at_once > 1
 
 
 @every_estimator
@@ -46,7 +46,7 @@ def test_blocks_and_threads(estimator, covariance_type, init_params, long_table)
     expected = fit(X, K, n_jobs=1, **common)
     methods = ("score_samples", "predict_proba") if init_params == "kmeans" else ()
     said = {name: getattr(expected, name)(X) for name in methods}
-    for n_jobs, block_size in ((2, None), (3, 1), (2, 8000)):
+    for n_jobs, block_size in ((2, None), (3, 1), (2, 9000)):
         mixture = fit(X, K, n_jobs=n_jobs, block_size=block_size, **common)
         assert_same_bits(mixture, expected)
         for name, value in said.items():
