@@ -51,12 +51,22 @@ class Block(NamedTuple):
         Of the rows.
     first, n_lines : int
         Where the block's lines are in a tile.
+    seen : int, default=None
+        The first of as many lines of ones, with zeros where a cell is missing; None: there are
+        none.
     """
 
     family: Any
     columns: NDArray[np.intp]
     first: int
     n_lines: int
+    seen: int | None = None
+
+    @property
+    def n_products(self) -> int:
+        """Number of products that a component's scores are linear in."""
+        own = int(self.family.n_products(self.n_lines))
+        return own if self.seen is None else own + self.n_lines
 
     @property
     def is_gaussian(self) -> bool:
@@ -115,9 +125,15 @@ def place_blocks(
     blocks, first = [], 0
     for family, columns in pairs:
         n_lines = family.kind.n_lines if isinstance(family, KindFamily) else len(columns)
-        blocks.append(Block(family, columns, first, n_lines))
-        first += n_lines
+        seen = first + n_lines if needs_seen_lines(family) and len(pairs) > 1 else None
+        blocks.append(Block(family, columns, first, n_lines, seen))
+        first += n_lines if seen is None else 2 * n_lines
     return tuple(blocks), first if base else None
+
+
+def needs_seen_lines(family: Any) -> bool:
+    """Whether lines say which cells are seen: in Gaussian blocks with gaps and no covariances."""
+    return isinstance(family, GaussianFamily) and family.has_gaps and not family.has_matrices
 
 
 def lines_of(blocks: Sequence[Block], X: NDArray[np.floating], *, base: bool) -> Blocks:
@@ -129,6 +145,9 @@ def lines_of(blocks: Sequence[Block], X: NDArray[np.floating], *, base: bool) ->
         if block.is_gaussian:
             lines.append(values)
             columns.append(block.columns)
+            if block.seen is not None:
+                lines.append(~np.isnan(values))
+                columns.append(np.full(block.n_lines, -1, dtype=np.intp))
             continue
         lines.append(block.family.kind.lines(values))
         columns.append(np.full(block.n_lines, -1, dtype=np.intp))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Self, cast
 
 import numpy as np
@@ -26,7 +26,7 @@ from skem.families.blocks import (
 )
 from skem.families.cutting import cut_along_axis
 from skem.families.parameters import Array
-from skem.scoring import Part, ProductScorer, Scorer, Sums
+from skem.scoring import Layout, Part, ProductScorer, Scorer, Sums, lay_out
 
 __all__ = ["Block", "ProductCoordinates", "ProductFamily", "ProductStatistics", "make_product"]
 
@@ -57,7 +57,8 @@ class ProductFamily:
     def n_lines(self) -> int:
         """Number of lines of a tile."""
         last = self.blocks[-1]
-        return last.first + last.n_lines + (self.base is not None)
+        n_lines = last.n_lines if last.seen is None else 2 * last.n_lines
+        return last.first + n_lines + (self.base is not None)
 
     @property
     def n_columns(self) -> int:
@@ -93,7 +94,7 @@ class ProductFamily:
     def n_products(self, n_features: int) -> int:
         if self.alone is not None:
             return int(self.alone.n_products(n_features))
-        each = sum(block.family.n_products(block.n_lines) for block in self.blocks)
+        each = sum(block.n_products for block in self.blocks)
         return each + 1 + (self.base is not None)
 
     def units(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
@@ -112,11 +113,23 @@ class ProductFamily:
     def _product(self, scorers: Sequence[Scorer], constants: Array) -> Scorer:
         if self.single is not None:
             return scorers[0].add_constants(constants)
-        parts = [
-            Part(scorer, block.first, block.n_lines)
+        parts = tuple(
+            Part(scorer, block.first, block.n_lines, block.seen)
             for block, scorer in zip(self.blocks, scorers, strict=True)
-        ]
-        return ProductScorer(tuple(parts), self.n_lines, constants, base=self.base)
+        )
+        layout = self._layout(parts)
+        return ProductScorer(parts, layout, constants, has_base=self.base is not None)
+
+    def _layout(self, parts: tuple[Part, ...]) -> Layout:
+        """Say how parts come together: parts of the same types, always the same way."""
+        types = tuple(part.types for part in parts)
+        if types not in self._layouts:
+            self._layouts[types] = lay_out(parts, self.n_lines, self.base)
+        return self._layouts[types]
+
+    @cached_property
+    def _layouts(self) -> dict[tuple[tuple[type, ...], ...], Layout]:
+        return {}
 
     def scorer(self, parameters: Parts, log_weights: Array) -> Scorer:
         if self.single is not None:
@@ -158,7 +171,7 @@ class ProductFamily:
             return None
         kept = zip(product.parts, better, strict=True)
         parts = tuple(part if one is None else part._replace(scorer=one) for part, one in kept)
-        return replace(product, parts=parts)
+        return replace(product, parts=parts, layout=self._layout(parts))
 
     # --- statistics and parameters ----------------------------------------------------------
 

@@ -12,6 +12,8 @@ __all__ = [
     "CentredSpace",
     "GapModel",
     "GapSpace",
+    "GatherModel",
+    "GatherSpace",
     "LinearModel",
     "LinearSpace",
     "ProjectedModel",
@@ -83,6 +85,42 @@ class LinearSpace(NamedTuple):
 
     products: Array
     block: Array
+
+
+class GatherModel(NamedTuple):
+    """Scores that are looked up by codes.
+
+    Attributes
+    ----------
+    lines : ndarray of shape (n_lines,), int64
+        The lines of a tile that hold codes, from 0.
+    first : ndarray of shape (n_lines,), int64
+        The entry of each line's code 0.
+    n_entries : int
+    table : ndarray of shape (n_entries * n_components,)
+        What each entry adds to the components' scores, entry by entry.
+    """
+
+    lines: Index
+    first: Index
+    n_entries: int
+    table: Array
+
+
+class GatherSpace(NamedTuple):
+    """Scratch of scorers that look up codes.
+
+    Attributes
+    ----------
+    products : ndarray of shape (chunk, block_rows)
+    block : ndarray of shape (n_components, block_rows)
+        As in `LinearSpace`.
+    entries : ndarray of shape (n_lines, block_rows), uint32
+    """
+
+    products: Array
+    block: Array
+    entries: NDArray[np.uint32]
 
 
 class ProjectedModel(NamedTuple):

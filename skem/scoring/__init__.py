@@ -11,7 +11,7 @@ from skem.scoring.latent_scales import (
 )
 from skem.scoring.linear import LinearScorer
 from skem.scoring.noise import NoiseScorer
-from skem.scoring.product import Part, ProductScorer
+from skem.scoring.product import Layout, Part, ProductScorer, lay_out
 from skem.scoring.projected import ProjectedScorer
 from skem.scoring.scorer import (
     MomentScorer,
@@ -37,6 +37,7 @@ __all__ = [
     "GapStudentScorer",
     "GatherScorer",
     "LatentScaleScorer",
+    "Layout",
     "LinearScorer",
     "MomentScorer",
     "NoiseScorer",
@@ -50,6 +51,7 @@ __all__ = [
     "UnknownScaleScorer",
     "expect_tile",
     "gamma_entropy",
+    "lay_out",
     "log_t_height",
     "normalise",
     "responsibilities",

@@ -1,79 +1,112 @@
-"""Scores that are looked up in tables: a tile's lines are codes."""
+"""Scores that are linear in products of lines, and looked up in tables by codes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
-from skem.engine import Tile, TilePlan
-from skem.scoring.scorer import Array, Assigning, Sums, normalise, responsibilities
+from skem.engine import Tile, TilePlan, aligned_arrays
+from skem.kernels.arguments import GatherModel, GatherSpace, LinearModel
+from skem.kernels.steps import SCORE, SUM
+from skem.scoring.linear import LinearScorer
+from skem.scoring.scorer import Array, Assigning, Sums
 
 __all__ = ["GatherScorer"]
 
 Index: TypeAlias = NDArray[np.int64]
 
 
-# Rows whose entries are found at a time: they stay in the innermost cache.
-_ROWS = 256
+@dataclass(frozen=True)
+class _MakeSpace:
+    """Makes the scratch for a number of lines that hold codes."""
 
+    n_lines: int
 
-def _entries(plan: TilePlan) -> Index:
-    return np.empty((plan.n_features, _ROWS), dtype=np.int64)
+    def __call__(self, plan: TilePlan) -> GatherSpace:
+        # Few rows, whose scores and entries stay in the innermost cache.
+        rows, chunk = plan.projected_rows, plan.chunks[1]
+        products, block = aligned_arrays((chunk, rows), (plan.n_components, rows))
+        return GatherSpace(products, block, np.empty((self.n_lines, rows), dtype=np.uint32))
 
 
 @dataclass(frozen=True)
 class GatherScorer(Assigning):
-    """Scores that are linear in indicators of codes, of which each column has one in a row.
+    """Scores that are linear in products of lines and in indicators of codes.
 
-    What `LinearScorer` makes of as many lines as there are codes, at a cost that their number
-    has no part in.
+    Some lines of a tile hold codes, of which a table has an entry each: what `LinearScorer` makes
+    of as many lines as there are codes, at a cost that their number has no part in.
 
-    Sums: one array of shape (n_entries + 1, n_components). Its last row is of all rows.
+    Sums: one array of shape (n_entries + n_pairs, n_components).
 
     Parameters
     ----------
-    first : ndarray of shape (n_columns,), int64
-        The entry of each column's code 0.
-    table : ndarray of shape (n_components, n_entries)
-        What is added to the score of a row, for each code of each column.
-    constants : ndarray of shape (n_components,)
+    linear : LinearScorer
+        What is linear in products of lines, and the constants.
+    lines : ndarray of shape (n_lines,), int64
+        The lines that hold codes.
+    first : ndarray of shape (n_lines,), int64
+        The entry of each line's code 0.
+    table : ndarray of shape (n_entries, n_components)
+        What is added to the scores of a row, for each code of each line.
     """
 
+    linear: LinearScorer
+    lines: Index
     first: Index
     table: Array
-    constants: Array
 
-    space = staticmethod(_entries)
+    @property
+    def space(self) -> Callable[[TilePlan], GatherSpace]:
+        return _MakeSpace(len(self.lines))
 
     @property
     def summed_about(self) -> Array:
         """The origin."""
         return np.zeros(())
 
+    @property
+    def constants(self) -> Array:
+        """What is added to each component's scores, in nats."""
+        return self.linear.constants
+
     def add_constants(self, log_weights: Array) -> GatherScorer:
-        return replace(self, constants=self.constants + log_weights)
+        return replace(self, linear=self.linear.add_constants(log_weights))
 
-    def score(self, tile: Tile, space: Index) -> None:
-        kernels.gather.gathered_scores(
-            tile.values, tile.n_rows, self.first, self.table, self.constants, space, tile.scores
-        )
+    def score(self, tile: Tile, space: GatherSpace) -> None:
+        self._run_kernel(SCORE, tile, space)
 
-    def normalise(self, tile: Tile, space: Index) -> float:
-        return normalise(self, tile, space, hard=self.hard)
+    def normalise(self, tile: Tile, space: GatherSpace) -> float:
+        return self._run_kernel(SCORE + self._assign, tile, space)
 
     def zeros(self) -> Sums:
-        n_components, n_entries = self.table.shape
-        return (np.zeros((n_entries + 1, n_components)),)
+        n_components, n_pairs = self.linear.coefficients.shape
+        return (np.zeros((len(self.table) + n_pairs, n_components)),)
 
-    def accumulate(self, tile: Tile, space: Index, sums: Sums) -> None:
-        kernels.gather.gathered_sums(tile.values, tile.n_rows, self.first, tile.resp, *sums)
+    def accumulate(self, tile: Tile, space: GatherSpace, sums: Sums) -> None:
+        self._run_kernel(SUM, tile, space, sums)
 
-    def expect(self, tile: Tile, space: Index, sums: Sums) -> float:
-        total = self.normalise(tile, space)
-        responsibilities(tile)
-        self.accumulate(tile, space, sums)
-        return total
+    def expect(self, tile: Tile, space: GatherSpace, sums: Sums) -> float:
+        return self._run_kernel(SCORE + self._assign + SUM, tile, space, sums)
+
+    @cached_property
+    def _models(self) -> tuple[LinearModel, GatherModel]:
+        table = self.table.ravel()
+        return self.linear.model, GatherModel(self.lines, self.first, len(self.table), table)
+
+    def _run_kernel(
+        self, steps: int, tile: Tile, space: GatherSpace, sums: Sums | None = None
+    ) -> float:
+        linear, tables = self._models
+        # Without the step SUM nothing is added to the last arguments.
+        added_to = linear.coefficients if sums is None else sums[0]
+        return float(
+            kernels.gather.gather_steps(
+                steps, tile.lines, tile.n_rows, linear, tables, space, added_to, added_to.ravel()
+            )
+        )

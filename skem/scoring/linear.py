@@ -64,14 +64,14 @@ class LinearScorer(OneForm, Assigning):
         return self._run_kernel(SCORE + self._assign + SUM, tile, space, sums)
 
     @cached_property
-    def _model(self) -> LinearModel:
+    def model(self) -> LinearModel:
         by_pairs = np.ascontiguousarray(self.coefficients.T)
         return LinearModel(self.left, self.right, by_pairs, self.constants)
 
     def _run_kernel(
         self, steps: int, tile: Tile, space: LinearSpace, sums: Sums | None = None
     ) -> float:
-        model = self._model
+        model = self.model
         # Without the step SUM nothing is added to the last argument.
         added_to = model.coefficients if sums is None else sums[0]
         return float(

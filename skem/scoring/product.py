@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skem.engine import Tile, TilePlan
 from skem.engine.tiles import Gaps
-from skem.kernels.arguments import LinearSpace
+from skem.scoring.gaps import GapScorer
 from skem.scoring.gather import GatherScorer
 from skem.scoring.linear import LinearScorer
 from skem.scoring.scorer import Array, Assigning, Scorer, Sums, normalise, responsibilities
+from skem.scoring.seen import is_linear_in_seen, linear_in_seen, moments_of_seen
 
-__all__ = ["Part", "ProductScorer"]
+__all__ = ["Layout", "Part", "ProductScorer", "lay_out"]
+
+Index: TypeAlias = NDArray[np.int64]
 
 
 class Part(NamedTuple):
@@ -27,26 +31,118 @@ class Part(NamedTuple):
     scorer : Scorer
         As if its lines were all of a tile: ``[z_1 .. z_d, 1, |z|^2]``.
     first, n_lines : int
+    seen : int, default=None
+        The first of as many lines of ones, with zeros where a cell is missing; None: there are
+        none.
     """
 
     scorer: Scorer
     first: int
     n_lines: int
+    seen: int | None = None
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """What, for a given family, says where its scorer finds its lines."""
+        scorer = self.scorer
+        return (type(scorer), type(getattr(scorer, "complete", None)))
 
     @property
     def is_fused(self) -> bool:
-        """Whether the scorer is linear in products of lines and ones, which need no own tile."""
+        """Whether scores are linear in what the whole tile has, and need no tile of their own.
+
+        In products of lines and ones, in indicators of codes, or in which cells are seen.
+        """
         scorer = self.scorer
-        return (
+        if isinstance(scorer, GapScorer):
+            return self.seen is not None and is_linear_in_seen(scorer)
+        return isinstance(scorer, GatherScorer) or (
             isinstance(scorer, LinearScorer)
             and max(scorer.left.max(initial=0), scorer.right.max(initial=0)) <= self.n_lines
         )
+
+    def pairs(self, ones: int) -> tuple[Index, Index]:
+        """Return the lines whose products a fused scorer is linear in; ``ones`` is that of ones."""
+        own = np.arange(self.first, self.first + self.n_lines)
+        if isinstance(self.scorer, LinearScorer):
+            places = np.append(own, ones)
+            return places[self.scorer.left], places[self.scorer.right]
+        if isinstance(self.scorer, GapScorer) and self.seen is not None:
+            to_ones = np.full(2 * self.n_lines, ones)
+            seen = np.arange(self.seen, self.seen + self.n_lines)
+            return np.concatenate([own, own, seen]), np.concatenate([own, to_ones])
+        return own[:0], own[:0]
+
+    def linear(self) -> tuple[Array, Array]:
+        """Return the coefficients of these products, (n_pairs, K), and constants (K,)."""
+        if isinstance(self.scorer, LinearScorer):
+            return self.scorer.coefficients.T, self.scorer.constants
+        if isinstance(self.scorer, GapScorer):
+            return linear_in_seen(self.scorer)
+        assert isinstance(self.scorer, GatherScorer)
+        return self.scorer.table[:0], self.scorer.constants
+
+
+class Layout(NamedTuple):
+    """How parts come together; the same for all parameters of a family.
+
+    Attributes
+    ----------
+    fused, others : tuple of int
+        Which parts are fused, and which are not.
+    rows : tuple of slice
+        Which of the fused sums are each part's; of others, none.
+    left, right : ndarray of shape (n_pairs,), int64
+        Lines whose products the fused parts are linear in, then the base, then ones.
+    lines, first : ndarray of shape (n_code_lines,), int64
+        Lines that hold codes, and the entry of each one's code 0.
+    """
+
+    fused: tuple[int, ...]
+    others: tuple[int, ...]
+    rows: tuple[slice, ...]
+    left: Index
+    right: Index
+    lines: Index
+    first: Index
+
+
+def lay_out(parts: Sequence[Part], n_lines: int, base: int | None) -> Layout:
+    """Say how parts come together.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    n_lines : int
+        Of the whole tile.
+    base : int or None
+        A line that is added to every component's scores.
+    """
+    fused = tuple(i for i, part in enumerate(parts) if part.is_fused)
+    others = tuple(i for i in range(len(parts)) if i not in fused)
+    last = np.array([n_lines] if base is None else [base, n_lines])
+    pairs = [*(parts[i].pairs(n_lines) for i in fused), (last, np.full_like(last, n_lines))]
+    lines, first, rows = [last[:0]], [last[:0]], [slice(0)] * len(parts)
+    stop = 0
+    for i, scorer in ((i, parts[i].scorer) for i in fused):
+        if isinstance(scorer, GatherScorer):
+            lines.append(parts[i].first + scorer.lines)
+            first.append(stop + scorer.first)
+            rows[i] = slice(stop, stop + len(scorer.table) + 1)  # one more for all rows
+            stop = rows[i].stop
+    for i, (own, _) in zip(fused, pairs, strict=False):
+        if len(own):
+            rows[i] = slice(stop, stop + len(own))
+            stop = rows[i].stop
+    left, right = (np.concatenate(index).astype(np.int64) for index in zip(*pairs, strict=True))
+    codes = (np.concatenate(index).astype(np.int64) for index in (lines, first))
+    return Layout(fused, others, tuple(rows), left, right, *codes)
 
 
 class _Room(NamedTuple):
     """Scratch: that of the fused scorer, and a tile and scratch for each other part."""
 
-    fused: LinearSpace
+    fused: Any
     others: tuple[tuple[Tile, Any], ...]
 
 
@@ -54,78 +150,71 @@ class _Room(NamedTuple):
 class _MakeRoom:
     """Makes the scratch; equal where the parts' scratch is of one kind."""
 
+    fused: Callable[[TilePlan], Any]
     others: tuple[tuple[int, Callable[[TilePlan], Any]], ...]
 
     def __call__(self, plan: TilePlan) -> _Room:
         plans = [replace(plan, n_features=n_lines) for n_lines, _ in self.others]
         others = [(Tile(own), make(own)) for own, (_, make) in zip(plans, self.others, strict=True)]
-        return _Room(LinearScorer.space(plan), tuple(others))
+        return _Room(self.fused(plan), tuple(others))
 
 
 @dataclass(frozen=True)
 class ProductScorer(Assigning):
     """Adds up the scores of blocks.
 
-    Blocks whose scores are linear in products of lines are one `LinearScorer`: one matrix product
-    scores them all, and one more sums them. Each of the others has a tile of its own.
+    Blocks whose scores are linear in products of lines, or looked up by codes, are one scorer:
+    one kernel scores and sums them all. Each of the others has a tile of its own.
 
     Sums: those of the fused scorer, whose last line sums the responsibilities, then the others'.
 
     Parameters
     ----------
     parts : tuple of Part
-    n_lines : int
-        Of the whole tile.
+    layout : Layout
+        What `lay_out` makes of such parts.
     constants : ndarray of shape (n_components,)
         Added to the scores, in nats.
-    base : int, default=None
-        A line that is added to every component's scores.
+    has_base : bool, default=False
+        Whether there is a line that is added to every component's scores.
     """
 
     parts: tuple[Part, ...]
-    n_lines: int
+    layout: Layout
     constants: Array
-    base: int | None = field(default=None, kw_only=True)
+    has_base: bool = field(default=False, kw_only=True)
 
     @cached_property
-    def others(self) -> tuple[int, ...]:
-        """Which of the parts are not fused."""
-        return tuple(i for i, part in enumerate(self.parts) if not part.is_fused)
-
-    @cached_property
-    def fused(self) -> LinearScorer:
+    def fused(self) -> LinearScorer | GatherScorer:
         """The fused parts as one scorer, with one more pair: ones."""
-        left, right, coefficients = [], [], []
-        constants = self.constants
-        for part in self.parts:
-            if not part.is_fused:
-                continue
-            scorer = part.scorer
-            assert isinstance(scorer, LinearScorer)
-            places = np.append(np.arange(part.first, part.first + part.n_lines), self.n_lines)
-            left.append(places[scorer.left])
-            right.append(places[scorer.right])
-            coefficients.append(scorer.coefficients)
-            constants = constants + scorer.constants
-        lines = [] if self.base is None else [self.base]
-        last = np.array([*lines, self.n_lines], dtype=np.int64)
-        left.append(last)
-        right.append(np.full_like(last, self.n_lines))
-        of_last = np.zeros((len(constants), len(last)))
-        of_last[:, :-1] = 1.0
-        return LinearScorer(
-            np.concatenate(left).astype(np.int64),
-            np.concatenate(right).astype(np.int64),
-            np.hstack([*coefficients, of_last]),
-            constants,
-            hard=self.hard,
-        )
+        _, _, _, left, right, lines, first = self.layout
+        parts = [self.parts[i] for i in self.layout.fused]
+        coefficients, constants = [], self.constants
+        for part in parts:
+            own, added = part.linear()
+            coefficients.append(own)
+            constants = constants + added
+        nothing = np.zeros((1, len(constants)))
+        if self.has_base:
+            coefficients.append(nothing + 1.0)
+        joined = np.concatenate([*coefficients, nothing]).T
+        linear = LinearScorer(left, right, joined, constants, hard=self.hard)
+        if not len(lines):
+            return linear
+        tables = [
+            table
+            for part in parts
+            if isinstance(part.scorer, GatherScorer)
+            for table in (part.scorer.table, nothing)
+        ]
+        return GatherScorer(linear, lines, first, np.concatenate(tables), hard=self.hard)
 
     @property
     def space(self) -> Callable[[TilePlan], _Room]:
         """Scratch of all parts."""
-        chosen = [self.parts[i] for i in self.others]
-        return _MakeRoom(tuple((part.n_lines, part.scorer.space) for part in chosen))
+        chosen = [self.parts[i] for i in self.layout.others]
+        others = tuple((part.n_lines, part.scorer.space) for part in chosen)
+        return _MakeRoom(self.fused.space, others)
 
     @property
     def summed_about(self) -> Array:
@@ -138,42 +227,44 @@ class ProductScorer(Assigning):
     def split_sums(self, sums: Sums) -> tuple[Array, list[Sums]]:
         """Return the summed responsibilities (K,), and the sums of each part's own scorer."""
         fused, rest = sums[0], list(sums[1:])
-        start = 0
+        weight = fused[-1]
         result: list[Sums] = []
-        for part in self.parts:
-            if part.is_fused:
-                assert isinstance(part.scorer, LinearScorer)
-                stop = start + part.scorer.coefficients.shape[1]
-                result.append((fused[start:stop],))
-                start = stop
-            else:
+        for i, part in enumerate(self.parts):
+            own = fused[self.layout.rows[i]]
+            if i in self.layout.others:
                 n_arrays = len(part.scorer.zeros())
                 result.append(tuple(rest[:n_arrays]))
                 del rest[:n_arrays]
-        return fused[-1], result
+            elif isinstance(part.scorer, GapScorer):
+                result.append(moments_of_seen(part.scorer, weight, own))
+            else:
+                if isinstance(part.scorer, GatherScorer):
+                    own[-1] = weight
+                result.append((own,))
+        return weight, result
 
     def score(self, tile: Tile, space: _Room) -> None:
         self.fused.score(tile, space.fused)
         n_rows = tile.n_rows
-        for i, (own, own_space) in zip(self.others, space.others, strict=True):
+        for i, (own, own_space) in zip(self.layout.others, space.others, strict=True):
             part = self.parts[i]
             _enter(part, tile, own)
             part.scorer.score(own, own_space)
             tile.scores[:, :n_rows] += own.scores[:, :n_rows]
 
     def normalise(self, tile: Tile, space: _Room) -> float:
-        if not self.others:
+        if not self.layout.others:
             return self.fused.normalise(tile, space.fused)
         return normalise(self, tile, space, hard=self.hard)
 
     def zeros(self) -> Sums:
-        others = [self.parts[i].scorer.zeros() for i in self.others]
+        others = [self.parts[i].scorer.zeros() for i in self.layout.others]
         return (*self.fused.zeros(), *(array for sums in others for array in sums))
 
     def accumulate(self, tile: Tile, space: _Room, sums: Sums) -> None:
         self.fused.accumulate(tile, space.fused, sums[:1])
         start = 1
-        for i, (own, own_space) in zip(self.others, space.others, strict=True):
+        for i, (own, own_space) in zip(self.layout.others, space.others, strict=True):
             part = self.parts[i]
             _enter(part, tile, own)
             stop = start + len(part.scorer.zeros())
@@ -181,7 +272,7 @@ class ProductScorer(Assigning):
             start = stop
 
     def expect(self, tile: Tile, space: _Room, sums: Sums) -> float:
-        if not self.others:
+        if not self.layout.others:
             return self.fused.expect(tile, space.fused, sums)
         total = self.normalise(tile, space)
         responsibilities(tile)
@@ -194,9 +285,6 @@ def _enter(part: Part, tile: Tile, own: Tile) -> None:
     first, n_lines = part.first, part.n_lines
     _, n_places = own.hold(tile.n_rows)
     own.share(tile)
-    if isinstance(part.scorer, GatherScorer):
-        own.values = tile.values[first : first + n_lines]  # it reads nothing else
-        return
     lines = own.values[:n_lines, :n_places]
     lines[:] = tile.values[first : first + n_lines, :n_places]
     own.values[n_lines, :n_places] = tile.values[-2, :n_places]

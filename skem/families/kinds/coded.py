@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from math import prod
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skem.families.kinds.contract import Linear, LineStatistics
 from skem.families.kinds.linear import LinearKind
 from skem.families.parameters import Array
-from skem.scoring import GatherScorer, Scorer
+from skem.scoring import GatherScorer, LinearScorer, Scorer
 
 __all__ = ["CodedKind"]
 
 Params = TypeVar("Params")
 
-# Entries of columns that are looked up together. Measured for 10 columns of 4 categories, K = 5: a
-# pass over 10 000 rows takes 0.59 ms column by column, 0.37 by twos (25 entries), 0.32 by
-# threes (125). Larger tables would leave the innermost cache.
-_MOST_ENTRIES = 128
+# Entries of columns that are looked up together. With 5 components 640 take 25 KB: a few such
+# tables would leave the innermost cache.
+_MOST_ENTRIES = 640
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +34,8 @@ class CodedKind(LinearKind[Params], Generic[Params]):
     column.
 
     Columns of few codes are looked up together: a line's code stands for the codes of all columns
-    of a group, and the table's entry is the sum of theirs. There, missing cells have a code of
-    their own, the last of the column, that adds nothing.
+    of a group, and the table's entry is the sum of theirs. Where cells may be missing they have a
+    code of their own, the last of the column, that adds nothing.
     """
 
     # A missing cell has no code that counts.
@@ -49,15 +51,32 @@ class CodedKind(LinearKind[Params], Generic[Params]):
         raise NotImplementedError
 
     @property
-    def groups(self) -> list[tuple[int, int]]:
-        """First and last column (exclusive) of each group that is looked up together."""
+    def _sizes(self) -> list[int]:
+        """Number of codes of each column, with that of missing cells if there may be any."""
+        return [n + self.gaps for n in self.n_codes]
+
+    def _cut(self, most: int) -> list[tuple[int, int]]:
+        """Group columns whose codes have at most so many combinations."""
         groups, first, n_entries = [], 0, 1
-        for j, n in enumerate(self.n_codes):
-            if j > first and n_entries * (n + 1) > _MOST_ENTRIES:
+        for j, n in enumerate(self._sizes):
+            if j > first and n_entries * n > most:
                 groups.append((first, j))
                 first, n_entries = j, 1
-            n_entries *= n + 1
-        return [*groups, (first, len(self.n_codes))]
+            n_entries *= n
+        return [*groups, (first, len(self._sizes))]
+
+    @cached_property
+    def groups(self) -> list[tuple[int, int]]:
+        """First and last column (exclusive) of each group that is looked up together.
+
+        As few groups as can be, and then tables as small as can be.
+        """
+        most = _MOST_ENTRIES
+        groups = self._cut(most)
+        while most > 1 and len(self._cut(most // 2)) == len(groups):
+            most //= 2
+            groups = self._cut(most)
+        return groups
 
     @property
     def n_lines(self) -> int:
@@ -72,80 +91,86 @@ class CodedKind(LinearKind[Params], Generic[Params]):
         return sum(self.n_codes)
 
     def lines(self, values: Array) -> Array:
-        missing, codes, n_codes = (
-            np.isnan(values),
-            self.codes(values),
-            np.array(self.n_codes, float),
-        )
-        if not (missing | (codes >= 0) & (codes < n_codes)).all():
+        missing, codes, n_codes = np.isnan(values), self.codes(values), np.array(self.n_codes)
+        codes = np.where(missing, n_codes, codes)
+        if not ((codes >= 0) & (codes < np.where(missing, self._sizes, n_codes))).all():
             # A kernel would read beyond its tables.
             raise ValueError("There are codes that the columns have not: see `check`")
-        codes = np.where(missing, n_codes, codes)
         lines = np.zeros((len(values), self.n_lines))
         for line, (first, last) in zip(lines.T, self.groups, strict=True):
             for j in range(first, last):
-                line *= self.n_codes[j] + 1
+                line *= self._sizes[j]
                 line += codes[:, j]
         return lines
 
     @cached_property
-    def _sizes(self) -> tuple[int, ...]:
-        """Number of entries of each line's table."""
-        return tuple(
-            int(np.prod([n + 1 for n in self.n_codes[first:last]])) for first, last in self.groups
-        )
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first entry of each line, and the first code; and how many there are of all."""
+        n_entries = [prod(self._sizes[first:last]) for first, last in self.groups]
+        n_codes = [sum(self.n_codes[first:last]) for first, last in self.groups]
+        return np.cumsum([0, *n_entries]), np.cumsum([0, *n_codes])
 
     @cached_property
     def _by_group(self) -> list[Array | None]:
         """Say which codes the entries of each line's table stand for, (entries, codes), 0 and 1.
 
-        None for a line of one column, which has an entry for each code and one for none.
+        None for a line of one column, which has an entry for each code.
         """
         result: list[Array | None] = []
-        for (first, last), size in zip(self.groups, self._sizes, strict=True):
+        for first, last in self.groups:
             if last == first + 1:
                 result.append(None)
                 continue
-            shape = [n + 1 for n in self.n_codes[first:last]]
-            codes = np.unravel_index(np.arange(size), shape)
-            pairs = zip(codes, shape, strict=True)
-            own = [column[:, None] == np.arange(n - 1) for column, n in pairs]
+            shape = self._sizes[first:last]
+            codes = np.unravel_index(np.arange(prod(shape)), shape)
+            pairs = zip(codes, self.n_codes[first:last], strict=True)
+            own = [column[:, None] == np.arange(n) for column, n in pairs]
             result.append(np.hstack(own).astype(np.float64))
         return result
 
-    def _tables(self, linear: Linear) -> list[Array]:
-        """Return what each group's codes add, (number of entries, K) each."""
-        coefficients, start = linear.coefficients.T, 0
-        tables = []
-        for (first, last), indicators in zip(self.groups, self._by_group, strict=True):
-            stop = start + sum(self.n_codes[first:last])
-            own = coefficients[start:stop]
-            if indicators is None:  # one column: an entry for each code, and one for none
-                tables.append(np.vstack([own, np.zeros((1, own.shape[1]))]))
+    def _lines_of_tables(self) -> Iterator[tuple[slice, slice, Array | None]]:
+        """Go through lines: the entries, the codes, and what these have to do with each other."""
+        entries, codes = (places.tolist() for places in self._places)
+        bounds = zip(pairwise(entries), pairwise(codes), self._by_group, strict=True)
+        for (a, b), (first, last), indicators in bounds:
+            yield slice(a, b), slice(first, last), indicators
+
+    def _table(self, linear: Linear) -> Array:
+        """Return what the entries of all lines add, (n_entries, K)."""
+        coefficients = linear.coefficients.T
+        table = np.zeros((self._places[0][-1], coefficients.shape[1]))
+        for entries, codes, indicators in self._lines_of_tables():
+            own = coefficients[codes]
+            if indicators is None:  # one column; a missing cell adds nothing
+                table[entries.start : entries.start + len(own)] = own
             else:
-                tables.append(indicators @ own)
-            start = stop
-        return tables
+                np.matmul(indicators, own, out=table[entries])
+        return table
 
     def scorer(self, linear: Linear, log_weights: Array) -> Scorer:
-        first = np.cumsum((0, *self._sizes[:-1])).astype(np.int64)
-        table = np.ascontiguousarray(np.vstack(self._tables(linear)).T)
-        return GatherScorer(first, table, linear.constants + log_weights)
+        ones, lines = self._ones_and_lines
+        constants = linear.constants + log_weights
+        nothing = LinearScorer(ones, ones, np.zeros((len(constants), 1)), constants)
+        return GatherScorer(nothing, lines, self._places[0][:-1], self._table(linear))
+
+    @cached_property
+    def _ones_and_lines(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        lines = np.arange(self.n_lines + 1, dtype=np.int64)
+        return lines[-1:], lines[:-1]
 
     def evaluate(self, values: Array, linear: Linear) -> Array:
-        result = np.tile(linear.constants, (len(values), 1))
-        lines = self.lines(values).astype(np.intp)
-        for line, table in zip(lines.T, self._tables(linear), strict=True):
-            result += table[line]
+        kind = self.for_values(values)
+        entries = kind.lines(values).astype(np.intp) + kind._places[0][:-1]
+        result: Array = linear.constants + kind._table(linear)[entries].sum(axis=1)
         return result
 
     def statistics(self, sums: Array, weight: Array) -> LineStatistics:
-        columns, start = [], 0
-        for size, indicators in zip(self._sizes, self._by_group, strict=True):
-            own = sums[start : start + size].T
-            columns.append(own[:, :-1] if indicators is None else own @ indicators)
-            start += size
-        return LineStatistics(weight, np.hstack(columns))
+        result = np.empty((len(weight), self.n_sums))
+        for entries, codes, indicators in self._lines_of_tables():
+            own = sums[entries].T
+            n = codes.stop - codes.start
+            result[:, codes] = own[:, :n] if indicators is None else own @ indicators
+        return LineStatistics(weight, result)
 
     def split(self, values: Array) -> list[Array]:
         """Cut values of all codes, (..., number of them), into those of each column."""
