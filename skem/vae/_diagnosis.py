@@ -90,7 +90,7 @@ def _unconverged(schedule: Schedule) -> str:
             "the loss. Increase max_epochs or decrease n_iter_no_change."
         )
     return (
-        f"{words}in the last {patience} of them the loss, averaged over as many, still fell by "
+        f"{words}in the last {patience} of them the loss, or its mean over as many, still fell by "
         f"tol={schedule.tol:g} or more an epoch. Increase max_epochs, learning_rate_init or tol."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,8 @@ _LOOKED_AT = 2048
 _WATCHED_LINES = 256
 # Held-out rows that can tell whether training improves on the linear model.
 _LEAST_ROWS = 10
+# After s steps the average of weights reaches back over a share s / _SLOW of the epochs so far.
+_SLOW, _LONGEST = 40_000, 0.1
 
 
 @dataclass
@@ -151,7 +154,10 @@ class Watch:
 
     Losses are noisy, and one lucky value must not end training. So what is watched is their mean
     over the last ``patience`` epochs, and it has stopped falling when for as many epochs it was
-    never lower than its best value by ``tol`` for each epoch since then.
+    never lower than its best value by ``tol`` for each epoch since then. A loss that rose before it
+    fell again is above its best value and falls all the same, so the median of the later half of
+    these epochs must not be lower by ``tol`` an epoch than that of the earlier half, either. (Of
+    the median, because an optimiser's single leaps say nothing of where the loss is going.)
 
     Parameters
     ----------
@@ -175,11 +181,26 @@ class Watch:
             self._best, self._idle = mean, 0
         else:
             self._idle += 1
-        return self._idle >= self.patience
+        return self._idle >= self.patience and not self._falls()
+
+    def _falls(self) -> bool:
+        """Say whether the last epochs' losses fall among each other."""
+        losses, half = list(self._last), self.patience // 2
+        if not half:
+            return False
+        fall = statistics.median(losses[:half]) - statistics.median(losses[-half:])
+        return fall > self.tol * (self.patience - half)
 
 
 class Best:
     """The loss of held-out rows, with the same noise whenever it is asked for, and its minimum.
+
+    An optimiser whose steps don't become smaller ends in swings about a minimum, which a few
+    held-out rows feel more than the gain of many epochs. So their loss is that of an average of the
+    weights after each epoch, which is what is restored, too. With polynomial-decay averaging
+    (Shamir & Zhang 2013, section 4, where eta is ``1 / r - 1``) it reaches back over a share r of
+    the epochs so far: r is s / 40 000 after s steps, as early falls are steep, and at most 0.1.
+    Averaging begins where the warm-up ends.
 
     Parameters
     ----------
@@ -198,16 +219,24 @@ class Best:
         self._model = replace(steps.model, latent=latent)
         self._rows, self._schedule, self._threads = held_out, schedule, steps.threads
         self.start, self._state, self._loss = state.copy(), state.copy(), np.inf
+        self._average, self._n_averaged = state.parameters.copy(), 0
         self.look(state)
 
     def look(self, state: State) -> float:
-        """Return the loss, and keep the parameters if they are the best ones so far."""
-        loss = mean_terms(
-            self._model, state.parameters, self._rows, self._schedule.beta, self._threads
-        ).loss
-        if loss < self._loss and state.step >= self._schedule.warmup and state.is_finite():
+        """Return the loss of the averaged parameters, and keep the best ones so far."""
+        warm, average = state.step >= self._schedule.warmup, self._average
+        self._n_averaged += warm
+        finite = state.is_finite()
+        # A codebook whose codes start anew has no average, and the networks none without it.
+        if self._n_averaged < 2 or self._model.latent.n_parameters or not finite:
+            average[:] = state.parameters
+        else:
+            reach = min(state.step / _SLOW, _LONGEST)
+            average += (state.parameters - average) / (1 + reach * (self._n_averaged - 1))
+        loss = mean_terms(self._model, average, self._rows, self._schedule.beta, self._threads).loss
+        if warm and finite and loss < self._loss:
             self._loss = loss
-            self._state.restore(state)
+            self._state.parameters[:], self._state.moments[:] = average, state.moments
         return loss
 
     def restore(self, state: State) -> None:

@@ -89,13 +89,14 @@ class VAE(DensityAutoencoder):
         A loss that falls by less in an epoch, in nats per row, has stopped falling.
 
     n_iter_no_change : int or 'auto', default='auto'
-        Number of epochs over which the loss is averaged, and in which that average must not have
-        fallen by `tol` an epoch before training has converged. None counts while the divergence is
-        warming up. 'auto': as many as make 500 steps, at least 10.
+        Number of epochs over which the loss is averaged, and in which neither that average nor the
+        loss itself must have fallen by `tol` an epoch before training has converged. None counts
+        while the divergence is warming up. 'auto': as many as make 500 steps, at least 10.
 
     early_stopping : bool or 'auto', default='auto'
         Whether to hold out rows, to watch their loss instead of the training's, and to end with
-        the weights of the best epoch, or of the start. 'auto' does if ``max_epochs='auto'`` and the
+        the weights of the best epoch, or of the start. Weights are averages then, over up to a
+        tenth of the epochs [8]_. 'auto' does if ``max_epochs='auto'`` and the
         table has at least 5 different rows: a number of epochs is trained for on all rows. With
         'auto' the linear model of the start stays, of all rows, unless at least 10 different rows
         are held out and gain more than chance by training (see Notes).
@@ -133,7 +134,7 @@ class VAE(DensityAutoencoder):
         Mean loss of each epoch, in nats: the negative ELBO for ``beta=1`` without `free_bits`.
 
     validation_loss_curve_ : list of float or None
-        With `early_stopping`, loss of the held-out rows after each epoch.
+        With `early_stopping`, loss of the held-out rows after each epoch, by averaged weights.
 
     kl_per_dimension_ : ndarray of shape (n_latent,)
         Mean divergence of the posterior from the prior in each dimension, in nats.
@@ -194,6 +195,8 @@ class VAE(DensityAutoencoder):
        ICLR.
     .. [7] Tipping, M. E. & Bishop, C. M. (1999). Probabilistic principal component analysis.
        Journal of the Royal Statistical Society B 61(3), 611-622.
+    .. [8] Shamir, O. & Zhang, T. (2013). Stochastic gradient descent for non-smooth optimization:
+       convergence results and optimal averaging schemes. ICML.
 
     Examples
     --------

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from skem import VAE
 from vae.tables import compiled, digits, fit
 
 L = 5
@@ -61,6 +62,26 @@ def train(X, plan, **parameters):
         else:
             fit(X, vae.set_params(**changed))
     return vae
+
+
+def test_reconstructions_are_means_of_posteriors_not_projections():
+    # Noise is most of each column: codes say little, and a likelihood doesn't pretend they do.
+    X = np.random.default_rng(0).normal(size=(80, 3)) * [1.1, 1.0, 0.9]
+    vae = fit(X, VAE(2, random_state=0, max_epochs=1, learning_rate_init=1e-12))
+    weights, variance = ppca(X, 2)
+    rows, inverse = X - X.mean(axis=0), np.linalg.inv(weights @ weights.T + variance * np.eye(3))
+    # Of a joint normal distribution: E[signal | row] = cov(signal, row) cov(row)^-1 row.
+    expected = rows @ inverse @ weights @ weights.T
+    np.testing.assert_allclose(vae.reconstruct(X) - X.mean(axis=0), expected, atol=1e-6)
+    projected = rows @ np.linalg.pinv(weights).T @ weights.T
+    drawn_to_the_mean, kept = np.square(rows - expected).sum(), np.square(rows - projected).sum()
+    assert drawn_to_the_mean > kept + 0.2 * np.square(rows).sum()
+    # The decoder that projects (Tipping & Bishop 1999, section 3.3) is by far less likely.
+    inner = weights.T @ weights + variance * np.eye(2)
+    projecting = weights @ np.linalg.inv(weights.T @ weights) @ inner
+    np.testing.assert_allclose(rows @ inverse @ weights @ projecting.T, projected, atol=1e-9)
+    worse = log_likelihood(X, projecting, variance, X.mean(axis=0))
+    assert worse.mean() < vae.score(X) - 0.2
 
 
 # Tens of thousands of steps, and hundreds of thousands of lines to score.

@@ -5,11 +5,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.special import gammaln
 from sklearn.exceptions import ConvergenceWarning
 
 from skem import VAE
+from skem.vae import _training
 from skem.vae._rows import hold_out, make_rows
-from skem.vae._training import Watch
+from skem.vae._training import Best, Watch
 from skem.vae._units import measure
 from vae.tables import SMALL, assert_same_bits, assert_sound, bits, compiled, curve, fit
 from vae.test_linear import log_likelihood, ppca
@@ -167,13 +169,11 @@ def test_an_epoch_in_which_the_warmup_ends_counts_for_nothing():
     X = curve(160)
     parameters = {"beta": 50.0, "learning_rate_init": 1e-6, "max_epochs": 50}
     n_epochs = 6  # of ten steps
-    vae = fit(X, kl_warmup_steps=10 * n_epochs, tol=0.0, n_iter_no_change=2, **parameters)
+    vae = fit(X, kl_warmup_steps=10 * n_epochs, tol=0.0, n_iter_no_change=1, **parameters)
     losses = vae.loss_curve_
     assert losses[n_epochs - 1] < min(losses[n_epochs:])
-    # The mean of two epochs is watched, and two epochs without a fall end it.
-    counted = np.array(losses[n_epochs:])
-    means = np.r_[counted[0], (counted[1:] + counted[:-1]) / 2]
-    assert means.argmin() == len(means) - 3
+    # One epoch without a fall ends it.
+    assert np.argmin(losses[n_epochs:]) == len(losses) - n_epochs - 2
     assert vae.n_iter_ < 50
 
 
@@ -198,6 +198,46 @@ def test_a_lucky_loss_does_not_end_training():
 def test_tol_is_a_fall_per_epoch(fall, ends):
     number = _epochs(5 - fall * np.arange(1000), tol=1e-4, patience=20)
     assert number == (21 if ends else None)
+
+
+def test_a_loss_that_rose_and_falls_again_has_not_converged():
+    # It is above its first value for longer than the patience.
+    losses = np.r_[np.linspace(4, 3, 20), np.linspace(3, 5, 20), 5 - 1e-2 * np.arange(150)]
+    assert _epochs(losses, tol=1e-4, patience=50) is None
+    end = _epochs(np.r_[losses, np.full(100, 3.5)], tol=1e-4, patience=50)
+    assert len(losses) <= end <= len(losses) + 50
+
+
+def test_a_leap_of_the_loss_is_no_fall():
+    losses = np.full(100, 4.0)
+    losses[45] += 5  # in the earlier half of the epochs that are looked at
+    assert _epochs(losses, tol=1e-4, patience=50) == 51
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("warmup", [0, 40])
+def test_the_best_weights_are_averages_over_epochs(warmup, monkeypatch):
+    seen, look = [], Best.look
+
+    def spy(best, state):
+        seen.append(state.parameters.copy())
+        return look(best, state)
+
+    monkeypatch.setattr(Best, "look", spy)
+    monkeypatch.setattr(_training, "_SLOW", 1)
+    X = curve(80)
+    vae = fit(X, early_stopping=True, max_epochs=20, kl_warmup_steps=warmup)
+    losses = vae.validation_loss_curve_
+    n_steps = vae.n_steps_ // vae.n_iter_
+    # `seen` begins with the start; averages begin where the whole divergence is in the loss.
+    first = -(-warmup // n_steps)
+    best = max(first, 1) + int(np.argmin(losses[max(first, 1) - 1 :]))
+    # With a share r = 1 / (eta + 1) all along, epoch i counts i (i + 1) ... (i + eta - 1) times.
+    eta, i = 9, np.arange(1, best - first + 2)
+    shares = np.exp(gammaln(i + eta) - gammaln(i))
+    expected = shares / shares.sum() @ np.array(seen[first : best + 1])
+    np.testing.assert_allclose(vae._trained.state.parameters, expected, rtol=1e-9, atol=1e-12)
+    assert np.abs(seen[best] - expected).max() > 1e-4
 
 
 def test_equal_rows_are_held_out_together():
