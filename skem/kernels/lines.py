@@ -8,14 +8,14 @@ into the widest vectors of the processor.
 
 from skem.kernels.jit import (
     UNCOMPILED,
+    callee_kernel,
     contracted_kernel,
-    kernel,
     reassociating_kernel,
     vector_kernel,
 )
 
 
-@kernel
+@callee_kernel
 def line_of(lines, j, last, start, stop):
     """Return a line from the row ``start`` to ``stop``; past the end the last one.
 
