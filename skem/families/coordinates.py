@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from skem import kernels
+from skem.families.floor import is_above
 from skem.families.parameters import Array, GaussianPrior, GaussianStatistics
 from skem.families.structure import CovarianceStructure
 
@@ -56,12 +58,15 @@ class GaussianCoordinates:
         # What the entries of a factor count for: a change of its diagonal for twice the others.
         counts = np.maximum(self.family.count(reference.weight, self.shape[1]), _TINY)
         size = self.roots.shape[-1]
-        self.lower = np.tril_indices(size)
-        self.diagonal = np.flatnonzero(self.lower[0] == self.lower[1])
-        factors = np.ones(len(self.lower[0]))
-        factors[self.diagonal] = np.sqrt(2.0)
+        factors = np.where(np.eye(size, dtype=bool), np.sqrt(2.0), 1.0)[np.tril_indices(size)]
         ranks = (1,) * (self.roots.ndim - 1 - counts.ndim)
-        self.scale = np.sqrt(counts / total).reshape(counts.shape + ranks) * factors
+        scale = np.sqrt(counts / total).reshape(counts.shape + ranks) * factors
+        self.unit = family.identity(*self.shape)
+        self.least = family.reg_covar * (1.0 - _ROUNDING) * np.eye(size)
+        # As kernels take them: one line for each matrix, or for each variance.
+        self.matrices = self.roots.reshape(-1, size, size), self.inverses.reshape(-1, size, size)
+        entries = (*self.roots.shape[:-2], len(factors))
+        self.scale = np.ascontiguousarray(np.broadcast_to(scale, entries)).reshape(-1, len(factors))
 
     def _divisor(self, weight: Array, ndim: int) -> Array:
         """Return what scatters of `ndim` dimensions, with the prior's, are divided by."""
@@ -72,22 +77,23 @@ class GaussianCoordinates:
     def _covariances(self, stats: GaussianStatistics) -> Array:
         """Return covariances as matrices: (..., D, D), or (..., 1, 1) for variances."""
         scatter = stats.scatter + self.prior.covariance
-        unit = self.family.identity(*self.shape)
         covariances = scatter / self._divisor(stats.weight, scatter.ndim)
-        covariances = covariances + self.family.reg_covar * unit
+        covariances += self.family.ridge(*self.shape)
         if self.family.has_matrices:
             return covariances
         return covariances.reshape(covariances.shape + (1,) * (4 - covariances.ndim))
 
     def encode(self, stats: GaussianStatistics) -> Array:
         """Return the coordinates of statistics."""
-        factors = self.inverses @ np.linalg.cholesky(self._covariances(stats))
-        entries = factors[..., self.lower[0], self.lower[1]]
-        entries[..., self.diagonal] = np.log(entries[..., self.diagonal])
+        roots, inverses = self.matrices
+        covariances = np.ascontiguousarray(self._covariances(stats)).reshape(roots.shape)
+        entries = np.empty_like(self.scale)
+        if not kernels.coordinates.encode(covariances, inverses, self.scale, entries):
+            raise np.linalg.LinAlgError("a covariance is singular")
         apart = self._columns(stats.mean - self.mean)
         means = (self.inverses @ apart).reshape(self.shape) * self.shares[:, None]
         weights = 2.0 * np.sqrt(np.maximum(stats.weight, 0.0) / self.total)
-        return np.concatenate([weights, means.ravel(), (self.scale * entries).ravel()])
+        return np.concatenate([weights, means.ravel(), entries.ravel()])
 
     def decode(self, vector: Array) -> GaussianStatistics | None:
         """Return the statistics of given coordinates, or None if no rows could have them.
@@ -97,11 +103,10 @@ class GaussianCoordinates:
         """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             stats = self._decode(vector)
-        if not all(np.isfinite(part).all() for part in stats):
+            finite = np.isfinite(stats.weight.sum() + stats.mean.sum() + stats.scatter.sum())
+        if not finite:
             return None
-        covariances = self._covariances(stats)
-        least = self.family.reg_covar * (1.0 - _ROUNDING)
-        return stats if np.linalg.eigvalsh(covariances).min() >= least else None
+        return stats if is_above(self._covariances(stats), self.least) else None
 
     def _decode(self, vector: Array) -> GaussianStatistics:
         k, d = self.shape
@@ -109,14 +114,12 @@ class GaussianCoordinates:
         weight *= self.total / weight.sum()
         columns = self._columns(vector[k : k + k * d].reshape(k, d) / self.shares[:, None])
         mean = self.mean + (self.roots @ columns).reshape(k, d)
-        entries = vector[k + k * d :].reshape(*self.roots.shape[:-2], -1) / self.scale
-        entries[..., self.diagonal] = np.exp(entries[..., self.diagonal])
-        factors = np.zeros_like(self.roots)
-        factors[..., self.lower[0], self.lower[1]] = entries
-        factors = self.roots @ factors
-        covariances = factors @ np.swapaxes(factors, -1, -2)
-        unit = self.family.identity(k, d)
-        covariances = covariances.reshape(unit.shape) - self.family.reg_covar * unit
+        roots, _ = self.matrices
+        covariances = np.empty_like(roots)
+        entries = vector[k + k * d :].reshape(self.scale.shape)
+        kernels.coordinates.decode(entries, roots, self.scale, covariances)
+        unit = self.unit
+        covariances = covariances.reshape(unit.shape) - self.family.ridge(k, d)
         scatter = covariances * self._divisor(weight, unit.ndim) - self.prior.covariance
         return GaussianStatistics(weight, mean, scatter)
 

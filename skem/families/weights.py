@@ -91,7 +91,7 @@ class CategoricalWeights:
         if self.held_equal:
             count = (weight > EMPTY * weight.sum()).astype(np.float64)
         else:
-            count = weight + (self.concentration - 1.0)
+            count = weight if self.concentration == 1.0 else weight + (self.concentration - 1.0)
         result: Array = count / count.sum()
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -98,27 +99,31 @@ class Anderson:
     base, slowness, backwards = 1.2, 25.0, 2.0
 
     def __init__(self) -> None:
-        self.points: list[Array] = []
-        self.residuals: list[Array] = []
+        # The last argument with its residual, and the differences of all, of length one each.
+        self.last: tuple[Array, Array] | None = None
+        self.steps: list[Array] = []
+        self.changes: list[Array] = []
         self.successes = 0.0
 
     @property
     def empty(self) -> bool:
         """Say whether no argument is remembered."""
-        return not self.points
+        return self.last is None
 
     def propose(self, x: Array, image: Array) -> Array | None:
         """Return a guess at each argument but the first."""
-        self.points.append(x)
-        self.residuals.append(image - x)
-        if len(self.points) == 1:
+        before, residual = self.last, image - x
+        self.last = x, residual
+        if before is None:
             return None
-        steps, changes = np.diff(self.points, axis=0), np.diff(self.residuals, axis=0)
-        lengths = np.maximum(np.linalg.norm(steps, axis=1), _TINY)[:, None]
-        steps, changes = steps / lengths, changes / lengths
+        step, change = x - before[0], residual - before[1]
+        length = max(math.sqrt(step @ step), _TINY)
+        self.steps.append(step / length)
+        self.changes.append(change / length)
+        steps, changes = np.array(self.steps), np.array(self.changes)
         share = 1.0 / (1.0 + self.base ** (self.slowness - self.successes))
-        coefficients = _damped_solution(-steps @ changes.T, steps @ self.residuals[-1], share)
-        if len(self.points) > self.order:
+        coefficients = _damped_solution(-steps @ changes.T, steps @ residual, share)
+        if len(self.steps) >= self.order:
             self.forget()
         guess: Array = image + coefficients @ (steps + changes)
         return guess
@@ -130,7 +135,8 @@ class Anderson:
 
     def forget(self) -> None:
         """Forget all arguments."""
-        self.points, self.residuals = [], []
+        self.last = None
+        self.steps, self.changes = [], []
 
 
 def _damped_solution(matrix: Array, right: Array, share: float) -> Array:
@@ -147,8 +153,11 @@ def _damped_solution(matrix: Array, right: Array, share: float) -> Array:
     if not wanted > 0.0:
         return np.zeros(len(right))
 
+    pairs = list(zip(along.tolist(), sizes.tolist(), strict=True))  # few: plain numbers are faster
+
     def excess(log_penalty: float) -> float:
-        return float(np.square(along / (sizes + np.exp(log_penalty))).sum()) / wanted - 1.0
+        penalty = math.exp(log_penalty)
+        return sum((part / (size + penalty)) ** 2 for part, size in pairs) / wanted - 1.0
 
     # At the upper end every coefficient is a smaller share of its own than that wanted of all.
     least, most = np.log(_SMALLEST * sizes[0]), np.log(sizes[-1] / np.sqrt(share))

@@ -76,7 +76,9 @@ class Expect:
     def visit(self, source: Source, group: int, workplace: Workplace) -> ExpectedSums:
         """Return a group's sums."""
         sums, tile = self.summer.zeros(), workplace.tile
-        spaces = workplace.space(self.scorer.space), workplace.space(self.summer.space)
+        space = workplace.space(self.scorer.space)
+        alike = self.summer is self.scorer
+        spaces = space, space if alike else workplace.space(self.summer.space)
         log_normaliser = 0.0
         for start, stop in source.tiles(workplace.plan, group):
             source.load(start, stop, tile)

@@ -11,6 +11,7 @@ __all__ = [
     "activations",
     "agglomeration",
     "centred",
+    "coordinates",
     "covariances",
     "dense",
     "diagonal_gaps",

@@ -1,0 +1,84 @@
+"""Covariances with parts in common are where an optimiser ends; coordinates are NumPy's."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+from skem import kernels
+
+
+def scatters(k, d, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_normal((k, 4 * d, d)) * rng.uniform(0.3, 3.0, (k, 1, d))
+    return np.einsum("kni,knj->kij", rows, rows), rng.uniform(5.0, 20.0, k)
+
+
+def loss(covariances, scatter, count):
+    inside = np.trace(np.linalg.solve(covariances, scatter), axis1=1, axis2=2)
+    return float((count * np.linalg.slogdet(covariances)[1] + inside).sum())
+
+
+def diagonal(variances):
+    return variances[:, :, None] * np.eye(variances.shape[1])
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(("k", "d"), [(1, 1), (3, 2), (2, 4)])
+def test_own_volumes_of_one_shape(k, d):
+    scatter, count = scatters(k, d)
+    spectra = np.diagonal(scatter, axis1=1, axis2=2).copy()
+    found = np.empty((k, d))
+    kernels.shapes.own_volume(spectra, count, 200, found)
+
+    def value(x):
+        return loss(diagonal(np.exp(x[:k, None] + x[k:])), scatter, count)
+
+    wanted = minimize(value, np.zeros(k + d)).fun
+    assert loss(diagonal(found), scatter, count) <= wanted + 1e-9 * abs(wanted)
+    ratios = found / found[:, :1]
+    np.testing.assert_allclose(ratios, np.tile(ratios[:1], (k, 1)), rtol=1e-13)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(("k", "d"), [(1, 1), (3, 2), (2, 3)])
+def test_own_volumes_of_one_matrix(k, d):
+    scatter, count = scatters(k, d)
+    volumes, matrix = np.empty(k), np.empty((d, d))
+    kernels.shapes.common_matrix(scatter, count, 200, volumes, matrix)
+    assert np.linalg.det(matrix) == pytest.approx(1.0, rel=1e-12)
+    lower = np.tril_indices(d)
+
+    def covariances(x):
+        root = np.zeros((d, d))
+        root[lower] = x[k:]
+        return np.exp(x[:k, None, None]) * (root @ root.T + 1e-12 * np.eye(d))
+
+    start = np.concatenate([np.zeros(k), np.eye(d)[lower]])
+    wanted = minimize(lambda x: loss(covariances(x), scatter, count), start).fun
+    assert loss(volumes[:, None, None] * matrix, scatter, count) <= wanted + 1e-8 * abs(wanted)
+
+
+def test_one_matrix_of_rows_without_spread_in_a_direction():
+    scatter, count = np.tile(np.diag([2.0, 0.0]), (2, 1, 1)), np.array([3.0, 5.0])
+    volumes, matrix = np.empty(2), np.empty((2, 2))
+    kernels.shapes.common_matrix(scatter, count, 50, volumes, matrix)
+    assert np.isfinite(volumes).all()
+    assert matrix[0, 0] > 1e5 * matrix[1, 1] > 0.0
+
+
+@pytest.mark.core
+def test_coordinates_are_those_of_numpy_and_lead_back():
+    (reference, _), (covariances, _) = scatters(3, 3), scatters(3, 3, 1)
+    roots = np.linalg.cholesky(reference)
+    lower = np.tril_indices(3)
+    scale = np.random.default_rng(2).uniform(0.5, 2.0, (3, 6))
+    entries, again = np.empty((3, 6)), np.empty((3, 3, 3))
+    inverses = np.linalg.inv(roots)
+    assert kernels.coordinates.encode(covariances, inverses, scale, entries)
+    factors = inverses @ np.linalg.cholesky(covariances)
+    wanted = factors[:, lower[0], lower[1]]
+    wanted[:, [0, 2, 5]] = np.log(wanted[:, [0, 2, 5]])
+    np.testing.assert_allclose(entries, scale * wanted, rtol=1e-11, atol=1e-13)
+    kernels.coordinates.decode(entries, roots, scale, again)
+    np.testing.assert_allclose(again, covariances, rtol=1e-11)
+    assert not kernels.coordinates.encode(np.zeros((3, 3, 3)), inverses, scale, entries)
