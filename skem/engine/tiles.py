@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from skem.kernels.arguments import TileLines
 
-__all__ = ["Gaps", "Tile", "TilePlan", "Workplace", "aligned", "aligned_arrays", "plan_tiles"]
+__all__ = [
+    "Gaps",
+    "Tile",
+    "TilePlan",
+    "TileRows",
+    "Workplace",
+    "aligned",
+    "aligned_arrays",
+    "plan_tiles",
+]
 
 # Products of pairs that are formed at a time: 320 KB, which stay in an L2 cache of 512 KB or more.
 _PRODUCTS = 40_000
@@ -183,6 +192,23 @@ class Gaps(NamedTuple):
     missing: NDArray[np.bool_]
 
 
+class TileRows(NamedTuple):
+    """The rows of a tile, apart from it.
+
+    Attributes
+    ----------
+    n_rows : int
+    values : ndarray of shape (n_features + 2, >= n_places)
+    weights : ndarray of shape (n_places,)
+    gaps : Gaps or None
+    """
+
+    n_rows: int
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    gaps: Gaps | None
+
+
 class Tile:
     """The rows at hand, feature by feature, and what belongs to each row.
 
@@ -224,6 +250,7 @@ class Tile:
         self.weights, self.log_normaliser, self.factor, self.power = aligned_arrays(
             *[(places,)] * 4
         )
+        self._own = (self.values, self.weights)
         self.ones = np.ones(places)
         self.power_bits = self.power.view(np.int64)
         self.lines = TileLines(
@@ -250,16 +277,39 @@ class Tile:
             part.resp.fill(0.0)
             part.lines = self.lines._replace(scores=part.scores, resp=part.resp)
         part.n_rows, part.gaps = self.n_rows, self.gaps
+        part._refer_to(self.values, self.weights)
         return part
+
+    @property
+    def form(self) -> tuple[int, ...]:
+        """What tiles have in common that can hold the same rows: the shape, and rows of a block."""
+        return (*self.values.shape, self._block_rows)
+
+    def copy_rows(self) -> TileRows:
+        """Return a copy of the rows, which `show` takes."""
+        values, weights = aligned_arrays(self.values.shape, self.weights.shape)
+        values[:], weights[:] = self.values, self.weights
+        return TileRows(self.n_rows, values, weights, self.gaps)
+
+    def show(self, rows: TileRows) -> None:
+        """Hold rows that lie elsewhere, of a tile of the same form; nothing is copied."""
+        self.n_rows, self.gaps = rows.n_rows, rows.gaps
+        self._refer_to(rows.values, rows.weights)
+
+    def _refer_to(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
+        if self.values is not values or self.weights is not weights:
+            self.values, self.weights = values, weights
+            self.lines = self.lines._replace(values=values, weights=weights)
 
     def hold(self, n_rows: int) -> tuple[int, int]:
         """Set the number of rows, without gaps; return it, and the places to be filled up to."""
         self.n_rows, self.gaps = n_rows, None
+        self._refer_to(*self._own)
         return n_rows, ceil(n_rows / self._block_rows) * self._block_rows
 
     def share(self, tile: Tile) -> None:
         """Use the rows' weights and responsibilities of another tile, of the same rows."""
-        if self.resp is not tile.resp:
+        if self.resp is not tile.resp or self.weights is not tile.weights:
             self.weights, self.resp = tile.weights, tile.resp
             self.lines = self.lines._replace(weights=self.weights, resp=self.resp)
 
