@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from skem.engine.gaps import GappyTable, has_gaps, index_gaps, make_table
 from skem.engine.source import Array, Table
-from skem.engine.tiles import Tile, TileRows
 
 __all__ = ["BlockTable", "Blocks", "GappyBlockTable", "LinesOfBlocks", "make_block_table"]
 
@@ -20,8 +19,6 @@ __all__ = ["BlockTable", "Blocks", "GappyBlockTable", "LinesOfBlocks", "make_blo
 # up to which it is.
 _SOME_ROWS = 4096
 _MOST_DISTINCT = 0.5
-# Numbers in lines, up to which tiles are kept as they were loaded: 32 MB.
-_MOST_KEPT = 4_000_000
 
 
 class Blocks(NamedTuple):
@@ -72,29 +69,6 @@ class _OfBlocks(Table):
     def n_features(self) -> int:
         """Number of lines."""
         return int(self.lines.shape[1])
-
-    def load(self, start: int, stop: int, tile: Tile) -> None:
-        """Fill a tile with rows; what is loaded again is kept, if the table is small.
-
-        Standardising and transposing rows takes a fifth of the time of an E-step.
-        """
-        loaded = self._loaded.get(tile.form)
-        if loaded is None:
-            self._loaded.clear()  # other plans are seldom asked for again
-            loaded = self._loaded[tile.form] = {}
-        known = loaded.get((start, stop))
-        if known is not None:
-            tile.show(known)
-            return
-        super().load(start, stop, tile)
-        if self.lines.size <= _MOST_KEPT:
-            again = (start, stop) in loaded
-            loaded[start, stop] = tile.copy_rows() if again else None
-
-    @cached_property
-    def _loaded(self) -> dict[tuple[int, ...], dict[tuple[int, int], TileRows | None]]:
-        """Rows by the form of tiles, the first and the last; None: loaded once."""
-        return {}
 
     @cached_property
     def _line_units(self) -> tuple[Array, Array]:

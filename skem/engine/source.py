@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
 from skem.engine.moments import plain
-from skem.engine.tiles import Tile, TilePlan
+from skem.engine.tiles import KeptTiles, Tile, TilePlan
 
 __all__ = ["Population", "Source", "Table", "load_rows"]
 
@@ -148,6 +148,8 @@ class Table:
 
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows of positive weight among ``start <= row < stop``."""
+        if self._kept.show(start, stop, tile):
+            return
         rows = self.lines[start:stop]
         if self.weights is None:
             weights = tile.ones[: len(rows)]
@@ -155,6 +157,15 @@ class Table:
             kept = self.kept(start, stop)
             rows, weights = rows[kept], self.weights[start:stop][kept]
         load_rows(plain(rows), weights, *self._line_units, tile)
+        self._kept.note(start, stop, tile)
+
+    @cached_property
+    def _kept(self) -> KeptTiles:
+        return KeptTiles(*self.lines.shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave kept tiles behind: whoever gets a copy reads its rows again."""
+        return {name: value for name, value in vars(self).items() if name != "_kept"}
 
     @property
     def lines(self) -> NDArray[np.floating]:

@@ -17,9 +17,10 @@ from skem.kernels.arguments import TileLines
 
 __all__ = [
     "Gaps",
+    "KeptRows",
+    "KeptTiles",
     "Tile",
     "TilePlan",
-    "TileRows",
     "Workplace",
     "aligned",
     "aligned_arrays",
@@ -50,6 +51,8 @@ _GROUPS = 48
 _MOST_TILES = 8
 # Numbers in what a thread works in, up to which it is kept for later.
 _SMALL_WORKPLACE = 16_384
+# Numbers in the tiles of a table that are kept from pass to pass: 32 MiB.
+_MOST_KEPT = 4 * 2**20
 # Numbers in a cache line.
 _LINE = 8
 
@@ -192,21 +195,48 @@ class Gaps(NamedTuple):
     missing: NDArray[np.bool_]
 
 
-class TileRows(NamedTuple):
-    """The rows of a tile, apart from it.
-
-    Attributes
-    ----------
-    n_rows : int
-    values : ndarray of shape (n_features + 2, >= n_places)
-    weights : ndarray of shape (n_places,)
-    gaps : Gaps or None
-    """
+class KeptRows(NamedTuple):
+    """Rows of a tile and their weights; see `Tile.values` and `Tile.weights`."""
 
     n_rows: int
     values: NDArray[np.float64]
     weights: NDArray[np.float64]
-    gaps: Gaps | None
+
+
+class KeptTiles:
+    """Tiles that have been read before, so that later passes need not standardise them again.
+
+    A tile is kept when it is read for the second time: a single pass copies nothing. All are of
+    one layout, and all of a table's rows take 32 MiB at most, or none are kept.
+
+    Parameters
+    ----------
+    n_rows, n_features : int
+        Of the table.
+    """
+
+    def __init__(self, n_rows: int, n_features: int) -> None:
+        self._may_keep = n_rows * (n_features + 2) <= _MOST_KEPT
+        self._layout: tuple[int, int] | None = None
+        # By the first and last row and the layout: None for what has been read once.
+        self._tiles: dict[tuple[int, int, tuple[int, int]], KeptRows | None] = {}
+
+    def show(self, start: int, stop: int, tile: Tile) -> bool:
+        """Show the rows from ``start`` to ``stop`` in a tile, if they are kept."""
+        rows = self._tiles.get((start, stop, tile.layout))
+        if rows is not None:
+            tile.show(rows)
+        return rows is not None
+
+    def note(self, start: int, stop: int, tile: Tile) -> None:
+        """Note that a tile has been read, and keep it if it was not for the first time."""
+        if not self._may_keep:
+            return
+        if self._layout != tile.layout:
+            self._tiles.clear()
+            self._layout = tile.layout
+        place = (start, stop, tile.layout)
+        self._tiles[place] = tile.copy_rows() if place in self._tiles else None
 
 
 class Tile:
@@ -250,7 +280,8 @@ class Tile:
         self.weights, self.log_normaliser, self.factor, self.power = aligned_arrays(
             *[(places,)] * 4
         )
-        self._own = (self.values, self.weights)
+        self._own = KeptRows(0, self.values, self.weights)
+        self._shows_another = False
         self.ones = np.ones(places)
         self.power_bits = self.power.view(np.int64)
         self.lines = TileLines(
@@ -277,35 +308,38 @@ class Tile:
             part.resp.fill(0.0)
             part.lines = self.lines._replace(scores=part.scores, resp=part.resp)
         part.n_rows, part.gaps = self.n_rows, self.gaps
-        part._refer_to(self.values, self.weights)
+        if part.values is not self.values:
+            part.values, part.weights = self.values, self.weights
+            part.lines = part.lines._replace(values=self.values, weights=self.weights)
         return part
-
-    @property
-    def form(self) -> tuple[int, ...]:
-        """What tiles have in common that can hold the same rows: the shape, and rows of a block."""
-        return (*self.values.shape, self._block_rows)
-
-    def copy_rows(self) -> TileRows:
-        """Return a copy of the rows, which `show` takes."""
-        values, weights = aligned_arrays(self.values.shape, self.weights.shape)
-        values[:], weights[:] = self.values, self.weights
-        return TileRows(self.n_rows, values, weights, self.gaps)
-
-    def show(self, rows: TileRows) -> None:
-        """Hold rows that lie elsewhere, of a tile of the same form; nothing is copied."""
-        self.n_rows, self.gaps = rows.n_rows, rows.gaps
-        self._refer_to(rows.values, rows.weights)
-
-    def _refer_to(self, values: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
-        if self.values is not values or self.weights is not weights:
-            self.values, self.weights = values, weights
-            self.lines = self.lines._replace(values=values, weights=weights)
 
     def hold(self, n_rows: int) -> tuple[int, int]:
         """Set the number of rows, without gaps; return it, and the places to be filled up to."""
         self.n_rows, self.gaps = n_rows, None
-        self._refer_to(*self._own)
+        if self._shows_another:
+            self._show(self._own)
         return n_rows, ceil(n_rows / self._block_rows) * self._block_rows
+
+    @property
+    def layout(self) -> tuple[int, int]:
+        """Places and rows of a block: tiles of equal ones can show each other's rows."""
+        return self.values.shape[1], self._block_rows
+
+    def copy_rows(self) -> KeptRows:
+        """Return a copy of the rows at hand, without their gaps."""
+        values, weights = aligned_arrays(self.values.shape, self.weights.shape)
+        values[:], weights[:] = self.values, self.weights
+        return KeptRows(self.n_rows, values, weights)
+
+    def show(self, rows: KeptRows) -> None:
+        """Hold rows that were copied from a tile of the same layout; they are only read."""
+        self.n_rows, self.gaps = rows.n_rows, None
+        self._show(rows)
+
+    def _show(self, rows: KeptRows) -> None:
+        self._shows_another = rows is not self._own
+        self.values, self.weights = rows.values, rows.weights
+        self.lines = self.lines._replace(values=self.values, weights=self.weights)
 
     def share(self, tile: Tile) -> None:
         """Use the rows' weights and responsibilities of another tile, of the same rows."""

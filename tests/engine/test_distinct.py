@@ -117,13 +117,3 @@ def test_rows_that_are_loaded_again_are_the_same(weighted, gap):
                 lengths = np.diff(tile.gaps.first)
                 missing = np.repeat(tile.gaps.missing, lengths, axis=0)
                 np.testing.assert_array_equal(missing, np.isnan(X[rows]))
-
-
-def test_large_tables_are_not_kept(monkeypatch):
-    monkeypatch.setattr("skem.engine.blocks._MOST_KEPT", 100)
-    table = table_of(np.random.default_rng(3).standard_normal((300, 2)))
-    tile = Tile(plan_tiles(300, 2, 3, 5))
-    own = tile.values
-    for _ in range(3):
-        table.load(0, 300, tile)
-        assert tile.values is own
