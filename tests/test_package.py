@@ -40,6 +40,13 @@ def test_import_is_light():
 
 
 @pytest.mark.core
+def test_numba_is_imported_by_the_first_fit():
+    """Importing mixtures, and making one, takes next to no longer than scikit-learn does."""
+    code = "import skem.mixture as m; m.EMGaussianMixture(3); print(json.dumps([*sys.modules]))"
+    assert {"numba", "llvmlite"}.isdisjoint(run(code))
+
+
+@pytest.mark.core
 @pytest.mark.parametrize("name", PACKAGES)
 def test_package_is_imported_when_asked_for(name):
     code = f"import skem; print(json.dumps(['skem.{name}' in sys.modules, skem.{name}.__name__]))"

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from skem.kernels.jit import inner_kernel, kernel
+from skem.kernels.jit import callee_kernel, inner_kernel, kernel
 
 # What is known of a pair's cost: all, or a bound. Of a bound the terms of single clusters have been
 # subtracted in this order, and are to be again, so that equal costs stay equal to the last bit.
@@ -77,7 +77,7 @@ def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges
             known[i, j] = EXACT if p > 1 else FIRST
         _find_nearest(i, state, rule, rivals, work)
     for step in range(n - 1):
-        a = np.argmin(least)
+        a = _least(least, first)
         b = nearest[a]
         merges[step, 0], merges[step, 1] = a, b
         terms[a] = _union_term(a, b, state, rule, work)
@@ -90,13 +90,23 @@ def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges
         _renew_nearest(a, b, alive, state, rule, rivals, work)
 
 
+@callee_kernel
+def _least(line, first):
+    """Return the place of the smallest number from ``first`` on; the first of equals."""
+    best = first
+    for k in range(first + 1, line.size):
+        if line[k] < line[best]:
+            best = k
+    return best
+
+
 @inner_kernel
 def _copy_place(means, i, places):
     for d in range(len(places)):
         places[d, i] = means[i, d]
 
 
-@kernel
+@callee_kernel
 def _bound_terms(a, first, last, places, state, rule, factors, bounds):
     """Write what the unions of cluster a with others would count at least.
 
@@ -151,7 +161,7 @@ def _renew_nearest(a, b, alive, state, rule, rivals, work):
                 nearest[k], least[k] = a, cost
 
 
-@kernel
+@callee_kernel
 def _price(i, j, state, rule, rivals, work):
     """Return the cost of a pair of which a bound alone may have been known."""
     terms, costs, known, _, _ = rivals
@@ -165,7 +175,7 @@ def _price(i, j, state, rule, rivals, work):
     return costs[i, j]
 
 
-@kernel
+@callee_kernel
 def _find_nearest(i, state, rule, rivals, work):
     """Find the cheapest partner of cluster i among those after it.
 
@@ -173,15 +183,15 @@ def _find_nearest(i, state, rule, rivals, work):
     known exactly, is the first of the cheapest.
     """
     _, costs, known, nearest, least = rivals
-    line = costs[i, i + 1 :]
-    best = i + 1 + np.argmin(line)
+    line = costs[i]
+    best = _least(line, i + 1)
     while known[i, best] != EXACT:
         _price(i, best, state, rule, rivals, work)
-        best = i + 1 + np.argmin(line)
+        best = _least(line, i + 1)
     nearest[i], least[i] = best, costs[i, best]
 
 
-@kernel
+@callee_kernel
 def _union_term(i, j, state, rule, work):
     """What the union of two clusters would count."""
     means, weights, counts, traces, _ = state
@@ -202,7 +212,7 @@ def _union_term(i, j, state, rule, work):
     return weight * value
 
 
-@kernel
+@inner_kernel
 def _determinant(i, j, state, blur, factor, scale, work):
     """Determinant of the union's scatter matrix times ``scale``; 0 where rounding has the say."""
     means, weights, _, _, scatters = state

@@ -29,11 +29,20 @@ class _OneFilePerSignature(IndexDataCacheFile):
             self._save_index({**overloads, key: name})
 
 
+# Nobody calls kernels from C: what that would need is not compiled.
+_COMMON: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,
+}
+
+
 def _compiler(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Return ``njit(**options)``, with what it keeps on disk safe from other processes."""
 
     def compile_lazily(function: Callable[..., Any]) -> Any:
-        dispatcher = njit(cache=True, nogil=True, error_model="numpy", **options)(function)
+        dispatcher = njit(**_COMMON, **options)(function)
         if not UNCOMPILED:
             dispatcher._cache._cache_file.__class__ = _OneFilePerSignature
         return dispatcher
@@ -45,6 +54,10 @@ def _compiler(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 # the engine's threads work side by side. With numpy's error model a division has no branch
 # for zero, which would keep its loop from being vectorised.
 kernel = _compiler()
+
+# For what other kernels alone call: it can't be called from Python, and what that would need is
+# not compiled, a seventh of a tree of merges' compilation.
+callee_kernel = _compiler(no_cpython_wrapper=True)
 
 # For parts of other kernels: their code is put into these before it is compiled, which takes
 # a sixth of a first fit's compilation less than compiling each by itself as well.

@@ -8,6 +8,8 @@ The products are formed for a block of rows and a chunk of pairs at a time, so t
 still in the cache when they are multiplied.
 """
 
+import numpy as np
+
 from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
 from skem.kernels.normalise import log_normalise
@@ -77,6 +79,7 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
         n_lines -= 1
     n_products = first_plain(left[:n_lines], right[:n_lines], ones)
     plain = left[n_products] if n_products < n_lines else 0
+    none = np.int64(0)  # a literal would have functions compiled once more
     total = 0.0
     for start in range(0, n_rows, rows):
         stop = start + rows
@@ -90,9 +93,11 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
             for first in range(0, n_products, chunk):
                 last = min(first + chunk, n_products)
                 fill_products(values, left, right, first, last, start, products)
-                add_combinations(coefficients, first, 0, products, 0, last - first, 0, spacious)
+                add_combinations(
+                    coefficients, first, none, products, none, last - first, none, spacious
+                )
             add_combinations(
-                coefficients, n_products, 0, values, plain, n_lines - n_products, start, spacious
+                coefficients, n_products, none, values, plain, n_lines - n_products, start, spacious
             )
         if steps & NORMALISE:
             total += log_normalise(
@@ -123,6 +128,6 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
             last = min(first + chunk, n_products)
             if chunk < n_products or not steps & SCORE:
                 fill_products(values, left, right, first, last, start, products)
-            add_inner_products(products, 0, last - first, 0, spacious, sums, first)
+            add_inner_products(products, none, last - first, none, spacious, sums, first)
         add_inner_products(values, plain, n_lines - n_products, start, spacious, sums, n_products)
     return total

@@ -8,14 +8,14 @@ into the widest vectors of the processor.
 
 from skem.kernels.jit import (
     UNCOMPILED,
+    callee_kernel,
     contracted_kernel,
-    kernel,
     reassociating_kernel,
     vector_kernel,
 )
 
 
-@kernel
+@callee_kernel
 def line_of(lines, j, last, start, stop):
     """Return a line from the row ``start`` to ``stop``; past the end the last one.
 
@@ -102,7 +102,7 @@ def add_combinations(coefficients, p, column, lines, first, n, start, out):
 
 @vector_kernel
 def add_inner_products(lines, first, n, start, shares, out, p):
-    """Add ``lines[first : first + n] @ shares.T`` to ``out[p : p + n]``, of some rows.
+    """Add ``lines[first : first + n] @ shares.T`` to ``out[p : p + n]``, for some rows.
 
     Parameters
     ----------
@@ -110,12 +110,13 @@ def add_inner_products(lines, first, n, start, shares, out, p):
         As for `add_combinations`.
     shares : ndarray of shape (n_components + 1, n_rows)
         The last line is not read.
-    out : ndarray of shape (>= p + n, n_components)
+    out : ndarray of shape (>= p + n, >= n_components)
     """
     n_components, n_rows = shares.shape[0] - 1, shares.shape[1]
     stop, last = start + n_rows, first + n - 1
     if UNCOMPILED:
-        out[p : p + n] += lines[first : first + n, start:stop] @ shares[:n_components].T
+        some = lines[first : first + n, start:stop]
+        out[p : p + n, :n_components] += some @ shares[:n_components].T
         return
     for a in range(0, n, 4):
         # Four lines by two components. Past the end it is the last one, whose sums are dropped.

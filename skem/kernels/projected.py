@@ -3,6 +3,8 @@
 What is triangular or symmetric is worked on eight lines at a time, up to the diagonal.
 """
 
+import numpy as np
+
 from skem.kernels.jit import inner_kernel, kernel
 from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
 from skem.kernels.normalise import log_normalise
@@ -68,6 +70,7 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
     n_features, n_components = centres.shape
     block = spacious[:n_components]
     rows = projected.shape[1]
+    none = np.int64(0)  # a literal would have functions compiled once more
     total = 0.0
     for start in range(0, n_rows, rows):
         stop = start + rows
@@ -83,7 +86,7 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
             for k in range(n_components):
                 for i in range(rows):
                     block[k, i] = constants[k] - half[i]
-            add_combinations(centres, 0, 0, projected, 0, n_features, 0, spacious)
+            add_combinations(centres, none, none, projected, none, n_features, none, spacious)
         if steps & NORMALISE:
             total += log_normalise(
                 block,
@@ -111,6 +114,6 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
                 first[n_features, k] += copy_column(resp, start, n_rows, k, block[k])
             for i in range(rows):
                 weight[i] += block[k, i]
-        add_inner_products(values, 0, n_features, start, spacious, first, 0)
+        add_inner_products(values, none, n_features, start, spacious, first, none)
         add_squares(values, start, weight, projected, second)
     return total

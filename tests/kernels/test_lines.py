@@ -31,8 +31,10 @@ def test_combinations_are_added(arrays, column):
 def test_inner_products_are_added(arrays):
     n, lines, sums, shares = arrays
     shares[-1] = np.nan
+    n_components = sums.shape[1]
+    sums = np.hstack([sums, np.ones((n + 2, 1))])  # with a column that is none of the components'
     out = sums.copy()
     add_inner_products(lines, 1, n, 5, shares, out, 2)
-    np.testing.assert_array_equal(out[:2], sums[:2])
-    wanted = sums[2:] + lines[1 : n + 1, 5:42] @ shares[:-1].T
-    np.testing.assert_allclose(out[2:], wanted, rtol=1e-13, atol=1e-13)
+    wanted = sums.copy()
+    wanted[2:, :n_components] += lines[1 : n + 1, 5:42] @ shares[:-1].T
+    np.testing.assert_allclose(out, wanted, rtol=1e-13, atol=1e-13)
