@@ -111,14 +111,16 @@ class GappyTable(Table):
 
     def load(self, start: int, stop: int, tile: Tile) -> None:
         """Fill a tile with the rows at some places, and say where their gaps are."""
-        index = self.places(start, stop)
-        # The faster one would first copy a whole table of another order, for each tile.
-        if self.lines.flags.c_contiguous:
-            rows = np.take(self.lines, index, axis=0)
-        else:
-            rows = plain(self.lines[index])
-        weights = tile.ones[: len(rows)] if self.weights is None else self.weights[index]
-        load_rows(rows, weights, *self._line_units, tile)
+        if not self._kept.show(start, stop, tile):
+            index = self.places(start, stop)
+            # The faster one would first copy a whole table of another order, for each tile.
+            if self.lines.flags.c_contiguous:
+                rows = np.take(self.lines, index, axis=0)
+            else:
+                rows = plain(self.lines[index])
+            weights = tile.ones[: len(rows)] if self.weights is None else self.weights[index]
+            load_rows(rows, weights, *self._line_units, tile)
+            self._kept.note(start, stop, tile)
         first, missing = self.index.first, self.index.missing
         begin = int(np.searchsorted(first, start, side="right")) - 1
         end = int(np.searchsorted(first, stop, side="left"))

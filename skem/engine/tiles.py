@@ -326,7 +326,7 @@ class Tile:
         return self.values.shape[1], self._block_rows
 
     def copy_rows(self) -> KeptRows:
-        """Return a copy of the rows at hand, which have no gaps."""
+        """Return a copy of the rows at hand, without their gaps."""
         values, weights = aligned_arrays(self.values.shape, self.weights.shape)
         values[:], weights[:] = self.values, self.weights
         return KeptRows(self.n_rows, values, weights)

@@ -113,7 +113,7 @@ class GatherSpace(NamedTuple):
     Attributes
     ----------
     products : ndarray of shape (chunk, block_rows)
-    block : ndarray of shape (n_components, block_rows)
+    block : ndarray of shape (n_components + 1, block_rows)
         As in `LinearSpace`.
     entries : ndarray of shape (n_lines, block_rows), uint32
     """

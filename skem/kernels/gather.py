@@ -8,8 +8,8 @@ component by component.
 import numpy as np
 
 from skem.kernels.jit import UNCOMPILED, inner_kernel, kernel
-from skem.kernels.linear import fill_products
-from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels.linear import fill_products, first_plain
+from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
 from skem.kernels.normalise import log_normalise
 from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
 
@@ -25,7 +25,7 @@ def find_entries(values, lines, first, start, n, n_components, entries):
 
 @kernel
 def add_entries(table, entries, n, out):
-    """Add ``table[entries[j] + k]`` of all lines ``j`` to ``out[k]``, two lines at a time.
+    """Add ``table[entries[j] + k]`` of all lines ``j`` to ``out[k]``, three lines at a time.
 
     Parameters
     ----------
@@ -40,18 +40,20 @@ def add_entries(table, entries, n, out):
         for k in range(n_components):
             out[k, :n] += table[k + entries[:, :n]].sum(axis=0)
         return
-    for j in range(0, n_lines - 1, 2):
-        a, b = entries[j, :n], entries[j + 1, :n]
+    for j in range(0, n_lines, 3):
+        a, b = entries[j, :n], entries[min(j + 1, n_lines - 1), :n]
+        c = entries[min(j + 2, n_lines - 1), :n]
         for k in range(n_components):
             added, line = table[k:], out[k]
-            for i in range(n):
-                line[i] += added[a[i]] + added[b[i]]
-    if n_lines % 2:
-        a = entries[n_lines - 1, :n]
-        for k in range(n_components):
-            added, line = table[k:], out[k]
-            for i in range(n):
-                line[i] += added[a[i]]
+            if j + 2 < n_lines:
+                for i in range(n):
+                    line[i] += added[a[i]] + added[b[i]] + added[c[i]]
+            elif j + 1 < n_lines:
+                for i in range(n):
+                    line[i] += added[a[i]] + added[b[i]]
+            else:
+                for i in range(n):
+                    line[i] += added[a[i]]
 
 
 @kernel
@@ -60,22 +62,28 @@ def add_to_entries(entries, n, shares, table):
     n_lines, n_components = len(entries), len(shares)
     if UNCOMPILED:
         for k in range(n_components):
-            np.add.at(table, k + entries[:, :n], shares[k, :n])
+            for j in range(n_lines):  # NumPy 2.4 reads past values that are broadcast
+                np.add.at(table, k + entries[j, :n], shares[k, :n])
         return
-    for j in range(0, n_lines - 1, 2):
-        a, b = entries[j, :n], entries[j + 1, :n]
+    for j in range(0, n_lines, 3):
+        a, b = entries[j, :n], entries[min(j + 1, n_lines - 1), :n]
+        c = entries[min(j + 2, n_lines - 1), :n]
         for k in range(n_components):
             sums, line = table[k:], shares[k]
-            for i in range(n):
-                share = line[i]
-                sums[a[i]] += share
-                sums[b[i]] += share
-    if n_lines % 2:
-        a = entries[n_lines - 1, :n]
-        for k in range(n_components):
-            sums, line = table[k:], shares[k]
-            for i in range(n):
-                sums[a[i]] += line[i]
+            if j + 2 < n_lines:
+                for i in range(n):
+                    share = line[i]
+                    sums[a[i]] += share
+                    sums[b[i]] += share
+                    sums[c[i]] += share
+            elif j + 1 < n_lines:
+                for i in range(n):
+                    share = line[i]
+                    sums[a[i]] += share
+                    sums[b[i]] += share
+            else:
+                for i in range(n):
+                    sums[a[i]] += line[i]
 
 
 @kernel
@@ -87,6 +95,7 @@ def gather_steps(steps, tile, n_rows, linear, tables, space, sums, flat_sums):
     steps, tile, n_rows
         As for `skem.kernels.linear.linear_steps`.
     linear : LinearModel
+        Whose last pair is ones, with coefficients of zero.
     tables : GatherModel
     space : GatherSpace
     sums : ndarray of shape (n_entries + n_pairs, n_components)
@@ -103,9 +112,15 @@ def gather_steps(steps, tile, n_rows, linear, tables, space, sums, flat_sums):
     values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
     left, right, coefficients, constants = linear
     lines, first, n_entries, table = tables
-    products, block, entries = space
-    n_pairs, n_components = coefficients.shape
+    products, spacious, entries = space
+    n_components = constants.size
+    block = spacious[:n_components]
     chunk, rows = products.shape
+    # The last pair is ones.
+    n_lines = left.size - 1
+    n_products = first_plain(left[:n_lines], right[:n_lines], values.shape[0] - 2)
+    n_plain = n_lines - n_products
+    plain = left[n_products]
     total = 0.0
     for start in range(0, n_rows, rows):
         stop = start + rows
@@ -115,10 +130,11 @@ def gather_steps(steps, tile, n_rows, linear, tables, space, sums, flat_sums):
             for k in range(n_components):
                 for i in range(rows):
                     block[k, i] = constants[k]
-            for pair in range(0, n_pairs, chunk):
-                last = min(pair + chunk, n_pairs)
+            for pair in range(0, n_products, chunk):
+                last = min(pair + chunk, n_products)
                 fill_products(values, left, right, pair, last, start, products)
-                add_combinations(coefficients, pair, last - pair, products, block)
+                add_combinations(coefficients, pair, 0, products, 0, last - pair, 0, spacious)
+            add_combinations(coefficients, n_products, 0, values, plain, n_plain, start, spacious)
             add_entries(table, entries, n, block)
         if steps & NORMALISE:
             total += log_normalise(
@@ -139,15 +155,18 @@ def gather_steps(steps, tile, n_rows, linear, tables, space, sums, flat_sums):
             continue
         # From here on the block holds responsibilities.
         for k in range(n_components):
-            for i in range(rows):
-                if steps & NORMALISE:
-                    block[k, i] *= factor[start + i]
-                else:
-                    block[k, i] = resp[start + i, k]
-        for pair in range(0, n_pairs, chunk):
-            last = min(pair + chunk, n_pairs)
-            if chunk < n_pairs or not steps & SCORE:
+            if steps & NORMALISE:
+                weight = weigh(block[k], factor[start:stop])
+            else:
+                weight = copy_column(resp, start, n_rows, k, block[k])
+            sums[n_entries + n_lines, k] += weight
+        for pair in range(0, n_products, chunk):
+            last = min(pair + chunk, n_products)
+            if chunk < n_products or not steps & SCORE:
                 fill_products(values, left, right, pair, last, start, products)
-            add_inner_products(products, last - pair, block, n_entries + pair, sums)
+            row = n_entries + pair
+            add_inner_products(products, 0, last - pair, 0, spacious, sums, row)
+        row = n_entries + n_products
+        add_inner_products(values, plain, n_plain, start, spacious, sums, row)
         add_to_entries(entries, n, block, flat_sums)
     return total

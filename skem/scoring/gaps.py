@@ -208,7 +208,8 @@ class GapScorer(Assigning):
         return self.complete.summed_about
 
     def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        return (*self.complete.by_points(sums[:-3]), (self.model.centres, sums[-3:]))
+        complete = self.complete.by_points(sums[:-3]) if len(sums) > 3 else ()
+        return (*complete, (self.model.centres, sums[-3:]))
 
     def with_summer(self, summer: MomentScorer) -> GapScorer:
         """Return the same scorer with other sums of complete rows.

@@ -29,9 +29,8 @@ class _MakeSpace:
     n_lines: int
 
     def __call__(self, plan: TilePlan) -> GatherSpace:
-        # Few rows, whose scores and entries stay in the innermost cache.
-        rows, chunk = plan.projected_rows, plan.chunks[1]
-        products, block = aligned_arrays((chunk, rows), (plan.n_components, rows))
+        rows, chunk = plan.chunks
+        products, block = aligned_arrays((chunk, rows), (plan.n_components + 1, rows))
         return GatherSpace(products, block, np.empty((self.n_lines, rows), dtype=np.uint32))
 
 
@@ -47,7 +46,8 @@ class GatherScorer(Assigning):
     Parameters
     ----------
     linear : LinearScorer
-        What is linear in products of lines, and the constants.
+        What is linear in products of lines, and the constants. Its last pair is ones, with
+        coefficients of zero: summed, these are the responsibilities.
     lines : ndarray of shape (n_lines,), int64
         The lines that hold codes.
     first : ndarray of shape (n_lines,), int64

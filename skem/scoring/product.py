@@ -90,19 +90,24 @@ class Layout(NamedTuple):
     ----------
     fused, others : tuple of int
         Which parts are fused, and which are not.
-    rows : tuple of slice
+    rows : tuple of slice or Index
         Which of the fused sums are each part's; of others, none.
     left, right : ndarray of shape (n_pairs,), int64
-        Lines whose products the fused parts are linear in, then the base, then ones.
+        Lines whose products the fused parts are linear in: first of two lines, then lines as they
+        are, in their order, and last of all ones.
+    order, ones : Index
+        The parts' pairs (and the base) in that order, and those that are ones.
     lines, first : ndarray of shape (n_code_lines,), int64
         Lines that hold codes, and the entry of each one's code 0.
     """
 
     fused: tuple[int, ...]
     others: tuple[int, ...]
-    rows: tuple[slice, ...]
+    rows: tuple[slice | Index, ...]
     left: Index
     right: Index
+    order: Index
+    ones: Index
     lines: Index
     first: Index
 
@@ -120,23 +125,39 @@ def lay_out(parts: Sequence[Part], n_lines: int, base: int | None) -> Layout:
     """
     fused = tuple(i for i, part in enumerate(parts) if part.is_fused)
     others = tuple(i for i in range(len(parts)) if i not in fused)
-    last = np.array([n_lines] if base is None else [base, n_lines])
-    pairs = [*(parts[i].pairs(n_lines) for i in fused), (last, np.full_like(last, n_lines))]
-    lines, first, rows = [last[:0]], [last[:0]], [slice(0)] * len(parts)
-    stop = 0
+    rows: list[slice | Index] = [slice(0)] * len(parts)
+    nothing = np.zeros(0, np.int64)
+    lines, first, n_entries = [nothing], [nothing], 0
     for i, scorer in ((i, parts[i].scorer) for i in fused):
         if isinstance(scorer, GatherScorer):
             lines.append(parts[i].first + scorer.lines)
-            first.append(stop + scorer.first)
-            rows[i] = slice(stop, stop + len(scorer.table) + 1)  # one more for all rows
-            stop = rows[i].stop
-    for i, (own, _) in zip(fused, pairs, strict=False):
-        if len(own):
-            rows[i] = slice(stop, stop + len(own))
-            stop = rows[i].stop
-    left, right = (np.concatenate(index).astype(np.int64) for index in zip(*pairs, strict=True))
-    codes = (np.concatenate(index).astype(np.int64) for index in (lines, first))
-    return Layout(fused, others, tuple(rows), left, right, *codes)
+            first.append(n_entries + scorer.first)
+            stop = n_entries + len(scorer.table) + 1  # one more for all rows
+            rows[i], n_entries = slice(n_entries, stop), stop
+    pairs = [parts[i].pairs(n_lines) for i in fused]
+    of_base = np.zeros(0, np.int64) if base is None else np.array([base])
+    left, right = map(np.concatenate, zip(*pairs, (of_base, 0 * of_base + n_lines), strict=True))
+    of_ones = (left == n_lines) & (right == n_lines)
+    kept = np.flatnonzero(~of_ones)
+    order = kept[np.lexsort((left[kept], right[kept] == n_lines))]
+    row = np.full(len(left), n_entries + len(order))
+    row[order] = n_entries + np.arange(len(order))
+    start = 0
+    for i, (own, _) in zip(fused, pairs, strict=True):
+        if not isinstance(parts[i].scorer, GatherScorer):
+            rows[i] = row[start : start + len(own)]
+        start += len(own)
+    return Layout(
+        fused,
+        others,
+        tuple(rows),
+        np.append(left[order], n_lines).astype(np.int64),
+        np.append(right[order], n_lines).astype(np.int64),
+        order,
+        np.flatnonzero(of_ones),
+        np.concatenate(lines).astype(np.int64),
+        np.concatenate(first).astype(np.int64),
+    )
 
 
 class _Room(NamedTuple):
@@ -187,8 +208,8 @@ class ProductScorer(Assigning):
     @cached_property
     def fused(self) -> LinearScorer | GatherScorer:
         """The fused parts as one scorer, with one more pair: ones."""
-        _, _, _, left, right, lines, first = self.layout
-        parts = [self.parts[i] for i in self.layout.fused]
+        layout = self.layout
+        parts = [self.parts[i] for i in layout.fused]
         coefficients, constants = [], self.constants
         for part in parts:
             own, added = part.linear()
@@ -197,9 +218,11 @@ class ProductScorer(Assigning):
         nothing = np.zeros((1, len(constants)))
         if self.has_base:
             coefficients.append(nothing + 1.0)
-        joined = np.concatenate([*coefficients, nothing]).T
-        linear = LinearScorer(left, right, joined, constants, hard=self.hard)
-        if not len(lines):
+        joined = np.concatenate(coefficients) if coefficients else nothing[:0]
+        constants = constants + joined[layout.ones].sum(axis=0)
+        joined = np.concatenate([joined[layout.order], nothing]).T
+        linear = LinearScorer(layout.left, layout.right, joined, constants, hard=self.hard)
+        if not len(layout.lines):
             return linear
         tables = [
             table
@@ -207,7 +230,8 @@ class ProductScorer(Assigning):
             if isinstance(part.scorer, GatherScorer)
             for table in (part.scorer.table, nothing)
         ]
-        return GatherScorer(linear, lines, first, np.concatenate(tables), hard=self.hard)
+        table = np.concatenate(tables)
+        return GatherScorer(linear, layout.lines, layout.first, table, hard=self.hard)
 
     @property
     def space(self) -> Callable[[TilePlan], _Room]:

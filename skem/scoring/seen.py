@@ -36,7 +36,7 @@ def linear_in_seen(scorer: GapScorer) -> tuple[Array, Array]:
 
 
 def moments_of_seen(scorer: GapScorer, weight: Array, sums: Array) -> Sums:
-    """Turn sums of the lines into the scorer's.
+    """Turn sums of the lines into moments about the scorer's centres, of all rows.
 
     Parameters
     ----------
@@ -45,9 +45,10 @@ def moments_of_seen(scorer: GapScorer, weight: Array, sums: Array) -> Sums:
         Summed responsibilities.
     sums : ndarray of shape (3 D, K)
     """
-    second, first, seen = np.split(sums.T, 3, axis=1)
     centres, precisions = scorer.model.centres, scorer.model.precisions
+    d = centres.shape[1]
+    second, first, seen = sums[:d].T, sums[d : 2 * d].T, sums[2 * d :].T
     about = second - centres * (2.0 * first - centres * seen)
     # A missing cell's square is expected to be the variance.
     about += np.maximum(weight[:, None] - seen, 0.0) / precisions
-    return (*scorer.complete.zeros(), weight.copy(), first - centres * seen, about)
+    return weight.copy(), first - centres * seen, about

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skem import EMMixture
-from skem.engine import make_block_table
+from skem.engine import Tile, make_block_table, plan_tiles
 from skem.engine.blocks import Blocks
 
 
@@ -81,3 +81,39 @@ def test_fits_are_those_of_all_rows(weighted, gap, monkeypatch):
     np.testing.assert_allclose(short.lower_bounds_, plain.lower_bounds_, rtol=1e-12)
     np.testing.assert_allclose(short.weights_, plain.weights_, rtol=1e-10)
     np.testing.assert_allclose(short.score_samples(X), plain.score_samples(X), rtol=1e-10)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("gap", [False, True])
+def test_rows_that_are_loaded_again_are_the_same(weighted, gap):
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((300, 2))
+    if gap:
+        X[rng.uniform(size=X.shape) < 0.5] = np.nan
+    weights = rng.integers(0, 3, 300).astype(float) if weighted else None
+    units = np.zeros(2), np.ones(2)
+    table, other = (
+        make_block_table(rows, weights, *units, AsTheyAre(), gappy=gap) for rows in (X, X + 1)
+    )
+    index = table.places(100, 180)
+    rows = np.arange(300)[index][table.kept(100, 180)]
+    plans = plan_tiles(300, 2, 3, 5), plan_tiles(300, 2, 400, 5)
+    assert plans[0].chunks[0] > plans[1].chunks[0]  # so more places are filled up with zeros
+    for plan in (*plans, *plans):
+        tile = Tile(plan)
+        for _ in range(4):
+            other.load(0, 100, tile)  # does not write into what the first table keeps
+            table.load(100, 180, tile)
+            for lines in (tile.lines, tile.of_components(2).lines):
+                values = lines.values[:2, : tile.n_rows].T
+                np.testing.assert_array_equal(values, np.nan_to_num(X[rows]))
+                wanted = 1.0 if weights is None else weights[rows]
+                np.testing.assert_array_equal(lines.weights[: tile.n_rows], wanted)
+                places = slice(tile.n_rows, -(-tile.n_rows // plan.chunks[0]) * plan.chunks[0])
+                assert not lines.values[:, places].any()
+                assert not lines.weights[places].any()
+            if gap:
+                lengths = np.diff(tile.gaps.first)
+                missing = np.repeat(tile.gaps.missing, lengths, axis=0)
+                np.testing.assert_array_equal(missing, np.isnan(X[rows]))

@@ -374,7 +374,7 @@ def test_a_random_start_draws_each_number_once(monkeypatch):
             drawn.append(np.prod(size))
             return super().uniform(*args, size=size, **kwargs)
 
-    X = gaps.punch(blobs(20_000, 2, 2)[0], 0.2, 0)
+    X = gaps.punch(blobs(40_000, 2, 2)[0], 0.2, 0)
     fit(X, 2, init_params="random", random_state=Counting(0), max_iter=1)
     assert sum(drawn) == 2 * len(X)
 

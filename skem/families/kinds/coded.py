@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import prod
 from typing import ClassVar, Generic, TypeVar
 
@@ -104,11 +104,9 @@ class CodedKind(LinearKind[Params], Generic[Params]):
         return lines
 
     @cached_property
-    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The first entry of each line, and the first code; and how many there are of all."""
-        n_entries = [prod(self._sizes[first:last]) for first, last in self.groups]
-        n_codes = [sum(self.n_codes[first:last]) for first, last in self.groups]
-        return np.cumsum([0, *n_entries]), np.cumsum([0, *n_codes])
+    def _first_entries(self) -> NDArray[np.int64]:
+        """The first entry of each line; and how many there are of all."""
+        return np.cumsum([0, *(prod(self._sizes[first:last]) for first, last in self.groups)])
 
     @cached_property
     def _by_group(self) -> list[Array | None]:
@@ -128,18 +126,19 @@ class CodedKind(LinearKind[Params], Generic[Params]):
             result.append(np.hstack(own).astype(np.float64))
         return result
 
-    def _lines_of_tables(self) -> Iterator[tuple[slice, slice, Array | None]]:
-        """Go through lines: the entries, the codes, and what these have to do with each other."""
-        entries, codes = (places.tolist() for places in self._places)
-        bounds = zip(pairwise(entries), pairwise(codes), self._by_group, strict=True)
-        for (a, b), (first, last), indicators in bounds:
-            yield slice(a, b), slice(first, last), indicators
+    @cached_property
+    def _tables(self) -> list[tuple[slice, slice, Array | None]]:
+        """Each line's entries and codes, and what these have to do with each other."""
+        n_codes = [sum(self.n_codes[first:last]) for first, last in self.groups]
+        entries, codes = pairwise(self._first_entries.tolist()), pairwise(accumulate([0, *n_codes]))
+        each = zip(entries, codes, self._by_group, strict=True)
+        return [(slice(*own), slice(*its), indicators) for own, its, indicators in each]
 
     def _table(self, linear: Linear) -> Array:
         """Return what the entries of all lines add, (n_entries, K)."""
         coefficients = linear.coefficients.T
-        table = np.zeros((self._places[0][-1], coefficients.shape[1]))
-        for entries, codes, indicators in self._lines_of_tables():
+        table = np.zeros((self._first_entries[-1], coefficients.shape[1]))
+        for entries, codes, indicators in self._tables:
             own = coefficients[codes]
             if indicators is None:  # one column; a missing cell adds nothing
                 table[entries.start : entries.start + len(own)] = own
@@ -151,7 +150,7 @@ class CodedKind(LinearKind[Params], Generic[Params]):
         ones, lines = self._ones_and_lines
         constants = linear.constants + log_weights
         nothing = LinearScorer(ones, ones, np.zeros((len(constants), 1)), constants)
-        return GatherScorer(nothing, lines, self._places[0][:-1], self._table(linear))
+        return GatherScorer(nothing, lines, self._first_entries[:-1], self._table(linear))
 
     @cached_property
     def _ones_and_lines(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -160,30 +159,38 @@ class CodedKind(LinearKind[Params], Generic[Params]):
 
     def evaluate(self, values: Array, linear: Linear) -> Array:
         kind = self.for_values(values)
-        entries = kind.lines(values).astype(np.intp) + kind._places[0][:-1]
+        entries = kind.lines(values).astype(np.intp) + kind._first_entries[:-1]
         result: Array = linear.constants + kind._table(linear)[entries].sum(axis=1)
         return result
 
     def statistics(self, sums: Array, weight: Array) -> LineStatistics:
-        result = np.empty((len(weight), self.n_sums))
-        for entries, codes, indicators in self._lines_of_tables():
-            own = sums[entries].T
-            n = codes.stop - codes.start
-            result[:, codes] = own[:, :n] if indicators is None else own @ indicators
-        return LineStatistics(weight, result)
+        result = np.empty((self.n_sums, len(weight)))
+        for entries, codes, indicators in self._tables:
+            own = sums[entries]
+            if indicators is None:
+                result[codes] = own[: codes.stop - codes.start]
+            else:
+                np.matmul(indicators.T, own, out=result[codes])
+        return LineStatistics(weight, np.ascontiguousarray(result.T))
 
     def split(self, values: Array) -> list[Array]:
         """Cut values of all codes, (..., number of them), into those of each column."""
         return np.split(values, np.cumsum(self.n_codes)[:-1], axis=-1)
 
+    @cached_property
+    def _columns(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The column of each code, and the first code of each column."""
+        n_codes = np.array(self.n_codes)
+        return np.repeat(np.arange(len(n_codes)), n_codes), np.cumsum(n_codes) - n_codes
+
     def spread(self, values: Array) -> Array:
         """Repeat values of columns, (..., d), for each of their codes."""
-        return np.repeat(values, self.n_codes, axis=-1)
+        result: Array = values.take(self._columns[0], axis=-1)
+        return result
 
     def column_sums(self, values: Array) -> Array:
         """Sum values of all codes, (..., number of them), over those of each column."""
-        first = np.cumsum((0, *self.n_codes[:-1]))
-        return np.add.reduceat(values, first, axis=-1)
+        return np.add.reduceat(values, self._columns[1], axis=-1)
 
     def seen(self, stats: LineStatistics) -> Array:
         return self.column_sums(stats.sums)
