@@ -88,18 +88,20 @@ def factorise(covariances, floors, factors, scratch):
     """
     n_components, n_features = covariances.shape[:2]
     upper, apart = scratch[0], scratch[1]
-    for f in range(floors.shape[0]):
+    n_floors = floors.shape[0]
+    # One loop for the floor and for the factors: `cholesky` takes long to compile.
+    for step in range(n_floors + 1):
         for k in range(n_components):
             for i in range(n_features):
-                source, line = covariances[k, i], floors[f, i]
+                source, line = covariances[k, i], apart[i]
                 for j in each(n_features):
-                    apart[i, j] = source[j] - line[j]
+                    line[j] = source[j]
+                if step < n_floors:
+                    subtract_scaled(line, 1.0, floors[step, i])
             if not cholesky(apart, upper):
-                return BELOW_FLOOR
-    for k in range(n_components):
-        if not cholesky(covariances[k], upper):
-            return k
-        invert(upper, factors[k])
+                return BELOW_FLOOR if step < n_floors else k
+            if step == n_floors:
+                invert(upper, factors[k])
     return DONE
 
 
