@@ -108,8 +108,10 @@ def _of_answers(X, method, turns):
 
 
 def _of_fits(X, start, turns):
+    """Each fit is of another order of the rows: skem remembers what it made of small tables."""
     mixtures = _mixtures(n_components=K, init_params=start)
-    fits = {name: (lambda m=m: m.fit(X)) for name, m in mixtures.items()}
+    rng = np.random.default_rng(0)
+    fits = {name: (lambda m=m: m.fit(rng.permutation(X))) for name, m in mixtures.items()}
     return _row(f"fit, K = {K}, init_params={start!r}", _shortest(fits, turns))
 
 
