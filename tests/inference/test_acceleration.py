@@ -328,7 +328,7 @@ def test_singular_scatters_leave_iterations_plain(method):
 def test_the_unit_of_the_weights_does_not_matter(kind, method, factor):
     passes, rule, theta = setting(kind, weighted=True)
     result = run(passes, rule, theta, method, max_iter=25)
-    passes.source.weights[:] *= factor
+    passes = cases.with_weights_times(passes, factor)
     scaled = run(passes, rule, theta, method, max_iter=25)
     assert scaled.n_iter == result.n_iter
     np.testing.assert_allclose(scaled.bounds, result.bounds, rtol=1e-9)

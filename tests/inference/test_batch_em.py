@@ -91,7 +91,7 @@ def test_raw_iterates_never_fall(kind, which, weighted):
 def test_raw_iterates_never_fall_at_random(kind, seed, which, factor):
     passes, rule, theta = setting(kind, which, seed, n_rows=40, weighted=True)
     if which == "ml":
-        passes.source.weights[:] *= factor
+        passes = cases.with_weights_times(passes, factor)
     try:
         _, bounds = raw_iterates(passes, rule, theta, 15)
     except SingularCovarianceError:
@@ -132,7 +132,7 @@ def test_bound_is_the_mean_log_density_plus_log_prior(kind, which):
 def test_the_unit_of_the_weights_does_not_matter(kind, factor):
     passes, rule, theta = setting(kind, weighted=True)
     plain = run(passes, rule, theta)
-    passes.source.weights[:] *= factor
+    passes = cases.with_weights_times(passes, factor)
     scaled = run(passes, rule, theta)
     assert (scaled.n_iter, scaled.converged) == (plain.n_iter, plain.converged)
     np.testing.assert_allclose(scaled.bounds, plain.bounds, rtol=1e-11)

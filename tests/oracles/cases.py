@@ -102,6 +102,11 @@ def make_passes(table, family, n_components, threads=None, cut=None, block_size=
     return Passes(table, plan, Threads(1) if threads is None else threads)
 
 
+def with_weights_times(passes, factor):
+    """Over the same rows: tables, which keep what they have read, don't change."""
+    return passes.over(replace(passes.source, weights=passes.source.weights * factor))
+
+
 def filled_workplace(X, n_components, n_pairs, cut=None):
     """A workplace whose tile holds all rows of X as they are, each of weight one."""
     n_rows, n_features = X.shape
