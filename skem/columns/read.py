@@ -36,6 +36,10 @@ class RawColumn(NamedTuple):
         Those that the dtype declares, in their order.
     ordered : bool
         Whether the dtype says that they have an order.
+    counts : ndarray of shape (n_rows,) or None
+        How many rows of a table each cell stands for. None: one.
+    rows : ndarray of shape (n_rows,) or None
+        The row of the table that each cell is of, the first of them. None: the cell's place.
     """
 
     name: Any
@@ -45,6 +49,8 @@ class RawColumn(NamedTuple):
     dtype: str
     categories: tuple[Any, ...] | None = None
     ordered: bool = False
+    counts: NDArray[np.int64] | None = None
+    rows: NDArray[np.intp] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -58,6 +64,10 @@ class RawColumn(NamedTuple):
             return np.isnan(self.numbers)
         assert self.values is not None
         return np.array([value is None for value in self.values], dtype=bool)
+
+    def row(self, place: int) -> int:
+        """Return the row of the table that the cell at some place is of."""
+        return place if self.rows is None else int(self.rows[place])
 
     def cell(self, row: int) -> Any:
         """Return one cell as an object."""
