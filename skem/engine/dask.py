@@ -320,7 +320,7 @@ def lazy_rows(
     X: Any,
     answer: Callable[..., Any],
     columns: list[str] | str,
-    dtype: np.dtype[Any],
+    dtype: np.dtype[Any] | None,
 ) -> Any:
     """Return the answers for a collection's rows, when they are asked for.
 
@@ -332,7 +332,8 @@ def lazy_rows(
         ``answer(rows, number)`` returns an array for the rows of a partition.
     columns : list of str or str
         Names of the answers' columns; of a single one, for answers of one dimension.
-    dtype : numpy dtype
+    dtype : numpy dtype or None
+        None: answers are data frames whose columns have the dtypes of those of X.
 
     Returns
     -------
@@ -346,7 +347,7 @@ def lazy_rows(
         frame = pd.DataFrame if several else pd.Series
         name = {"columns": columns} if several else {"name": columns}
         empty = np.empty((0, len(columns)) if several else 0, dtype)
-        meta = frame(empty, index=X._meta.index, **name)
+        meta = X._meta if dtype is None else frame(empty, index=X._meta.index, **name)
         return X.map_partitions(_FrameAnswer(answer, frame, name), meta=meta)
     shape: dict[str, Any] = {"chunks": (X.chunks[0],), "drop_axis": 1}
     if several:

@@ -26,6 +26,7 @@ from skem.mixture._criteria import (
     sum_log_density,
 )
 from skem.mixture._evaluating import evaluate
+from skem.mixture._lazy import answer_lazily, sum_partitions
 from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
@@ -247,14 +248,10 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     def _lazily(self, method: str, X: Any) -> Any:
         """Return a method's answers for a Dask collection as another one."""
-        from skem.mixture._lazy import answer_lazily
-
         return answer_lazily(self, method, X)
 
     def _summed(self, method: str, X: Any, sample_weight: Any) -> Any:
         """Return the sum of what a method returns for the partitions of a Dask collection."""
-        from skem.mixture._lazy import sum_partitions
-
         return sum_partitions(self, method, X, sample_weight)
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -16,7 +16,9 @@ from skem.inference import ComputeResponsibilities
 from skem.mixture._base import BaseMixture
 from skem.mixture._block_impute import impute_blocks, impute_tables
 from skem.mixture._explain import as_explanation, explain_cells
+from skem.mixture._impute import check_draws
 from skem.mixture._layout import Layout
+from skem.mixture._lazy import impute_lazily
 from skem.mixture._profiles import BlockSummary, summarise_blocks
 from skem.mixture._residuals import pair_residuals
 
@@ -194,6 +196,9 @@ class BlockMixtureMethods(BaseMixture):
             If a parameter is out of its range, and for several draws, or parameters that are
             not fixed, with another method than 'draw'.
         """
+        if is_collection(X):
+            check_draws(method, n_draws, "fixed", random_state, ["fixed"])
+            return impute_lazily(self, X, method, n_draws, parameters, random_state)
         values = self._check_rows(X)
         tables = impute_tables(self, values, method, n_draws, parameters, random_state)
         infos, gaps = self._layout.encoding.columns, np.isnan(values)

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._parameters import float_dtypes
+from skem.columns import fill_zeros
 from skem.engine.dask import (
     NumberReader,
     empty_rows,
@@ -100,7 +101,7 @@ class _Method:
     name: str
     read: NumberReader | TableReader
     width: int
-    out: np.dtype[Any]
+    out: np.dtype[Any] | None
     given: dict[str, Any]
     seed: int | None = None
 
@@ -108,15 +109,16 @@ class _Method:
     def __name__(self) -> str:
         return self.name
 
-    def __call__(self, part: Any, number: int) -> NDArray[Any]:
+    def __call__(self, part: Any, number: int) -> Any:
         rows = self.read(part)
         if not len(rows):
+            if self.out is None:
+                return rows
             return np.empty((0, self.width) if self.width else 0, self.out)
         given = self.given
         if self.seed is not None:
             given = given | {"random_state": np.random.RandomState([self.seed, number])}
-        answers: NDArray[Any] = getattr(self.estimator, self.name)(rows, **given)
-        return answers
+        return getattr(self.estimator, self.name)(rows, **given)
 
 
 def answer_lazily(estimator: Any, name: str, X: Any) -> Any:
@@ -144,21 +146,13 @@ def answer_lazily(estimator: Any, name: str, X: Any) -> Any:
 def impute_lazily(
     estimator: Any, X: Any, method: str, n_draws: int, parameters: str, random_state: Any
 ) -> Any:
-    """Return a collection with its missing cells filled; see `BaseMixture.impute`."""
+    """Return a collection with its missing cells filled, by a method that is one of them.
+
+    See `BaseMixture.impute`.
+    """
     check_is_fitted(estimator)
     rows = whole_rows(X)
-    dtype = check_columns(estimator, rows, reset=False)
-    n_features = estimator.means_.shape[1]
-    reader = NumberReader(dtype)
-    one = _bare(estimator, reader)
-    # What is wrong with the arguments is to be said now, not when rows are asked for.
-    one.impute(
-        np.full((1, n_features), np.nan),
-        method,
-        n_draws=n_draws,
-        parameters="fixed",
-        random_state=0,
-    )
+    reader = estimator._kind.part_reader(estimator, rows)
     if n_draws > 1 or parameters != "fixed":
         raise TypeError(
             f"n_draws={n_draws} and parameters={parameters!r} need the rows in memory, but X is a "
@@ -169,10 +163,16 @@ def impute_lazily(
     if method == "draw":
         rng = check_random_state(random_state) if random_state is not None else None
         seed = int((rng or estimator._record.sampler).randint(2**31 - 1))
-    frame = empty_rows(rows)
-    columns = list(getattr(frame, "columns", range(n_features)))
-    ask = _Method(one, "impute", reader, n_features, dtype, {"method": method}, seed)
-    return lazy_rows(rows, ask, columns, dtype)
+    example = empty_rows(rows)
+    n_features = example.shape[1]
+    columns = list(getattr(example, "columns", range(n_features)))
+    out: np.dtype[Any] | None = reader.dtype
+    if isinstance(reader, TableReader):
+        nothing = np.zeros(example.shape, dtype=bool)
+        out = None if reader.keeps_names else fill_zeros(example, nothing).dtype
+    one = _bare(estimator, reader)
+    ask = _Method(one, "impute", reader, n_features, out, {"method": method}, seed)
+    return lazy_rows(rows, ask, columns, out)
 
 
 def sum_partitions(estimator: Any, name: str, X: Any, sample_weight: Any) -> NDArray[np.float64]:

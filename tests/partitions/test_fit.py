@@ -292,7 +292,6 @@ def test_what_needs_memory_says_so():
         lambda: skem.bootstrap_likelihood_ratio(rows, skem.EMMixture(1)),
         lambda: skem.MixtureImputer().fit(rows),
         lambda: skem.bootstrap_standard_errors(rows, fitted),
-        lambda: blocks.impute(rows),
         lambda: blocks.explain_density(rows),
         lambda: blocks.bivariate_residuals(rows),
         lambda: EMGaussianMixture(2, noise=True).fit(rows),

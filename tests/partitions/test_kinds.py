@@ -354,3 +354,41 @@ def test_few_values_stand_for_a_column():
             np.testing.assert_allclose(given.units, expected.units, rtol=1e-13)
             if isinstance(kind, Lognormal):
                 np.testing.assert_allclose(given.widths, expected.widths, rtol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["mean", "mode"])
+def test_gaps_are_filled_as_in_memory(method):
+    table = GAPS.assign(visits=GAPS["visits"].astype("Int64"))
+    table["colour"] = table["colour"].astype("category")
+    mixture = EMMixture(2, columns=COLUMNS, random_state=0, **SMALL).fit(table)
+    answers = mixture.impute(cut(table), method)
+    expected = mixture.impute(table, method)
+    assert (answers.dtypes == expected.dtypes).all()
+    assert not expected.isna().any().any()
+    pd.testing.assert_frame_equal(answers.compute(), expected, rtol=1e-10)
+    assert len(answers.get_partition(2).compute()) == 0
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+@pytest.mark.parametrize("dtype", [float, object])
+def test_gaps_of_arrays_are_filled_as_in_memory(dtype):
+    rows = GAPS[["length", "grade"]].to_numpy().astype(dtype)
+    columns = [("diag", [0]), ("categorical", [1])]
+    mixture = EMMixture(2, columns=columns, random_state=0, max_iter=5).fit(rows)
+    answers, expected = mixture.impute(tables.cut(rows)), mixture.impute(rows)
+    assert answers.dtype == answers.compute().dtype == expected.dtype
+    np.testing.assert_allclose(answers.compute().astype(float), expected.astype(float), rtol=1e-10)
+
+
+def test_draws_are_repeated_by_a_seed_and_what_needs_memory_is_refused():
+    mixture = EMMixture(2, columns=COLUMNS, random_state=0, **SMALL).fit(GAPS)
+    rows = cut(GAPS)
+    drawn = [mixture.impute(rows, "draw", random_state=seed).compute() for seed in (1, 1, 2)]
+    pd.testing.assert_frame_equal(drawn[0], drawn[1])
+    assert not drawn[0].equals(drawn[2])
+    seen = GAPS.notna().to_numpy()
+    assert (drawn[0].to_numpy()[seen] == GAPS.to_numpy()[seen]).all()
+    with pytest.raises(ValueError, match="'method' parameter"):
+        mixture.impute(rows, "median")
+    with pytest.raises(TypeError, match="n_draws=3"):
+        mixture.impute(rows, "draw", n_draws=3)
