@@ -45,31 +45,26 @@ def tally_columns(raw: Sequence[RawColumn], coded: Collection[int] | None) -> li
 
 
 def _tally(column: RawColumn, coded: Collection[int] | None) -> ColumnTally:
-    none: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-    empty = column._replace(counts=none.astype(np.int64), rows=none)
     if column.numbers is None:
-        assert column.values is not None
         return _tally_objects(column)
-    seen = np.flatnonzero(~np.isnan(column.numbers))
-    nothing = ColumnTally(empty._replace(numbers=np.zeros(0)), not len(seen))
-    if coded is not None and column.position not in coded:
-        return nothing
-    values, first, counts = np.unique(column.numbers[seen], return_index=True, return_counts=True)
-    if coded is None and not _are_few(values):
-        # One value that says so.
-        odd = np.flatnonzero(values != np.floor(values))[:1]
-        few = odd if len(odd) else np.arange(MOST_VALUES + 1)
-        values, first, counts = values[few], first[few], counts[few]
+    numbers = column.numbers
+    seen = np.flatnonzero(~np.isnan(numbers))
+    is_empty = not len(seen)
+    if coded is not None:
+        seen = seen if column.position in coded else seen[:0]
+    else:
+        # A number that is not whole says all: the column is one of measurements.
+        odd = seen[numbers[seen] != np.floor(numbers[seen])]
+        seen = odd[:1] if len(odd) else seen
+    values, first, counts = np.unique(numbers[seen], return_index=True, return_counts=True)
     order = np.argsort(first)
+    if coded is None:
+        order = order[: MOST_VALUES + 1]
     rows = seen[first[order]].astype(np.intp)
     return ColumnTally(
         column._replace(numbers=values[order], counts=counts[order].astype(np.int64), rows=rows),
-        not len(seen),
+        is_empty,
     )
-
-
-def _are_few(values: NDArray[np.float64]) -> bool:
-    return len(values) <= MOST_VALUES and bool((values == np.floor(values)).all())
 
 
 def _tally_objects(column: RawColumn) -> ColumnTally:
@@ -145,12 +140,26 @@ def _unite(tallies: Sequence[ColumnTally], first_rows: Sequence[int]) -> RawColu
         like.position,
         np.array(cells, dtype=np.float64) if are_numbers else None,
         None if are_numbers else _objects(cells),
-        like.dtype,
+        _common_dtype([like, *(tally.column for tally in tallies)], are_numbers),
         declared,
         ordered,
         np.array(list(counts.values()), dtype=np.int64),
         np.array(list(first.values()), dtype=np.intp),
     )
+
+
+def _common_dtype(columns: Sequence[RawColumn], are_numbers: bool) -> str:
+    """Return what all partitions with values can be read as: whole numbers and others are floats.
+
+    The first is one of them.
+    """
+    labels = {column.dtype for column in columns if (column.numbers is not None) == are_numbers}
+    if len(labels) < 2:
+        return columns[0].dtype
+    try:
+        return str(np.result_type(*map(np.dtype, sorted(labels))))
+    except TypeError:  # dtypes that NumPy does not know
+        return "object"
 
 
 def _declared(columns: Sequence[RawColumn]) -> tuple[tuple[Any, ...] | None, bool]:

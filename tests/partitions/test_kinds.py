@@ -209,6 +209,22 @@ def test_numbers_in_some_partitions_and_text_in_others():
 
 
 @pytest.mark.filterwarnings("ignore:EM did not converge")
+def test_whole_numbers_in_some_partitions_and_gaps_in_others():
+    """Together they are floats, and what is drawn is not rounded."""
+    table = FRAME[["length", "visits"]].astype({"visits": float})
+    table.loc[tables.CUTS[-2] :: 3, "visits"] = np.nan
+    columns = [("diag", ["visits", "length"])]
+
+    def narrow(part):
+        return part if part["visits"].isna().any() else part.astype({"visits": int})
+
+    ddf = cut(table).map_partitions(narrow, meta=table.iloc[:0], enforce_metadata=False)
+    given, expected = same_as_memory(ddf, table, columns)
+    drawn = given.sample(5, random_state=0)[0]
+    pd.testing.assert_frame_equal(drawn, expected.sample(5, random_state=0)[0], rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, object, bool])
 def test_arrays(dtype):
     rows = np.column_stack([FRAME["grade"] - 1.0, FRAME["smokes"] == "yes"]).astype(dtype)
