@@ -4,18 +4,22 @@ import os
 import shutil
 import warnings
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from skem import EMGaussianMixture
+from skem import EMGaussianMixture, EMMixture
 from skem.cli.files import ADDED, check_target
 from skem.cli.messages import CommandError, Progress, count, joined, note, one_line, quoted, require
-from skem.cli.model import Model
+from skem.cli.mixed import MixedFeatures
+from skem.cli.mixed_model import MixedModel, Units
+from skem.cli.model import Model, Scores
 from skem.cli.report import CRITERIA, criterion_grid, criterion_table
 from skem.cli.saving import SUFFIX, save_model
 from skem.cli.search import Compilation, Fit
@@ -23,9 +27,10 @@ from skem.mixture._grid import list_types
 
 __all__ = ["cluster_parts"]
 
+Mixture: TypeAlias = EMGaussianMixture | EMMixture
+
 # Options that do not go with --dask, what they are by default, and why.
 _IN_MEMORY: dict[str, tuple[Any, str]] = {
-    "kind": ([], "--kind needs the rows in memory"),
     "top": (None, "--top sorts all rows"),
     "drop_missing": (False, "--drop-missing is not needed: missing cells are left out of the sums"),
     "scale": (True, "--no-scale is not needed: the columns are taken as they stand"),
@@ -50,7 +55,10 @@ def cluster_parts(arguments: Namespace) -> None:
     """
     _refuse_options(arguments)
     frame = _read(arguments.table)
-    columns = _choose_columns(frame, arguments)
+    declared = _declare(frame, arguments)
+    numbers_named = _choose_columns(frame, arguments, [name for _, own in declared for name in own])
+    columns = [*numbers_named, *(name for _, own in declared for name in own)]
+    columns = [name for name in frame.columns if name in columns] if declared else columns
     weight = arguments.weight_column
     if weight is not None:
         _find(frame, weight, arguments.table)
@@ -58,12 +66,11 @@ def cluster_parts(arguments: Namespace) -> None:
     # own.
     numbers = _read(arguments.table, dtype_backend="pyarrow")
     weights = None if weight is None else numbers[weight]
-    fits, mixtures = _fit_all(arguments, numbers[columns], weights)
+    makers = _list_models(arguments, numbers_named, declared)
+    fits, mixtures = _fit_all(arguments, makers, numbers[columns], weights)
     criterion = CRITERIA[arguments.criterion]
     best = _choose(fits)
-    mixture = mixtures[best]
-    del mixture.feature_names_in_  # a model scores arrays
-    model = Model(Pipeline([("mixture", mixture)]), tuple(columns))
+    model = _make_model(mixtures[best], tuple(columns))
     parts = frame.to_delayed()
     n_rows = _write(parts, model, arguments.output)
     if arguments.save is not None:
@@ -71,7 +78,7 @@ def cluster_parts(arguments: Namespace) -> None:
     rows = count(n_rows, "row")
     several = len({fit.covariance_type for fit in fits}) > 1
     tabulate = criterion_grid if several else criterion_table
-    print(f"{arguments.table}: {rows}, {count(len(columns), 'column')}, {mixture.covariance_type}")
+    print(f"{arguments.table}: {rows}, {_say_contents(model)}")
     print(f"\n{tabulate(fits, fits[best], criterion)}\n\n{model.summary()}")
     if arguments.output is not None:
         print(f"\nWrote {rows} in {count(len(parts), 'file')} to {arguments.output}")
@@ -121,8 +128,32 @@ def _find(frame: Any, name: str, pattern: str) -> str:
     return name
 
 
-def _choose_columns(frame: Any, arguments: Namespace) -> list[str]:
-    """Return the columns that the user named, or the numeric ones."""
+def _declare(frame: Any, arguments: Namespace) -> list[tuple[str, list[str]]]:
+    """Return the kinds that the user declared, and the columns of each."""
+    pattern, home = arguments.table, dict[str, str]()
+    apart = {*arguments.exclude, arguments.weight_column}
+    for kind, names in arguments.kind:
+        for name in names:
+            _find(frame, name, pattern)
+            if name in home:
+                raise CommandError(
+                    f"{pattern}: column {name!r} is in --kind {home[name]} and --kind {kind}"
+                )
+            if name in apart:
+                raise CommandError(
+                    f"{pattern}: column {name!r} is in --kind {kind} and to be left out"
+                )
+            if arguments.columns is not None and name not in arguments.columns:
+                raise CommandError(
+                    f"{pattern}: column {name!r} is in --kind {kind}, but not in --columns"
+                )
+            home[name] = kind
+    kinds = dict.fromkeys(home.values())
+    return [(kind, [name for name in home if home[name] == kind]) for kind in kinds]
+
+
+def _choose_columns(frame: Any, arguments: Namespace, declared: Sequence[str]) -> list[str]:
+    """Return the columns that the user named, or the numeric ones, without declared ones."""
     pattern = arguments.table
     exclude = [_find(frame, name, pattern) for name in arguments.exclude]
     left_out = {*exclude, arguments.weight_column}
@@ -131,10 +162,11 @@ def _choose_columns(frame: Any, arguments: Namespace) -> list[str]:
         twice = sorted(left_out.intersection(columns))
         if twice:
             raise CommandError(f"{pattern}: column {twice[0]!r} is to be used and to be left out")
-        return columns
+        return [name for name in columns if name not in declared]
+    left_out.update(declared)
     numeric = [name for name, dtype in frame.dtypes.items() if dtype.kind in "iuf"]
     columns = [name for name in numeric if name not in left_out]
-    if not columns:
+    if not columns and not declared:
         listed = joined(map(quoted, map(str, frame.columns)))
         raise CommandError(f"{pattern}: no numeric column among {listed}")
     others = [name for name in frame.columns if name not in {*columns, *left_out}]
@@ -144,34 +176,63 @@ def _choose_columns(frame: Any, arguments: Namespace) -> list[str]:
     return columns
 
 
+def _list_models(
+    arguments: Namespace, numbers: Sequence[str], declared: Sequence[tuple[str, list[str]]]
+) -> list[tuple[str, Callable[[int], Mixture]]]:
+    """Return the name of each model, and what makes its mixture of k components."""
+    shared: dict[str, Any] = {
+        "n_init": arguments.n_init,
+        "reg_covar": arguments.reg_covar,
+        "random_state": arguments.seed,
+        "n_jobs": arguments.jobs,
+    }
+    types = list_types(arguments.covariance_type, len(numbers)) if numbers else [""]
+    if not declared:
+        shared["init_params"] = "hierarchical" if arguments.n_init == 1 else "auto"
+        return [(one, partial(EMGaussianMixture, covariance_type=one, **shared)) for one in types]
+    made: list[tuple[str, Callable[[int], Mixture]]] = []
+    for one in types:
+        blocks = [(one, list(numbers))] if numbers else []
+        made.append((one, partial(EMMixture, columns=[*blocks, *declared], **shared)))
+    return made
+
+
 def _fit_all(
-    arguments: Namespace, rows: Any, weights: Any
-) -> tuple[list[Fit], list[EMGaussianMixture]]:
+    arguments: Namespace,
+    makers: Sequence[tuple[str, Callable[[int], Mixture]]],
+    rows: Any,
+    weights: Any,
+) -> tuple[list[Fit], list[Mixture]]:
     """Fit one mixture after the other: each uses all workers."""
     low, high = arguments.k
-    types = list_types(arguments.covariance_type, len(rows.columns))
-    cells = [(kind, k) for kind in types for k in range(low, high + 1)]
+    cells = [(name, make, k) for name, make in makers for k in range(low, high + 1)]
     fits, mixtures = [], []
     with Progress(len(cells)) as progress, Compilation(progress):
-        for done, (kind, k) in enumerate(cells):
-            progress.show(done, f"fitting k = {k}" + (f", {kind}" if len(types) > 1 else ""))
-            mixture = EMGaussianMixture(
-                k,
-                covariance_type=kind,
-                n_init=arguments.n_init,
-                init_params="hierarchical" if arguments.n_init == 1 else "auto",
-                reg_covar=arguments.reg_covar,
-                random_state=arguments.seed,
-                n_jobs=arguments.jobs,
-            )
+        for done, (name, make, k) in enumerate(cells):
+            progress.show(done, f"fitting k = {k}" + (f", {name}" if len(makers) > 1 else ""))
+            mixture = make(k)
             mixtures.append(mixture)
-            fits.append(_fit(mixture, arguments.criterion, rows, weights))
+            fits.append(_fit(mixture, name, arguments.criterion, rows, weights))
     return fits, mixtures
 
 
-def _fit(mixture: EMGaussianMixture, criterion: str, rows: Any, weights: Any) -> Fit:
+def _make_model(mixture: Mixture, columns: tuple[str, ...]) -> Model | MixedModel:
+    if isinstance(mixture, EMMixture):
+        return MixedModel(mixture, columns, Units(np.zeros(len(columns)), np.ones(len(columns))))
+    del mixture.feature_names_in_  # a model scores arrays
+    return Model(Pipeline([("mixture", mixture)]), columns)
+
+
+def _say_contents(model: Model | MixedModel) -> str:
+    if isinstance(model, MixedModel):
+        return model.contents
+    covariance_type = model.pipeline[-1].covariance_type
+    return f"{count(len(model.columns), 'column')}, {covariance_type}"
+
+
+def _fit(mixture: Mixture, kind: str, criterion: str, rows: Any, weights: Any) -> Fit:
     """Fit a mixture, and say how it went; what it warned of is shown with the criterion."""
-    kind, k, begin = mixture.covariance_type, mixture.n_components, perf_counter()
+    k, begin = mixture.n_components, perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -202,7 +263,7 @@ def _choose(fits: list[Fit]) -> int:
     return min(sound or whole, key=lambda place: fits[place].value)
 
 
-def _write(parts: Sequence[Any], model: Model, output: str | None) -> int:
+def _write(parts: Sequence[Any], model: Model | MixedModel, output: str | None) -> int:
     """Write each part with its rows' clusters, all of them or none; return the number of rows."""
     from dask.base import compute
     from dask.delayed import delayed
@@ -229,11 +290,18 @@ def _write(parts: Sequence[Any], model: Model, output: str | None) -> int:
     return n_rows
 
 
-def _write_part(part: Any, model: Model, directory: Path | None, number: int) -> int:
+def _score(part: Any, model: Model | MixedModel) -> Scores:
+    rows = part[list(model.columns)]
+    if isinstance(model, Model):
+        return model.score(rows.to_numpy(np.float64))
+    cells = pa.Table.from_pandas(rows, preserve_index=False)
+    return model.score(MixedFeatures(model.columns, cells, None, np.ones(len(part), dtype=bool)))
+
+
+def _write_part(part: Any, model: Model | MixedModel, directory: Path | None, number: int) -> int:
     """Score a part, write it, and count its rows; runs where the rows lie."""
-    columns = list(model.columns)
     if len(part):
-        added = model.score(part[columns].to_numpy(np.float64))._asdict()
+        added = _score(part, model)._asdict()
     else:
         added = dict(zip(ADDED, (np.zeros(0, np.int64), np.zeros(0), np.zeros(0)), strict=True))
     if directory is not None:

@@ -180,9 +180,12 @@ def _refuse_mixtures(column: RawColumn) -> None:
     assert column.values is not None
     if column.categories is not None:
         return
-    seen = [(row, value) for row, value in enumerate(column.values) if value is not None]
+    seen = [
+        (column.row(place), value) for place, value in enumerate(column.values) if value is not None
+    ]
     numeric = [_looks_numeric(value) for _, value in seen]
-    if 2 * sum(numeric) <= len(seen):
+    counts = [1] * len(seen) if column.counts is None else column.counts.tolist()
+    if 2 * sum(np.compress(numeric, counts)) <= sum(counts):
         return
     declare = f"columns=[('categorical', [{column.name!r}]), ...]"
     odd = [cell for cell, is_number in zip(seen, numeric, strict=True) if not is_number]

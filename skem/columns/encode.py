@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skem.columns.choose import BlockPlan
 from skem.columns.read import RawColumn, library_of
 
-__all__ = ["ColumnInfo", "Encoding", "cells_of", "make_encoding", "nearest_whole"]
+__all__ = ["ColumnInfo", "Encoding", "cells_of", "coded_columns", "make_encoding", "nearest_whole"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -112,6 +112,16 @@ class Encoding(NamedTuple):
         return float if all(_is_number(value) for value in known) else object
 
 
+def coded_columns(blocks: Sequence[BlockPlan]) -> set[int]:
+    """Return the positions of columns whose values are codes of categories."""
+    return {
+        position
+        for block in blocks
+        if isinstance(block.kind, str) and block.kind in _CODED
+        for position in block.columns.tolist()
+    }
+
+
 def make_encoding(X: Any, raw: Sequence[RawColumn], blocks: Sequence[BlockPlan]) -> Encoding:
     """Say how the columns of blocks are encoded.
 
@@ -176,7 +186,8 @@ def _refuse_fractions(column: RawColumn) -> None:
     odd = np.flatnonzero(~np.isnan(numbers) & (numbers != np.floor(numbers)))
     if len(odd):
         raise ValueError(
-            f"Column {column.name!r} has {numbers[odd[0]]:g} in row {odd[0]}, but numbers that are "
+            f"Column {column.name!r} has {numbers[odd[0]]:g} in row {column.row(int(odd[0]))}, but "
+            "numbers that are "
             "categories are whole: declare another kind, or make the values text"
         )
 

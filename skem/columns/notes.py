@@ -12,10 +12,10 @@ from scipy.stats import norm
 
 from skem.columns.read import RawColumn
 
-__all__ = ["Likelier", "likelier_kinds", "note_counts"]
+__all__ = ["MOST_VALUES", "Likelier", "likelier_kinds", "note_counts"]
 
 # Columns with more different values are measurements.
-_MOST_VALUES = 20
+MOST_VALUES = 20
 
 
 def note_counts(raw: Sequence[RawColumn]) -> tuple[str, ...]:
@@ -26,7 +26,9 @@ def note_counts(raw: Sequence[RawColumn]) -> tuple[str, ...]:
     """
     notes = []
     for column in raw:
-        found = None if column.numbers is None else likelier_kinds(column.numbers)
+        found = None
+        if column.numbers is not None:
+            found = likelier_kinds(column.numbers, column.counts)
         if found:
             listed = " and ".join(f"{name!r} {value:.1f}" for name, value in found.others.items())
             notes.append(
@@ -56,30 +58,38 @@ class Likelier(NamedTuple):
     others: dict[str, float]
 
 
-def likelier_kinds(numbers: NDArray[np.float64]) -> Likelier | None:
+def likelier_kinds(
+    numbers: NDArray[np.float64], times: NDArray[np.int64] | None = None
+) -> Likelier | None:
     """Say which kinds a column of few whole numbers is likelier by than as measurements.
 
     Parameters
     ----------
     numbers : ndarray of shape (n_rows,)
         NaN where missing.
+    times : ndarray of shape (n_rows,), default=None
+        How often each of them was counted, if not once.
 
     Returns
     -------
     likelier : Likelier or None
         None where there is no such kind, or values are many or no whole numbers.
     """
-    values = numbers[~np.isnan(numbers)]
+    seen = ~np.isnan(numbers)
+    values = numbers[seen]
     if not len(values) or not (values == np.floor(values)).all():
         return None
-    distinct, counts = np.unique(values, return_counts=True)
-    if not 1 < len(distinct) <= min(_MOST_VALUES, len(values) // 2):
+    distinct, where = np.unique(values, return_inverse=True)
+    counts = np.bincount(where, None if times is None else times[seen])
+    total = counts.sum()
+    if not 1 < len(distinct) <= min(MOST_VALUES, total // 2):
         return None
-    gaussian = float(norm(values.mean(), values.std()).logpdf(values).sum())
-    others = {"categorical": float((counts * np.log(counts / len(values))).sum())}
+    mean = counts @ distinct / total
+    deviation = np.sqrt(counts @ np.square(distinct - mean) / total)
+    gaussian = float(counts @ norm(mean, deviation).logpdf(distinct))
+    others = {"categorical": float(counts @ np.log(counts / total))}
     if distinct[0] >= 0:
-        rate = values.mean()
-        poisson = xlogy(values, rate) - rate - gammaln(values + 1.0)
-        others["poisson"] = float(poisson.sum())
+        poisson = xlogy(distinct, mean) - mean - gammaln(distinct + 1.0)
+        others["poisson"] = float(counts @ poisson)
     better = {name: value for name, value in others.items() if value > gaussian}
     return Likelier(len(distinct), gaussian, better) if better else None

@@ -36,6 +36,10 @@ class RawColumn(NamedTuple):
         Those that the dtype declares, in their order.
     ordered : bool
         Whether the dtype says that they have an order.
+    counts : ndarray of shape (n_rows,) or None
+        How many rows of a table each cell stands for. None: one.
+    rows : ndarray of shape (n_rows,) or None
+        The row of the table that each cell is of, the first of them. None: the cell's place.
     """
 
     name: Any
@@ -45,6 +49,8 @@ class RawColumn(NamedTuple):
     dtype: str
     categories: tuple[Any, ...] | None = None
     ordered: bool = False
+    counts: NDArray[np.int64] | None = None
+    rows: NDArray[np.intp] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -58,6 +64,10 @@ class RawColumn(NamedTuple):
             return np.isnan(self.numbers)
         assert self.values is not None
         return np.array([value is None for value in self.values], dtype=bool)
+
+    def row(self, place: int) -> int:
+        """Return the row of the table that the cell at some place is of."""
+        return place if self.rows is None else int(self.rows[place])
 
     def cell(self, row: int) -> Any:
         """Return one cell as an object."""
@@ -94,6 +104,8 @@ def _objects(cells: list[Any]) -> NDArray[np.object_]:
 
 def is_missing(value: Any) -> bool:
     """Say whether an object stands for a missing cell: None, NaN, pandas' NA and NaT."""
+    if isinstance(value, str):  # most are, and this is the fastest answer
+        return False
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, float | np.floating) and math.isnan(value)
@@ -160,8 +172,8 @@ def _from_pandas(X: Any) -> list[RawColumn]:
         dtype = series.dtype
         label = str(dtype)
         if label == "category":
-            values = _objects([None if is_missing(v) else v for v in series.tolist()])
             declared = tuple(dtype.categories.tolist())
+            values = _objects([*declared, None])[series.cat.codes.to_numpy()]  # -1 where missing
             columns.append(
                 RawColumn(name, position, None, values, label, declared, bool(dtype.ordered))
             )

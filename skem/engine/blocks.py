@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, singledispatch
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -141,6 +141,7 @@ class GappyBlockTable(_OfBlocks, GappyTable):
         return index_gaps(self.X, self.weights).missing
 
 
+@singledispatch
 def make_block_table(
     X: Any,
     weights: Array | None,

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from skem._collections import is_collection
-from skem.engine.partitions import Partitions, survey_columns
+from skem.engine.partitions import Partitions, Survey, survey_columns
 
 __all__ = [
     "DaskRunner",
+    "NumberReader",
     "empty_rows",
     "lazy_rows",
+    "make_partitions",
     "make_runner",
     "survey_partitions",
     "whole_rows",
@@ -74,6 +76,26 @@ def empty_rows(X: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class NumberReader:
+    """Reads partitions of numbers.
+
+    Parameters
+    ----------
+    dtype : numpy dtype
+        That of the rows, whatever the partitions'.
+    """
+
+    dtype: np.dtype[Any]
+
+    def __call__(self, part: Any) -> NDArray[np.floating]:
+        """Return the rows of a partition."""
+        rows: NDArray[np.floating] = check_array(
+            part, dtype=self.dtype, ensure_all_finite=False, ensure_min_samples=0, input_name="X"
+        )
+        return rows
+
+
+@dataclass(frozen=True)
 class DaskRunner:
     """Calls functions with the rows of a collection's partitions; see `Runner`.
 
@@ -81,13 +103,14 @@ class DaskRunner:
     ----------
     parts : list of tuple of (Delayed, Delayed or str or None)
         Rows, and their weights: partitions of them, or the name of a column among the rows.
-    dtype : numpy dtype
-        That of the rows, whatever the partitions'.
+    read : callable
+        ``read(part)`` returns what functions are called with: the rows of a partition as they are
+        fitted. It pickles.
     n_features : int
     """
 
     parts: list[tuple[Any, Any]]
-    dtype: np.dtype[Any]
+    read: Callable[[Any], Any]
     n_features: int
     # To let go of them is a message as well: it is to go after the next pass's jobs, not before.
     _last_futures: list[Any] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -109,7 +132,7 @@ class DaskRunner:
         from dask.delayed import delayed
 
         # Bytes, because Dask would look into tuples for collections.
-        shared: Any = pickle.dumps((function, args, self.dtype, self.n_features))
+        shared: Any = pickle.dumps((function, args, self.read, self.n_features))
         if len(shared) > _MOST_IN_A_JOB:
             shared = delayed(shared)
         call = delayed(_call, pure=False)
@@ -141,14 +164,12 @@ def _call(shared: bytes, own: bytes, X: Any, weights: Any) -> bytes:
 
     The answer is pickled: it is the caller's own then, and may be changed.
     """
-    function, args, dtype, n_features = pickle.loads(shared)
+    function, args, read, n_features = pickle.loads(shared)
     if isinstance(weights, str):
         X, weights = X.drop(columns=weights), X[weights]
-    rows = check_array(
-        X, dtype=dtype, ensure_all_finite=False, ensure_min_samples=0, input_name="X"
-    )
-    if rows.shape[1] != n_features:
-        raise ValueError(f"it has {rows.shape[1]} columns, but the collection has {n_features}")
+    if X.shape[1] != n_features:
+        raise ValueError(f"it has {X.shape[1]} columns, but the collection has {n_features}")
+    rows = read(X)
     if weights is not None:
         weights = np.ascontiguousarray(weights, dtype=np.float64)
         if weights.shape != (len(rows),):
@@ -206,14 +227,15 @@ def _name(error: Exception, number: int) -> Exception:
     return RuntimeError(f"Partition {number} of X failed by {type(error).__name__}: {error}")
 
 
-def make_runner(X: Any, sample_weight: Any, dtype: np.dtype[Any]) -> DaskRunner:
+def make_runner(X: Any, sample_weight: Any, read: Callable[[Any], Any]) -> DaskRunner:
     """Make what calls functions with the partitions of a collection of whole rows.
 
     Parameters
     ----------
     X : dask array or data frame
     sample_weight : dask array or series, or None
-    dtype : numpy dtype
+    read : callable
+        Reads a partition, see `DaskRunner`.
 
     Raises
     ------
@@ -230,7 +252,7 @@ def make_runner(X: Any, sample_weight: Any, dtype: np.dtype[Any]) -> DaskRunner:
         )
     n_features = len(X.columns) if _is_frame(X) else X.shape[1]
     if _is_frame(X):
-        return DaskRunner(_parts_of_frame(X, sample_weight), dtype, n_features)
+        return DaskRunner(_parts_of_frame(X, sample_weight), read, n_features)
     rows = list(np.ravel(X.to_delayed()))
     weights = [None] * len(rows) if sample_weight is None else _weights_of(X, sample_weight)
     if len(weights) != len(rows):
@@ -238,7 +260,7 @@ def make_runner(X: Any, sample_weight: Any, dtype: np.dtype[Any]) -> DaskRunner:
             f"sample_weight should have the partitions of X, but has {len(weights)} of them "
             f"and X has {len(rows)}"
         )
-    return DaskRunner(list(zip(rows, weights, strict=True)), dtype, n_features)
+    return DaskRunner(list(zip(rows, weights, strict=True)), read, n_features)
 
 
 def _parts_of_frame(X: Any, sample_weight: Any) -> list[tuple[Any, Any]]:
@@ -265,17 +287,24 @@ def _weights_of(X: Any, sample_weight: Any) -> list[Any]:
     return list(np.ravel(sample_weight.to_delayed()))
 
 
-def survey_partitions(runner: DaskRunner) -> Partitions:
-    """Look at all partitions once.
+def survey_partitions(runner: DaskRunner, dtype: np.dtype[Any]) -> Partitions:
+    """Look at all partitions of numbers once; see `make_partitions`."""
+    surveys = tuple(runner(survey_columns, range(len(runner.parts)), ()))
+    return make_partitions(runner, surveys, dtype)
+
+
+def make_partitions(
+    runner: DaskRunner, surveys: Sequence[Survey], dtype: np.dtype[Any]
+) -> Partitions:
+    """Return what stands for the rows of partitions that were looked at.
 
     Raises
     ------
     ValueError
-        If there are no rows, or none of positive weight, or a partition has what can't be rows.
+        If there are no rows, or none of positive weight.
     """
-    surveys = tuple(runner(survey_columns, range(len(runner.parts)), ()))
     weighted = any(weights is not None for _, weights in runner.parts)
-    rows = Partitions(runner, surveys, runner.dtype, runner.n_features, weighted)
+    rows = Partitions(runner, tuple(surveys), dtype, runner.n_features, weighted)
     if not len(rows):
         raise ValueError(
             f"Found array with 0 sample(s) (shape={rows.shape}) while a minimum of 1 is required"
@@ -291,7 +320,7 @@ def lazy_rows(
     X: Any,
     answer: Callable[..., Any],
     columns: list[str] | str,
-    dtype: np.dtype[Any],
+    dtype: np.dtype[Any] | None,
 ) -> Any:
     """Return the answers for a collection's rows, when they are asked for.
 
@@ -303,7 +332,8 @@ def lazy_rows(
         ``answer(rows, number)`` returns an array for the rows of a partition.
     columns : list of str or str
         Names of the answers' columns; of a single one, for answers of one dimension.
-    dtype : numpy dtype
+    dtype : numpy dtype or None
+        None: answers are data frames whose columns have the dtypes of those of X.
 
     Returns
     -------
@@ -317,7 +347,7 @@ def lazy_rows(
         frame = pd.DataFrame if several else pd.Series
         name = {"columns": columns} if several else {"name": columns}
         empty = np.empty((0, len(columns)) if several else 0, dtype)
-        meta = frame(empty, index=X._meta.index, **name)
+        meta = X._meta if dtype is None else frame(empty, index=X._meta.index, **name)
         return X.map_partitions(_FrameAnswer(answer, frame, name), meta=meta)
     shape: dict[str, Any] = {"chunks": (X.chunks[0],), "drop_axis": 1}
     if several:

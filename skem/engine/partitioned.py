@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine.gaps import GappyTable, make_table
+from skem.engine.blocks import BlockTable, GappyBlockTable, LinesOfBlocks, make_block_table
+from skem.engine.gaps import GappyTable, has_gaps, make_table
 from skem.engine.partitions import Partitions
 from skem.engine.source import Array, Source, Table
 from skem.engine.tasks import Task
@@ -30,17 +32,25 @@ def _pairs_seen(X: NDArray[np.floating], weights: Array | None) -> NDArray[np.bo
     return GappyTable(X, weights, 0.0 * unit, unit).pairs_seen()
 
 
+def _sum_line(
+    X: NDArray[np.floating], weights: Array | None, maker: LinesOfBlocks, number: int
+) -> float:
+    line = np.asarray(maker.lines(X).lines[:, number], dtype=np.float64)
+    return float(line.sum() if weights is None else weights @ line)
+
+
 def _fold(
     X: NDArray[np.floating],
     weights: Array | None,
     origin: Array,
     scale: Array,
     plan: TilePlan,
+    maker: LinesOfBlocks | None,
     task: Task[Any, Any],
     gappy: bool,
 ) -> Any:
     """Make a pass over one partition, by one thread."""
-    table = make_table(X, weights, origin, scale, gappy=gappy)
+    table = make_block_table(X, weights, origin, scale, maker, gappy=gappy)
     with Threads(1) as alone:
         return alone.fold(task, table, plan.with_rows(table.n_rows))
 
@@ -52,12 +62,15 @@ class PartitionedTable:
     Parameters
     ----------
     X : Partitions
-    origin, scale : ndarray of shape (n_features,)
+    origin, scale : ndarray of shape (n_columns,)
+    maker : LinesOfBlocks, default=None
+        What makes lines of rows, where these lie; None: the rows are the lines.
     """
 
     X: Partitions
     origin: Array
     scale: Array
+    maker: LinesOfBlocks | None = None
 
     @property
     def n_rows(self) -> int:
@@ -66,18 +79,28 @@ class PartitionedTable:
 
     @property
     def n_features(self) -> int:
-        """Number of columns."""
-        return self.X.n_features
+        """Number of lines: of columns, if the rows are the lines."""
+        return self.X.n_features if self.maker is None else self._samples.shape[1]
 
     @property
     def width(self) -> int:
         """Number of values that tell a row from others."""
-        return self.X.n_features
+        if self.maker is None:
+            return self.X.n_features
+        assert self.X.samples is not None
+        return self.maker.features(self.X.samples[:0], self.origin, self.scale).shape[1]
 
-    @property
+    @cached_property
+    def _samples(self) -> NDArray[np.floating]:
+        """Lines with a missing cell wherever any has one."""
+        assert self.maker is not None
+        assert self.X.samples is not None
+        return self.maker.lines(self.X.samples).lines
+
+    @cached_property
     def has_gaps(self) -> bool:
-        """Whether any cell is NaN."""
-        return self.X.has_gaps
+        """Whether any cell of what tiles are loaded with is NaN."""
+        return self.X.has_gaps if self.maker is None else has_gaps(self._samples)
 
     @property
     def distinct(self) -> PartitionedTable:
@@ -115,16 +138,20 @@ class PartitionedTable:
     @property
     def seen_share(self) -> Array:
         """Share of the total weight that rows have in which each column is seen, (D,)."""
-        if not self.has_gaps:
-            return np.ones(self.n_features)
+        if not self.X.has_gaps:
+            return np.ones(self.X.n_features)
         seen: Array = np.sum([part.weight for part in self.X.columns], axis=0)
         return seen / self.total_weight
 
     def pairs_seen(self) -> NDArray[np.bool_]:
         """Say for which pairs of columns there are rows that have both, (D, D)."""
-        if not self.has_gaps:
-            return np.ones((self.n_features, self.n_features), dtype=bool)
+        if not self.X.has_gaps:
+            return np.ones((self.X.n_features, self.X.n_features), dtype=bool)
         return np.any(list(self.X.ask(_pairs_seen)), axis=0)
+
+    def sum_line(self, number: int) -> float:
+        """Sum one of the lines that are made of the rows, with the rows' weights."""
+        return sum(self.X.ask(_sum_line, self.maker, number))
 
     def positive(self, places: Indices) -> Indices:
         """Return the numbers of rows, by their places in order among those of positive weight."""
@@ -136,7 +163,10 @@ class PartitionedTable:
 
     def take(self, rows: Indices) -> Table:
         """Return some of the rows as a table in memory."""
-        table: Table = make_table(*self.X.take(rows), self.origin, self.scale)
+        own = (*self.X.take(rows), self.origin, self.scale)
+        if self.maker is not None:
+            return (GappyBlockTable if self.has_gaps else BlockTable)(*own, maker=self.maker)
+        table: Table = make_table(*own)
         return table
 
 
@@ -148,6 +178,19 @@ def _(
     X: Partitions, weights: None, origin: Array, scale: Array, *, gappy: bool | None = None
 ) -> PartitionedTable:
     return PartitionedTable(X, origin, scale)
+
+
+@make_block_table.register
+def _(
+    X: Partitions,
+    weights: None,
+    origin: Array,
+    scale: Array,
+    maker: LinesOfBlocks | None,
+    *,
+    gappy: bool,
+) -> PartitionedTable:
+    return PartitionedTable(X, origin, scale, maker)
 
 
 class PartitionEngine:
@@ -185,7 +228,7 @@ class PartitionEngine:
         # All are asked: shares that are drawn go on from one partition to the next.
         parts = [task.part(*ends) for ends in rows.ranges]
         gaps = [one.has_gaps for one in rows.surveys]
-        args: tuple[Any, ...] = (source.origin, source.scale, plan)
+        args: tuple[Any, ...] = (source.origin, source.scale, plan, source.maker)
         if all(part is task for part in parts):
             args = (*args, task)
             own: list[tuple[Any, ...]] = [(gaps[number],) for number in rows.in_use]

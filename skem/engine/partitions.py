@@ -25,7 +25,7 @@ from skem.engine.moments import (
 from skem.engine.resolution import Recording, recording_units
 from skem.engine.source import Array
 
-__all__ = ["Partitions", "Runner", "Survey", "survey", "survey_columns"]
+__all__ = ["Partitions", "Runner", "Survey", "survey", "survey_columns", "weigh"]
 
 Indices: TypeAlias = NDArray[np.intp]
 
@@ -91,8 +91,13 @@ def survey(X: NDArray[np.floating], weights: Array | None) -> Survey:
         raise ValueError(
             f"Input X contains infinity or a value too large for {X.dtype} in column {column}"
         )
+    return weigh(len(X), weights)._replace(has_gaps=bool(np.isnan(X).any()))
+
+
+def weigh(n_rows: int, weights: Array | None) -> Survey:
+    """Look at the weights of a partition alone; ValueError for what can't be weights."""
     if weights is None:
-        return Survey(len(X), len(X), float(len(X)), 1.0, bool(np.isnan(X).any()))
+        return Survey(n_rows, n_rows, float(n_rows), 1.0, False)
     if not np.isfinite(weights).all():
         raise ValueError("sample_weight must be finite, but has NaN or infinite values")
     if (weights < 0).any():
@@ -100,8 +105,7 @@ def survey(X: NDArray[np.floating], weights: Array | None) -> Survey:
         raise ValueError(f"sample_weight must not be negative, but is {weights[row]} in row {row}")
     there = np.flatnonzero(weights > 0)
     least = float(weights[there].min(initial=np.inf))
-    gaps = bool(np.isnan(X).any())
-    return Survey(len(X), len(there), float(weights.sum()), least, gaps)
+    return Survey(n_rows, len(there), float(weights.sum()), least, False)
 
 
 def survey_columns(X: NDArray[np.floating], weights: Array | None) -> Survey:
@@ -127,6 +131,9 @@ class Partitions:
     is_weighted : bool
     given : tuple
         The collections of rows and weights as the user gave them, for callbacks.
+    samples : ndarray of shape (n, n_features) or None
+        A few rows that have a missing cell in each column that has some, and all values of the
+        columns in which families look for these. None: families only ask whether cells are missing.
     """
 
     run: Runner
@@ -135,6 +142,7 @@ class Partitions:
     n_features: int
     is_weighted: bool
     given: tuple[Any, Any] = (None, None)
+    samples: NDArray[np.floating] | None = None
 
     def showing(self, X: Any, sample_weight: Any) -> Partitions:
         """Return the same partitions with what the user gave."""

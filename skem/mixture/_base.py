@@ -26,6 +26,7 @@ from skem.mixture._criteria import (
     sum_log_density,
 )
 from skem.mixture._evaluating import evaluate
+from skem.mixture._lazy import answer_lazily, sum_partitions
 from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
 from skem.mixture._reading import Reader, make_family
 from skem.mixture._record import FitRecord
@@ -106,7 +107,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         log_density : ndarray of shape (n_samples,), of the dtype of X
             In nats. Rows more than 1e100 standard deviations away count as lying there.
         """
-        if self._reads_partitions(X):
+        if is_collection(X):
             return self._lazily("score_samples", X)
         return self._log_density(self._check_rows(X))
 
@@ -133,7 +134,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         score : float
             In nats per unit of weight.
         """
-        if self._reads_partitions(X):
+        if is_collection(X):
             log_likelihood, total = self._log_likelihood(X, sample_weight)
             return log_likelihood / total
         log_density = self.score_samples(X).astype(np.float64)
@@ -152,7 +153,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,), int64
             Of equally probable components, the first; -1 for noise.
         """
-        if self._reads_partitions(X):
+        if is_collection(X):
             return self._lazily("predict", X)
         rows = self._check_rows(X)
         labels: Labels = self._evaluate(rows, self._kind.assigner, Assign)[0]
@@ -172,7 +173,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         resp : ndarray of shape (n_samples, n_components), of the dtype of X
             Responsibilities; each row sums to one. With noise there is one more column, the last.
         """
-        if self._reads_partitions(X):
+        if is_collection(X):
             return self._lazily("predict_proba", X)
         return self._responsibilities(self._check_rows(X))
 
@@ -222,7 +223,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     def _log_likelihood(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
         """Return the weighted sum of log densities and the sum of weights."""
-        if self._reads_partitions(X):
+        if is_collection(X):
             log_likelihood, total = self._summed("_log_likelihood", X, sample_weight)
             return float(log_likelihood), float(total)
         log_density = self.score_samples(X)
@@ -240,25 +241,17 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
 
     def _certainty(self, X: ArrayLike, sample_weight: ArrayLike | None) -> float:
         """Return the weighted sum of the log probabilities of rows' components."""
-        if self._reads_partitions(X):
+        if is_collection(X):
             return float(self._summed("_certainty", X, sample_weight))
         resp = self.predict_proba(X)
         return sum_certainty(resp, check_sample_weight(sample_weight, len(resp)))
 
-    def _reads_partitions(self, X: object) -> bool:
-        """Say whether rows are a Dask collection whose partitions are to be asked."""
-        return is_collection(X) and self._kind.by_partitions
-
     def _lazily(self, method: str, X: Any) -> Any:
         """Return a method's answers for a Dask collection as another one."""
-        from skem.mixture._lazy import answer_lazily
-
         return answer_lazily(self, method, X)
 
     def _summed(self, method: str, X: Any, sample_weight: Any) -> Any:
         """Return the sum of what a method returns for the partitions of a Dask collection."""
-        from skem.mixture._lazy import sum_partitions
-
         return sum_partitions(self, method, X, sample_weight)
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from skem._collections import check_in_memory
+from skem._collections import check_in_memory, is_collection
 from skem._parameters import check_sample_weight
 from skem.columns import ColumnInfo, fill_cells, library_of
 from skem.inference import ComputeResponsibilities
 from skem.mixture._base import BaseMixture
 from skem.mixture._block_impute import impute_blocks, impute_tables
 from skem.mixture._explain import as_explanation, explain_cells
+from skem.mixture._impute import check_draws
 from skem.mixture._layout import Layout
+from skem.mixture._lazy import impute_lazily
 from skem.mixture._profiles import BlockSummary, summarise_blocks
 from skem.mixture._residuals import pair_residuals
 
@@ -85,13 +87,20 @@ class BlockMixtureMethods(BaseMixture):
             responsibilities: 1 where every row is certain to be one component's, 0 where nothing
             is known. 1 for K = 1.
         """
-        resp = self.predict_proba(X).astype(np.float64)
-        n_components = resp.shape[1]
-        if n_components == 1:
+        entropy, total = self._entropy(X, sample_weight)
+        if len(self.weights_) == 1:
             return 1.0
+        return float(1.0 - entropy / (total * np.log(len(self.weights_))))
+
+    def _entropy(self, X: ArrayLike, sample_weight: ArrayLike | None) -> NDArray[np.float64]:
+        """Return the weighted sum of the entropies of rows' responsibilities, and of weights."""
+        if is_collection(X):
+            return self._summed("_entropy", X, sample_weight)
+        resp = self.predict_proba(X).astype(np.float64)
         weights = check_sample_weight(sample_weight, len(resp))
+        weights = np.ones(len(resp)) if weights is None else weights
         entropy = -np.where(resp > 0, resp * np.log(np.where(resp > 0, resp, 1.0)), 0.0).sum(axis=1)
-        return float(1.0 - np.average(entropy, weights=weights) / np.log(n_components))
+        return np.array([weights @ entropy, weights.sum()])
 
     def summary(self) -> BlockSummary:
         """Describe the components: shares, and what each column is like in each of them.
@@ -187,6 +196,9 @@ class BlockMixtureMethods(BaseMixture):
             If a parameter is out of its range, and for several draws, or parameters that are
             not fixed, with another method than 'draw'.
         """
+        if is_collection(X):
+            check_draws(method, n_draws, "fixed", random_state, ["fixed"])
+            return impute_lazily(self, X, method, n_draws, parameters, random_state)
         values = self._check_rows(X)
         tables = impute_tables(self, values, method, n_draws, parameters, random_state)
         infos, gaps = self._layout.encoding.columns, np.isnan(values)

@@ -36,6 +36,8 @@ class EMMixture(BlockMixtureMethods):
     A missing cell (NaN, None, NA) is left out, in every kind of column: the fit and all answers
     are those of the seen cells, see :ref:`missing`.
 
+    Dask arrays and data frames are taken where tables are, see :ref:`many_rows`.
+
     Parameters
     ----------
     n_components : int, default=1

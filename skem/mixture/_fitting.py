@@ -85,10 +85,8 @@ def check(
         )
     if estimator.noise:
         check_in_memory(X, f"{name} with noise={estimator.noise!r}", "Fit without noise")
-    if is_collection(X) and kind.by_partitions:
-        from skem.mixture._lazy import read_collection
-
-        return read_collection(estimator, X, sample_weight, reset=reset), None
+    if is_collection(X):
+        return kind.read_partitions(estimator, X, sample_weight, reset=reset), None
     rows = kind.read_rows(estimator, X, reset=reset)
     return rows, check_sample_weight(sample_weight, len(rows))
 
@@ -123,7 +121,8 @@ def make_problem(
     shown = shown or Shown(kind.column_names(estimator, X.shape[1]))
     names, gappy = shown.names, has_gaps(X)
     units = state.units if state else measure(X, weights, family, gappy=gappy, names=names)
-    family = family.for_rows(X, gappy=gappy, more=stepwise)
+    asked = X if not isinstance(X, Partitions) or X.samples is None else X.samples
+    family = family.for_rows(asked, gappy=gappy, more=stepwise)
     table: AnyTable = make_block_table(
         X, weights, units.origin, units.scale, family.maker, gappy=gappy
     )

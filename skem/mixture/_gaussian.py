@@ -11,7 +11,8 @@ from skem._collections import is_collection
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._clustering import Floats
 from skem.mixture._explain import explain_density
-from skem.mixture._impute import impute
+from skem.mixture._impute import check_draws, impute
+from skem.mixture._lazy import impute_lazily
 from skem.mixture._summary import Summarised, as_frames
 
 __all__ = ["GaussianMixtureMethods"]
@@ -111,8 +112,8 @@ class GaussianMixtureMethods(Summarised, BaseMixture):
         array([4. , 7.9])
         """
         if is_collection(X):
-            from skem.mixture._lazy import impute_lazily
-
+            # What is wrong is to be said now, not when rows are asked for.
+            check_draws(method, n_draws, "fixed", random_state, ["fixed"])
             return impute_lazily(self, X, method, n_draws, parameters, random_state)
         return impute(self, self._check_rows(X), method, n_draws, parameters, random_state)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
@@ -102,7 +102,7 @@ def check_draws(
     n_draws: int,
     parameters: str,
     random_state: int | Rng | None,
-    ways: Mapping[str, object],
+    ways: Collection[str],
 ) -> None:
     """Check what `impute` is given; ``ways`` are what ``parameters`` may be."""
     given = {"method": method, "n_draws": n_draws, "parameters": parameters}

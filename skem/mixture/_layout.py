@@ -24,17 +24,20 @@ from skem.columns import (
     note_counts,
     read_columns,
 )
-from skem.families import GAUSSIAN_FAMILIES, GaussianParameters
+from skem.families import GAUSSIAN_FAMILIES
 from skem.families.kinds import Categorical
 from skem.families.kinds.family import KindFamily
 from skem.families.kinds.registry import KINDS
 from skem.families.product import ProductFamily, make_product
-from skem.mixture._reading import check_complete
 
-__all__ = ["BlockReader", "Layout", "PlacedKind", "make_layout", "read_table"]
-
-# Kinds besides Gaussian ones that are held above the steps of their columns.
-_WITH_FLOOR = ("gamma", "lognormal")
+__all__ = [
+    "Layout",
+    "PlacedKind",
+    "check_same",
+    "draft_layout",
+    "make_layout",
+    "read_table",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Floats: TypeAlias = NDArray[np.floating]
@@ -98,6 +101,13 @@ class Layout(NamedTuple):
                 own = [names[j] for j in block.columns]
                 block.kind.check(values[:, block.columns], own)
 
+    def has_base(self, values: Array) -> bool:
+        """Say whether log densities of rows have a part that all components share."""
+        return any(
+            block.kind is not None and block.kind.log_base(values[:, block.columns]).any()
+            for block in self.blocks
+        )
+
     def family(self, reg_covar: float) -> ProductFamily:
         """Make the components' family."""
         pairs = [
@@ -140,27 +150,36 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, l
     return None, raw
 
 
+def draft_layout(columns: Any, X: Any, raw: Sequence[RawColumn], plans: Any = None) -> Layout:
+    """Say which columns are of which kind, by kinds that have not seen the rows."""
+    plans = choose_blocks(columns, X, raw) if plans is None else plans
+    encoding = make_encoding(X, raw, plans)
+    blocks = [_place(plan, encoding) for plan in plans]
+    automatic = isinstance(columns, str)
+    return Layout(encoding, tuple(blocks), False, note_counts(raw) if automatic else ())
+
+
 def make_layout(columns: Any, X: Any, raw: Sequence[RawColumn]) -> Layout:
     """Say which columns are of which kind, and how they are read."""
-    plans = choose_blocks(columns, X, raw)
-    encoding = make_encoding(X, raw, plans)
-    values = encoding.encode(raw)
-    blocks = [_place(plan, encoding, values) for plan in plans]
-    base = any(
-        block.kind is not None and block.kind.log_base(values[:, block.columns]).any()
-        for block in blocks
-    )
-    automatic = isinstance(columns, str)
-    return Layout(encoding, tuple(blocks), base, note_counts(raw) if automatic else ())
+    draft = draft_layout(columns, X, raw)
+    values = draft.encoding.encode(raw)
+    draft.check(values)
+    blocks = []
+    for block in draft.blocks:
+        kind, names = block.kind, [draft.names[j] for j in block.columns]
+        if kind is not None:
+            kind = kind.fitted_to(values[:, block.columns], None, names)
+        blocks.append(block._replace(kind=kind))
+    result = draft._replace(blocks=tuple(blocks))
+    return result._replace(base=result.has_base(values))
 
 
-def _place(plan: BlockPlan, encoding: Encoding, values: Array) -> PlacedKind:
-    """Make a block's kind, fitted to the units of its columns."""
+def _place(plan: BlockPlan, encoding: Encoding) -> PlacedKind:
+    """Make a block's kind."""
     given, columns = plan
     if isinstance(given, str) and given in GAUSSIAN_KINDS:
         return PlacedKind(given, None, columns)
     infos = [encoding.columns[j] for j in columns]
-    own = values[:, columns]
     name = given if isinstance(given, str) else type(given).__name__
     kind: Any
     if not isinstance(given, str):
@@ -174,12 +193,10 @@ def _place(plan: BlockPlan, encoding: Encoding, values: Array) -> PlacedKind:
         kind = Categorical(n_categories=tuple(len(info.categories or ()) for info in infos))
     else:
         kind = KINDS[given](len(columns))
-    names = [info.name for info in infos]
-    kind.check(own, names)
-    return PlacedKind(name, kind.fitted_to(own, None, names), columns)
+    return PlacedKind(name, kind, columns)
 
 
-def _check_same(fitted: Layout, layout: Layout) -> None:
+def check_same(fitted: Layout, layout: Layout) -> None:
     """Check that a fit that goes on has the columns of the one before."""
     pairs = zip(fitted.encoding.columns, layout.encoding.columns, strict=False)
     for old, new in pairs:
@@ -189,99 +206,3 @@ def _check_same(fitted: Layout, layout: Layout) -> None:
                 f"{new.categories}, but was fitted as {old.kind!r} with {old.categories}: a fit "
                 "that goes on (warm_start=True) can't change that. Fit a new estimator"
             )
-
-
-class BlockReader:
-    """How mixtures of blocks are read; see `skem.mixture._reading.Reader`."""
-
-    by_partitions = False
-
-    def family(self, estimator: Any) -> ProductFamily:
-        """Make the family of what was fitted."""
-        layout: Layout = estimator._layout
-        return layout.family(float(estimator.reg_covar))
-
-    def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
-        """Return rows as numbers, with codes of categories; NaN where missing."""
-        rows, raw = read_table(estimator, X, reset=reset)
-        if reset:
-            layout = make_layout(estimator.columns, X, raw)
-            if estimator.warm_start and hasattr(estimator, "converged_"):
-                _check_same(estimator._layout, layout)
-            estimator._layout, estimator.kinds_ = layout, layout.encoding.kinds
-        layout = estimator._layout
-        if rows is not None and layout.is_gaussian:
-            return rows
-        values = layout.encoding.encode(raw, estimator.handle_unknown)
-        layout.check(values)
-        return values
-
-    def layout(self, estimator: Any) -> Layout:
-        """Return what was fitted."""
-        result: Layout = estimator._layout
-        return result
-
-    def structure(self, estimator: Any) -> str:
-        """Return nothing: what was fitted is kept by itself."""
-        return ""
-
-    def shape(self, estimator: Any) -> tuple[int, int]:
-        """Return the numbers of components and of columns."""
-        check_complete(estimator, ("weights_", "parameters_"))
-        return len(estimator.weights_), len(estimator._layout.names)
-
-    def column_names(self, estimator: Any, n_features: int) -> list[Any]:
-        """Return the names of the columns, or their positions."""
-        layout: Layout = estimator._layout
-        return layout.names
-
-    def stepped_columns(self, estimator: Any, n_features: int) -> NDArray[np.bool_]:
-        """Say which columns may have been recorded in steps: those with densities."""
-        stepped = np.zeros(n_features, dtype=bool)
-        for block in estimator._layout.blocks:
-            stepped[block.columns] = block.kind is None or block.name in _WITH_FLOOR
-        return stepped
-
-    def publish_parameters(
-        self, layout: Layout, parameters: tuple[Any, ...]
-    ) -> list[dict[str, Any]]:
-        """Return parameters, in the user's units, as an entry for each block."""
-        names = layout.names
-        entries = []
-        for block, own in zip(layout.blocks, parameters, strict=True):
-            entry: dict[str, Any] = {
-                "kind": block.name,
-                "columns": [names[j] for j in block.columns],
-            }
-            if block.kind is None:
-                entry |= {"means": own.means, "covariances": own.covariances}
-                entry["precisions_cholesky"] = own.factors
-            elif block.name == "categorical":
-                infos = [layout.encoding.columns[j] for j in block.columns]
-                entry["categories"] = [list(info.categories or ()) for info in infos]
-                entry["probabilities"] = block.kind.split(own.probabilities)
-            else:
-                entry |= own._asdict()
-            entries.append(entry)
-        return entries
-
-    def read_parameters(self, estimator: Any, family: ProductFamily) -> tuple[Any, ...]:
-        """Read the published parameters back."""
-        check_complete(estimator, ("weights_", "parameters_", "_layout"))
-        layout: Layout = estimator._layout
-        parameters = []
-        for block, placed, entry in zip(
-            family.blocks, layout.blocks, estimator.parameters_, strict=True
-        ):
-            if placed.kind is None:
-                fields = ("means", "covariances", "precisions_cholesky")
-                own = [np.asarray(entry[name], dtype=np.float64) for name in fields]
-                parameters.append(GaussianParameters(*own))
-                continue
-            like = block.family.without_rows(1, block.n_lines)
-            values = {name: entry[name] for name in like._fields}
-            if placed.name == "categorical":
-                values = {"probabilities": np.hstack(entry["probabilities"])}
-            own = [np.asarray(value, dtype=np.float64) for value in values.values()]
-            parameters.append(type(like)(*own))
-        return tuple(parameters)

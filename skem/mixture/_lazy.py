@@ -7,14 +7,29 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._parameters import float_dtypes
-from skem.engine.dask import empty_rows, lazy_rows, make_runner, survey_partitions, whole_rows
-from skem.engine.partitions import Partitions, survey
+from skem.columns import fill_zeros
+from skem.engine.dask import (
+    NumberReader,
+    empty_rows,
+    lazy_rows,
+    make_runner,
+    survey_partitions,
+    whole_rows,
+)
+from skem.engine.partitions import Partitions, weigh
 
-__all__ = ["answer_lazily", "impute_lazily", "read_collection", "sum_partitions"]
+__all__ = [
+    "TableReader",
+    "answer_lazily",
+    "check_columns",
+    "impute_lazily",
+    "read_collection",
+    "sum_partitions",
+]
 
 Floats: TypeAlias = NDArray[np.floating]
 
@@ -22,12 +37,13 @@ Floats: TypeAlias = NDArray[np.floating]
 def read_collection(estimator: Any, X: Any, sample_weight: Any, *, reset: bool) -> Partitions:
     """Check a collection, and its weights, for a fit; every partition is looked at once."""
     rows = whole_rows(X)
-    dtype = _check_columns(estimator, rows, reset=reset)
-    partitions = survey_partitions(make_runner(rows, sample_weight, dtype))
+    dtype = check_columns(estimator, rows, reset=reset)
+    runner = make_runner(rows, sample_weight, NumberReader(dtype))
+    partitions = survey_partitions(runner, dtype)
     return partitions.showing(X, sample_weight)
 
 
-def _check_columns(estimator: Any, X: Any, *, reset: bool) -> np.dtype[Any]:
+def check_columns(estimator: Any, X: Any, *, reset: bool) -> np.dtype[Any]:
     """Check names and numbers of columns as scikit-learn does; return the dtype of the rows."""
     empty = empty_rows(X)
     checked: Floats = validate_data(
@@ -41,15 +57,38 @@ def _check_columns(estimator: Any, X: Any, *, reset: bool) -> np.dtype[Any]:
     return checked.dtype
 
 
-def _bare(estimator: Any) -> Any:
-    """Copy what answers depend on, as it is now, for arrays and one thread.
+@dataclass(frozen=True)
+class TableReader:
+    """Leaves partitions as they are, for estimators that read tables themselves.
 
-    Callbacks stay behind, which may not pickle, and so do responsibilities to start from.
+    Parameters
+    ----------
+    dtype : numpy dtype
+        That of the numbers that are made of them.
+    keeps_names : bool
+        Whether they have names of columns.
+    """
+
+    dtype: np.dtype[Any]
+    keeps_names: bool
+
+    def __call__(self, part: Any) -> Any:
+        return part
+
+
+def _bare(estimator: Any, reader: NumberReader | TableReader) -> Any:
+    """Copy what answers depend on, as it is now, for one thread.
+
+    Callbacks stay behind, which may not pickle, and so do responsibilities to start from, and
+    functions that select columns.
     """
     parameters = estimator.get_params(deep=False) | {"init_params": "kmeans", "n_jobs": 1}
+    if "columns" in parameters:
+        parameters["columns"] = "auto"
     result = type(estimator)(**parameters)
+    left = () if getattr(reader, "keeps_names", False) else ("feature_names_in_",)
     for name, value in vars(estimator).items():
-        if name == "_record" or (name.endswith("_") and name != "feature_names_in_"):
+        if name in ("_record", "_layout") or (name.endswith("_") and name not in left):
             setattr(result, name, value)
     return result
 
@@ -60,9 +99,9 @@ class _Method:
 
     estimator: Any
     name: str
-    dtype: np.dtype[Any]
+    read: NumberReader | TableReader
     width: int
-    out: np.dtype[Any]
+    out: np.dtype[Any] | None
     given: dict[str, Any]
     seed: int | None = None
 
@@ -70,17 +109,16 @@ class _Method:
     def __name__(self) -> str:
         return self.name
 
-    def __call__(self, part: Any, number: int) -> NDArray[Any]:
-        rows = check_array(
-            part, dtype=self.dtype, ensure_all_finite="allow-nan", ensure_min_samples=0
-        )
+    def __call__(self, part: Any, number: int) -> Any:
+        rows = self.read(part)
         if not len(rows):
+            if self.out is None:
+                return rows
             return np.empty((0, self.width) if self.width else 0, self.out)
         given = self.given
         if self.seed is not None:
             given = given | {"random_state": np.random.RandomState([self.seed, number])}
-        answers: NDArray[Any] = getattr(self.estimator, self.name)(rows, **given)
-        return answers
+        return getattr(self.estimator, self.name)(rows, **given)
 
 
 def answer_lazily(estimator: Any, name: str, X: Any) -> Any:
@@ -95,32 +133,26 @@ def answer_lazily(estimator: Any, name: str, X: Any) -> Any:
     """
     check_is_fitted(estimator)
     rows = whole_rows(X)
-    dtype = _check_columns(estimator, rows, reset=False)
+    reader = estimator._kind.part_reader(estimator, rows)
     columns: list[str] | str = list(estimator.get_feature_names_out())
     if name != "predict_proba":
         columns = "component" if name == "predict" else "log_density"
-    out = np.dtype(np.int64) if name == "predict" else dtype
+    out = np.dtype(np.int64) if name == "predict" else reader.dtype
     width = len(columns) if isinstance(columns, list) else 0
-    return lazy_rows(rows, _Method(_bare(estimator), name, dtype, width, out, {}), columns, out)
+    one = _bare(estimator, reader)
+    return lazy_rows(rows, _Method(one, name, reader, width, out, {}), columns, out)
 
 
 def impute_lazily(
     estimator: Any, X: Any, method: str, n_draws: int, parameters: str, random_state: Any
 ) -> Any:
-    """Return a collection with its missing cells filled; see `BaseMixture.impute`."""
+    """Return a collection with its missing cells filled, by a method that is one of them.
+
+    See `BaseMixture.impute`.
+    """
     check_is_fitted(estimator)
     rows = whole_rows(X)
-    dtype = _check_columns(estimator, rows, reset=False)
-    n_features = estimator.means_.shape[1]
-    one = _bare(estimator)
-    # What is wrong with the arguments is to be said now, not when rows are asked for.
-    one.impute(
-        np.full((1, n_features), np.nan),
-        method,
-        n_draws=n_draws,
-        parameters="fixed",
-        random_state=0,
-    )
+    reader = estimator._kind.part_reader(estimator, rows)
     if n_draws > 1 or parameters != "fixed":
         raise TypeError(
             f"n_draws={n_draws} and parameters={parameters!r} need the rows in memory, but X is a "
@@ -131,10 +163,16 @@ def impute_lazily(
     if method == "draw":
         rng = check_random_state(random_state) if random_state is not None else None
         seed = int((rng or estimator._record.sampler).randint(2**31 - 1))
-    frame = empty_rows(rows)
-    columns = list(getattr(frame, "columns", range(n_features)))
-    ask = _Method(one, "impute", dtype, n_features, dtype, {"method": method}, seed)
-    return lazy_rows(rows, ask, columns, dtype)
+    example = empty_rows(rows)
+    n_features = example.shape[1]
+    columns = list(getattr(example, "columns", range(n_features)))
+    out: np.dtype[Any] | None = reader.dtype
+    if isinstance(reader, TableReader):
+        nothing = np.zeros(example.shape, dtype=bool)
+        out = None if reader.keeps_names else fill_zeros(example, nothing).dtype
+    one = _bare(estimator, reader)
+    ask = _Method(one, "impute", reader, n_features, out, {"method": method}, seed)
+    return lazy_rows(rows, ask, columns, out)
 
 
 def sum_partitions(estimator: Any, name: str, X: Any, sample_weight: Any) -> NDArray[np.float64]:
@@ -150,11 +188,11 @@ def sum_partitions(estimator: Any, name: str, X: Any, sample_weight: Any) -> NDA
     """
     check_is_fitted(estimator)
     rows = whole_rows(X)
-    dtype = _check_columns(estimator, rows, reset=False)
-    runner = make_runner(rows, sample_weight, dtype)
+    reader = estimator._kind.part_reader(estimator, rows)
+    runner = make_runner(rows, sample_weight, reader)
     sums = [
         part
-        for part in runner(_sums, range(len(runner.parts)), (_bare(estimator), name))
+        for part in runner(_sums, range(len(runner.parts)), (_bare(estimator, reader), name))
         if part is not None
     ]
     if not sums:
@@ -164,8 +202,8 @@ def sum_partitions(estimator: Any, name: str, X: Any, sample_weight: Any) -> NDA
 
 
 def _sums(
-    X: Floats, weights: NDArray[np.float64] | None, estimator: Any, name: str
+    X: Any, weights: NDArray[np.float64] | None, estimator: Any, name: str
 ) -> NDArray[np.float64] | None:
-    if not survey(X, weights).n_positive:
+    if not weigh(len(X), weights).n_positive:
         return None
     return np.asarray(getattr(estimator, name)(X, weights), dtype=np.float64)

@@ -21,9 +21,9 @@ from skem.inference import (
     Tree,
     batch_em,
 )
+from skem.mixture._block_reader import BlockReader
 from skem.mixture._given_blocks import read_given
 from skem.mixture._held import describe_held
-from skem.mixture._layout import BlockReader
 from skem.mixture._point import (
     PointEstimates,
     check_weights,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from skem.engine import Table
+from skem.engine import PartitionedTable, Partitions
 from skem.families import (
     GaussianFamily,
     Sticks,
@@ -31,9 +31,10 @@ from skem.inference import (
 )
 from skem.inference.tasks import ComputeScores
 from skem.mixture._bayes import VARIATIONAL, posterior_of
+from skem.mixture._block_reader import BlockReader
 from skem.mixture._evaluating import evaluate
 from skem.mixture._held import warn_of_held
-from skem.mixture._layout import BlockReader, Layout
+from skem.mixture._layout import Layout
 from skem.mixture._mixed import with_seen_lines
 from skem.mixture._posteriors import VariationalEstimates
 from skem.mixture._problem import FitProblem, Outcome
@@ -79,6 +80,14 @@ class BlockVariationalKind(BlockReader, VariationalEstimates):
             _check_conjugate(estimator._layout)
         return rows
 
+    def read_partitions(
+        self, estimator: Any, X: Any, sample_weight: Any, *, reset: bool
+    ) -> Partitions:
+        """Return the rows of a Dask collection; a kind without a conjugate prior is an error."""
+        partitions = super().read_partitions(estimator, X, sample_weight, reset=reset)
+        _check_conjugate(estimator._layout)
+        return partitions
+
     def rule(
         self,
         estimator: Any,
@@ -101,7 +110,8 @@ class BlockVariationalKind(BlockReader, VariationalEstimates):
         if base is None:
             return 0.0
         table = problem.table
-        assert isinstance(table, Table)
+        if isinstance(table, PartitionedTable):
+            return table.sum_line(base)
         line = np.asarray(table.lines[:, base], dtype=np.float64)
         return float(line.sum() if table.weights is None else table.weights @ line)
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import NotFittedError
 
 from skem._parameters import check_rows
+from skem.engine import Partitions
+from skem.engine.dask import NumberReader
 from skem.families import (
     GAUSSIAN_FAMILIES,
     CategoricalWeights,
@@ -18,6 +20,7 @@ from skem.families import (
     VariationalWeights,
 )
 from skem.inference import MixtureParameters, MixturePosterior
+from skem.mixture._lazy import TableReader, check_columns, read_collection
 from skem.mixture._noise import n_noise, with_noise_of
 from skem.mixture._protocols import FittedMixture
 from skem.scoring import Scores
@@ -43,9 +46,6 @@ Theta = TypeVar("Theta", MixtureParameters, MixturePosterior)
 class Reader(Protocol[Mixture, Theta]):
     """How a kind of estimator's fitted attributes are read, and what rows are scored by."""
 
-    by_partitions: bool
-    """Whether the rows of Dask collections are read, partition by partition."""
-
     @property
     def parameter_draws(self) -> Mapping[str, Callable[..., MixtureParameters]]:
         """Ways to draw parameters in the user's units, ``draw(estimator, family, rng)``, by name.
@@ -65,6 +65,14 @@ class Reader(Protocol[Mixture, Theta]):
         ``reset`` says whether the estimator is to be fitted to them: what is known of columns by
         their names is then set.
         """
+
+    def read_partitions(
+        self, estimator: Mixture, X: Any, sample_weight: Any, *, reset: bool
+    ) -> Partitions:
+        """Check a Dask collection, and its weights, for a fit; its rows stay where they lie."""
+
+    def part_reader(self, estimator: Mixture, X: Any) -> NumberReader | TableReader:
+        """Check the columns of a Dask collection; say what methods are given of its partitions."""
 
     def shape(self, estimator: Mixture) -> tuple[int, int]:
         """Return the numbers of components and of columns of a fitted estimator."""
@@ -100,8 +108,6 @@ class Reader(Protocol[Mixture, Theta]):
 class GaussianReader:
     """How estimators are read whose components are Gaussian."""
 
-    by_partitions = True
-
     def family(self, estimator: Any) -> Any:
         """Make the family that `covariance_type` names."""
         return gaussian_family(estimator)
@@ -109,6 +115,16 @@ class GaussianReader:
     def read_rows(self, estimator: Any, X: Any, *, reset: bool) -> Floats:
         """Check that rows are numbers, NaN among them, and keep float32 and float64."""
         return check_rows(X, estimator, reset=reset, takes_text="EMMixture")
+
+    def read_partitions(
+        self, estimator: Any, X: Any, sample_weight: Any, *, reset: bool
+    ) -> Partitions:
+        """Check a Dask collection, and its weights, for a fit."""
+        return read_collection(estimator, X, sample_weight, reset=reset)
+
+    def part_reader(self, estimator: Any, X: Any) -> NumberReader:
+        """Say how partitions are read: as arrays of numbers."""
+        return NumberReader(check_columns(estimator, X, reset=False))
 
     def layout(self, estimator: FittedMixture) -> None:
         """Return None: columns are all of one kind."""

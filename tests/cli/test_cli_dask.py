@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from cli_tables import blobs
 
-from skem import EMGaussianMixture
+from skem import EMGaussianMixture, EMMixture
 
 pytest.importorskip("dask.dataframe")
 
@@ -92,9 +92,52 @@ def test_missing_cells_and_types_are_kept(run, parts, tmp_path):
     np.testing.assert_allclose(got["log_density"], mixture.score_samples(X), rtol=1e-9)
 
 
+def test_kinds_are_declared(run, parts, tmp_path):
+    """Categories and counts beside measurements, as the library takes them; the model scores."""
+    pattern, frame = parts
+    names = list(blobs().columns[:2])
+    rng = np.random.default_rng(0)
+    frame = frame.assign(
+        colour=np.where(frame[names[0]] > frame[names[0]].median(), "red", "blue").astype(object),
+        visits=rng.poisson(3.0, len(frame)),
+    )
+    frame.loc[::7, "colour"] = None
+    half = len(frame) // 2
+    for i, part in enumerate((frame[:half], frame[half:])):
+        part.to_parquet(pattern.parent / f"{i}.parquet")
+    kinds = ("--kind", "categorical=colour", "--kind", "poisson=visits", "--exclude", "count")
+    out, model = tmp_path / "out", tmp_path / "m.skops"
+    status, text, err = run(
+        "cluster", pattern, "--dask", *kinds, "-k", "2", "-o", out, "--save", model
+    )
+    assert (status, "left out, not numbers: 'name'" in err) == (0, True)
+    used = [name for name in frame.columns if name not in ("name", "count")]
+    numbers = [name for name in used if name not in ("colour", "visits")]
+    columns = [("full", numbers), ("categorical", ["colour"]), ("poisson", ["visits"])]
+    mixture = EMMixture(2, columns=columns, random_state=0).fit(frame[used])
+    assert f"{mixture.bic(frame[used]):,.1f}" in text
+    assert f"{len(numbers)} Gaussian (full), 1 categorical, 1 poisson" in text
+    got = pd.read_parquet(out)
+    np.testing.assert_array_equal(got["cluster"], mixture.predict(frame[used]))
+    density = mixture.score_samples(frame[used])
+    np.testing.assert_allclose(got["log_density"], density, rtol=1e-9)
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    scored = tmp_path / "scored.csv"
+    status, _, err = run("score", tmp_path / "new.csv", "--model", model, "-o", scored)
+    assert status == 0, err
+    np.testing.assert_array_equal(pd.read_csv(scored)["cluster"], got["cluster"])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--kind", "poisson=zzz"), "no column 'zzz'"),
+        (("--kind", "poisson=count", "--exclude", "count"), "in --kind poisson and to be left out"),
+        (("--kind", "poisson=count", "--columns", "name"), "poisson, but not in --columns"),
+        (
+            ("--kind", "poisson=count", "--kind", "gamma=count"),
+            "column 'count' is in --kind poisson and --kind gamma",
+        ),
         (("--top", "3"), "--top sorts all rows; leave it out with --dask"),
         (("--criterion", "cv"), "with --dask: bic, icl or aic"),
         (("--columns", "zzz"), "no column 'zzz'"),

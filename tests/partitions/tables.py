@@ -39,3 +39,14 @@ def parameters(mixture):
     """Everything that a fit found, as bytes."""
     names = ("weights_", "means_", "covariances_", "lower_bounds_", "n_iter_")
     return [np.asarray(getattr(mixture, name)).tobytes() for name in names]
+
+
+def flat(entries):
+    """All numbers of `parameters_` or the like."""
+    return [
+        np.asarray(part, dtype=np.float64)
+        for entry in entries
+        for name, value in entry.items()
+        if name not in ("kind", "columns", "categories")
+        for part in (value if isinstance(value, list) else [value])
+    ]

@@ -7,9 +7,10 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from skem import EMGaussianMixture
+from skem import EMGaussianMixture, EMMixture
 from tests.partitions import tables
 
 dask = pytest.importorskip("dask")
@@ -68,6 +69,46 @@ def test_threads(expected):
 def test_workers(n_workers, expected, cluster):
     cluster(n_workers)
     assert fit(rows()) == expected
+
+
+def kinds():
+    """Measurements with gaps, categories and counts, of which the last partition has others."""
+    pytest.importorskip("pandas")
+    import dask.dataframe as dd
+    import pandas as pd
+
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame(tables.with_gaps(), columns=["a", "b", "c"])
+    frame["colour"] = rng.choice(np.array(["red", "blue", None], dtype=object), tables.N)
+    frame.loc[tables.N - 30 :, "colour"] = "azure"
+    frame["visits"] = rng.poisson(3.0, tables.N)
+    return dd.from_pandas(frame, npartitions=5)
+
+
+def fit_kinds():
+    columns = [
+        ("full", ["a", "b"]),
+        ("diag", ["c"]),
+        ("categorical", ["colour"]),
+        ("negative_binomial", ["visits"]),
+    ]
+    mixture = EMMixture(2, columns=columns, random_state=0, max_iter=3, tol=0.0)
+    with pytest.warns(match="did not converge"):
+        mixture.fit(kinds())
+    labels = mixture.predict(kinds()).compute().to_numpy()
+    found = [mixture.weights_, mixture.lower_bounds_, mixture.score(kinds()), labels]
+    return [np.asarray(one).tobytes() for one in found + tables.flat(mixture.parameters_)]
+
+
+def test_columns_of_every_kind(cluster):
+    """In one thread, in threads, and by one, two and four workers, also of other processes."""
+    with dask.config.set(scheduler="synchronous"):
+        expected = fit_kinds()
+    with dask.config.set(scheduler="threads"):
+        assert fit_kinds() == expected
+    for n_workers, processes in ((1, False), (2, True), (4, False)):
+        with cluster(n_workers, processes=processes):
+            assert fit_kinds() == expected
 
 
 def slowly(block):

@@ -160,6 +160,19 @@ class LinearKind(Generic[Params]):
         unit = np.where(mean > 0, mean, 1.0)
         return replace(self, gaps=not seen.all(), unit=unit, names=tuple(names))
 
+    def condense(self, values: Array) -> list[tuple[Array, Array]]:
+        """Return a few values of each column, and weights, that `fitted_to` returns the same of.
+
+        But for gaps, and but for rounding. Those of parts of a table, together, stand for all.
+        """
+        columns = (column[~np.isnan(column)] for column in values.T)
+        return [
+            (column.mean(keepdims=True), np.array([float(len(column))]))
+            if len(column)
+            else (np.zeros(0), np.zeros(0))
+            for column in columns
+        ]
+
     def name_of(self, column: int) -> str:
         """Return what a column is called in messages."""
         return repr(self.names[column]) if self.names else str(column)

@@ -117,6 +117,19 @@ class Lognormal(ConjugateLinearKind[LognormalParameters, NormalGammaLaw]):
             names=tuple(names),
         )
 
+    def condense(self, values: Array) -> list[tuple[Array, Array]]:
+        """Two values of each column whose logarithms have the mean and the width of all."""
+        found = []
+        for column in values.T:
+            logs = np.log(column[~np.isnan(column)])
+            if not len(logs):
+                found.append((np.zeros(0), np.zeros(0)))
+                continue
+            width = logs.std() if np.ptp(logs) > 0 else 0.0
+            two = logs.mean() + width * np.array([-1.0, 1.0])
+            found.append((np.exp(two), np.full(2, 0.5 * len(logs))))
+        return found
+
     def features(self, values: Array) -> Array:
         """Return standardised logarithms."""
         result: Array = np.log(values / self.units) / self.widths

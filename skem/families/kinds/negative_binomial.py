@@ -70,6 +70,11 @@ class NegativeBinomial(CodedKind[NegativeBinomialParameters]):
     def fitted_to(self, values: Array, weights: Array | None, names: Sequence[Any] = ()) -> Self:
         return replace(super().fitted_to(values, weights, names), support=_distinct(values))
 
+    def condense(self, values: Array) -> list[tuple[Array, Array]]:
+        """Return the distinct values, and how often there are such."""
+        found = (np.unique(column[~np.isnan(column)], return_counts=True) for column in values.T)
+        return [(distinct, counts.astype(np.float64)) for distinct, counts in found]
+
     def for_values(self, values: Array, *, more: bool = False) -> Self:
         if more:
             raise ValueError(
