@@ -170,7 +170,7 @@ def _common_dtype(columns: Sequence[RawColumn], are_numbers: bool) -> str:
     try:
         return str(np.result_type(*map(np.dtype, sorted(labels))))
     except TypeError:  # dtypes that NumPy does not know
-        return "object"
+        return "float64" if are_numbers else "object"
 
 
 def _declared(columns: Sequence[RawColumn]) -> tuple[tuple[Any, ...] | None, bool]:

@@ -230,14 +230,15 @@ def test_numbers_and_text_of_two_dtypes_are_refused():
 
 
 @pytest.mark.filterwarnings("ignore:EM did not converge")
-def test_whole_numbers_in_some_partitions_and_gaps_in_others():
+@pytest.mark.parametrize("dtype", [int, "Int64"])
+def test_whole_numbers_in_some_partitions_and_gaps_in_others(dtype):
     """Together they are floats, and what is drawn is not rounded."""
     table = FRAME[["length", "visits"]].astype({"visits": float})
     table.loc[tables.CUTS[-2] :: 3, "visits"] = np.nan
     columns = [("diag", ["visits", "length"])]
 
     def narrow(part):
-        return part if part["visits"].isna().any() else part.astype({"visits": int})
+        return part if part["visits"].isna().any() else part.astype({"visits": dtype})
 
     ddf = cut(table).map_partitions(narrow, meta=table.iloc[:0], enforce_metadata=False)
     given, expected = same_as_memory(ddf, table, columns)
