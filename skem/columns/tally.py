@@ -25,10 +25,13 @@ class ColumnTally(NamedTuple):
         Distinct cells, without missing ones, in the order of their first rows.
     is_empty : bool
         Whether no cell has a value.
+    is_cut : bool
+        Whether there are values besides, which a column of measurements has no use for.
     """
 
     column: RawColumn
     is_empty: bool
+    is_cut: bool = False
 
 
 def tally_columns(raw: Sequence[RawColumn], coded: Collection[int] | None) -> list[ColumnTally]:
@@ -49,21 +52,24 @@ def _tally(column: RawColumn, coded: Collection[int] | None) -> ColumnTally:
         return _tally_objects(column)
     numbers = column.numbers
     seen = np.flatnonzero(~np.isnan(numbers))
-    is_empty = not len(seen)
+    n_seen = len(seen)
+    # Objects may be text in another partition.
+    may_be_cut = coded is None and column.dtype != "object"
     if coded is not None:
         seen = seen if column.position in coded else seen[:0]
     else:
         # A number that is not whole says all: the column is one of measurements.
         odd = seen[numbers[seen] != np.floor(numbers[seen])]
-        seen = odd[:1] if len(odd) else seen
+        seen = odd[:1] if len(odd) and may_be_cut else seen
     values, first, counts = np.unique(numbers[seen], return_index=True, return_counts=True)
     order = np.argsort(first)
-    if coded is None:
+    if may_be_cut:
         order = order[: MOST_VALUES + 1]
     rows = seen[first[order]].astype(np.intp)
     return ColumnTally(
         column._replace(numbers=values[order], counts=counts[order].astype(np.int64), rows=rows),
-        is_empty,
+        not n_seen,
+        may_be_cut and int(counts[order].sum()) < n_seen,
     )
 
 
@@ -123,6 +129,11 @@ def _unite(tallies: Sequence[ColumnTally], first_rows: Sequence[int]) -> RawColu
     are_numbers = like.numbers is not None
     if pairs:
         are_numbers = all(column.numbers is not None for column, _ in pairs)
+    if not are_numbers and any(tally.is_cut for tally in tallies):
+        raise ValueError(
+            f"Column {like.name!r} of X has numbers in some partitions and text in others: give "
+            "all of them one dtype, or say in 'columns' what the column is"
+        )
     first: dict[Any, int] = {}
     counts: dict[Any, int] = {}
     for column, offset in pairs:
@@ -159,7 +170,7 @@ def _common_dtype(columns: Sequence[RawColumn], are_numbers: bool) -> str:
     try:
         return str(np.result_type(*map(np.dtype, sorted(labels))))
     except TypeError:  # dtypes that NumPy does not know
-        return "object"
+        return "float64" if are_numbers else "object"
 
 
 def _declared(columns: Sequence[RawColumn]) -> tuple[tuple[Any, ...] | None, bool]:

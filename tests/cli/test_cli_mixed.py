@@ -300,7 +300,6 @@ def test_many_categories_are_shown_in_short(run, tmp_path):
         (["--kind", "bernoulli=name"], "150 different values, but bernoulli columns have two"),
         (["--kind", "bernoulli=one"], "'one': 1 different value, but bernoulli columns have two"),
         (["--columns", "name,size"], "column 'name': names rather than categories: 150 values in"),
-        (["--kind", "poisson=visits", "--dask"], "--kind needs the rows in memory"),
     ],
 )
 def test_what_is_refused(refused, tmp_path, options, says):

@@ -77,7 +77,7 @@ def cut(table):
 def assert_same(given, expected, rtol=1e-10):
     """To a relative 1e-10, whatever the order of additions."""
     assert given.kinds_ == expected.kinds_
-    assert given._layout.encoding.columns == expected._layout.encoding.columns
+    assert given._layout.encoding == expected._layout.encoding
     assert given._layout.notes == expected._layout.notes
     assert given.n_iter_ == expected.n_iter_
     pairs = [*zip(tables.flat(given.parameters_), tables.flat(expected.parameters_), strict=True)]
@@ -209,14 +209,36 @@ def test_numbers_in_some_partitions_and_text_in_others():
 
 
 @pytest.mark.filterwarnings("ignore:EM did not converge")
-def test_whole_numbers_in_some_partitions_and_gaps_in_others():
+def test_objects_are_numbers_in_some_partitions_only():
+    """Also fractions, and more of them than a note would need."""
+    answers = np.array([f"a{number % 4}" for number in range(tables.N)], dtype=object)
+    answers[: tables.CUTS[1]] = [number % 30 + 0.5 for number in range(tables.CUTS[1])]
+    table = pd.DataFrame({"length": FRAME["length"], "answers": answers})
+    given, _ = same_as_memory(cut(table), table)
+    assert len(given.parameters_[1]["categories"][0]) == 30 + 4
+
+
+def test_numbers_and_text_of_two_dtypes_are_refused():
+    table = FRAME[["length", "colour"]]
+
+    def measure(part):
+        return part if len(part) > 250 else part.assign(colour=0.5 + np.arange(len(part)))
+
+    ddf = cut(table).map_partitions(measure, meta=table.iloc[:0], enforce_metadata=False)
+    with pytest.raises(ValueError, match="'colour' of X has numbers in some partitions and text"):
+        EMMixture(2).fit(ddf)
+
+
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+@pytest.mark.parametrize("dtype", [int, "Int64"])
+def test_whole_numbers_in_some_partitions_and_gaps_in_others(dtype):
     """Together they are floats, and what is drawn is not rounded."""
     table = FRAME[["length", "visits"]].astype({"visits": float})
     table.loc[tables.CUTS[-2] :: 3, "visits"] = np.nan
     columns = [("diag", ["visits", "length"])]
 
     def narrow(part):
-        return part if part["visits"].isna().any() else part.astype({"visits": int})
+        return part if part["visits"].isna().any() else part.astype({"visits": dtype})
 
     ddf = cut(table).map_partitions(narrow, meta=table.iloc[:0], enforce_metadata=False)
     given, expected = same_as_memory(ddf, table, columns)
