@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skem._callbacks import with_callbacks
+from skem._collections import is_collection
 from skem._docstrings import fill_docstring
 from skem._parameters import Allowed, check_parameters, none, one_of, real
 from skem.inference import Tree
@@ -320,6 +321,8 @@ default='dirichlet_process'
             In nats. Gaussian and log-normal columns: Student's t; Poisson: negative binomial;
             geometric: beta-geometric; exponential: Lomax; categories: their expected shares.
         """
+        if is_collection(X):
+            return self._lazily("score_samples", X)
         rows = self._check_rows(X)
         return log_predictive(self, rows).astype(rows.dtype, copy=False)
 

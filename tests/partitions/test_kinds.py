@@ -116,6 +116,8 @@ def test_posteriors_are_those_of_memory(frame):
     ):
         np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-9 * np.abs(wanted).max())
     assert given.score(ddf[names]) == pytest.approx(expected.score(frame[names]), rel=1e-10)
+    densities = given.score_samples(ddf[names]).compute()
+    np.testing.assert_allclose(densities, expected.score_samples(frame[names]), rtol=1e-9)
 
 
 @FRAMES
