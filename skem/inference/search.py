@@ -219,7 +219,8 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
     """Make short runs (Biernacki, Celeux & Govaert 2003).
 
     One of them from a tree, which finds long and narrow clusters. It is grown on some of the rows
-    where nothing asks for the highest bound of all. Of two components there is none to split while
+    where nothing asks for the highest bound of all; where something does, one run starts from
+    thresholds of single columns, too. Of two components there is none to split while
     they are merged, so other starts take the place of moves. Where rows are told apart by features,
     of categories mostly, few of them differ and distances say little: there some runs start from
     components that have nearly equal shares of all rows, or shares drawn at random for each kind of
@@ -240,7 +241,8 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
     tries: list[tuple[str, str | Array, tuple[int, float], str | None]]
     tries = [(method, method, _FIRST, None) for method in methods]
     tries += [(name, method, _FROM_AFAR, quick) for name, method in from_afar]
-    tries += [] if cut is None else [("thresholds", cut, _FIRST, None)]
+    if cut is not None:
+        tries.append(("thresholds", cut, _FIRST, None))
     trials = []
     for name, method, limits, acceleration in tries:
         given = replace(start, method=method)
