@@ -30,9 +30,11 @@ class Shape(NamedTuple):
 
 SHAPES = (
     Shape(100_000, 2, 5),
+    Shape(200_000, 3, 7),
     Shape(100_000, 8, 10),
     Shape(100_000, 16, 20),
     Shape(50_000, 32, 20),
+    Shape(30_000, 48, 8),
     Shape(20_000, 64, 20),
     Shape(100_000, 8, 100),
 )
