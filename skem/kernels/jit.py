@@ -115,11 +115,12 @@ reassociating_kernel = _compiler(fastmath={"reassoc"})
 vector_kernel = _compiler(fastmath={"contract", "reassoc"})
 
 
-def _at_once(n: int) -> Iterable[Any]:
-    return (slice(0, n),)
+def _at_once(*bounds: int) -> Iterable[Any]:
+    return (slice(*bounds) if len(bounds) > 1 else slice(0, *bounds),)
 
 
-# `for i in each(n)` is a loop over indices for the compiler, and array code without it: there
-# `i` is one slice, so that uncompiled runs take numpy's time and not that of a Python loop. The
-# body must mean the same for both: elementwise, `np.maximum` instead of `max`, no branches.
+# `for i in each(n)` and `for i in each(first, n)` are loops over indices for the compiler, and
+# array code without it: there `i` is one slice, so that uncompiled runs take numpy's time and not
+# that of a Python loop. The body must mean the same for both: elementwise, `np.maximum` instead of
+# `max`, no branches.
 each = _at_once if UNCOMPILED else range

@@ -28,7 +28,8 @@ def exp_difference(x, shift, n, power, power_bits):
     int64: numba takes long to compile such a view.
     """
     for i in range(n):
-        value = max(x[i] - shift[i], LOWEST)
+        value = x[i] - shift[i]
+        value = LOWEST if value < LOWEST else value
         shifted = value * LOG2_E + ROUNDER
         power[i] = shifted
         whole = shifted - ROUNDER
@@ -80,7 +81,8 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
     for k in range(1, n_components):
         line = scores[k]
         for i in range(n_rows):
-            largest[i] = max(largest[i], line[i])
+            known, score = largest[i], line[i]
+            largest[i] = score if score > known else known
     for k in range(n_components):
         line = scores[k]
         if hard:
