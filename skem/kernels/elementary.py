@@ -10,6 +10,7 @@ import numpy as np
 
 from skem.kernels.jit import (
     UNCOMPILED,
+    contracted_callee,
     contracted_kernel,
     each,
     inner_kernel,
@@ -73,7 +74,7 @@ def log_ratio(q):
     return 2.0 * q * (1.0 + s * (A1 + s * (A2 + s * (A3 + s * p))))
 
 
-@contracted_kernel
+@contracted_callee
 def add_logarithms(x, n, power, power_bits, out):
     """Add ``log(x[:n])`` to ``out[:n]``, for positive numbers up to 1e300; NaN for 0, inf and NaN.
 

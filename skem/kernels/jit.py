@@ -111,8 +111,12 @@ contracted_kernel = _compiler(fastmath={"contract"})
 # As a kernel, with sums in an order that suits vectors: several of them, added up at the end.
 reassociating_kernel = _compiler(fastmath={"reassoc"})
 
+# The same for what other kernels alone call.
+contracted_callee = _compiler(fastmath={"contract"}, no_cpython_wrapper=True)
+reassociating_callee = _compiler(fastmath={"reassoc"}, no_cpython_wrapper=True)
+
 # Both: for sums of products.
-vector_kernel = _compiler(fastmath={"contract", "reassoc"})
+vector_callee = _compiler(fastmath={"contract", "reassoc"}, no_cpython_wrapper=True)
 
 
 def _at_once(*bounds: int) -> Iterable[Any]:

@@ -9,9 +9,9 @@ into the widest vectors of the processor.
 from skem.kernels.jit import (
     UNCOMPILED,
     callee_kernel,
-    contracted_kernel,
-    reassociating_kernel,
-    vector_kernel,
+    contracted_callee,
+    reassociating_callee,
+    vector_callee,
 )
 
 
@@ -26,7 +26,7 @@ def line_of(lines, j, last, start, stop):
     return lines[j, start:stop]
 
 
-@contracted_kernel
+@contracted_callee
 def add_combinations(coefficients, p, column, lines, first, n, start, out):
     """Add ``coefficients[p : p + n, column:].T @ lines[first : first + n]``, for some rows.
 
@@ -102,7 +102,7 @@ def add_combinations(coefficients, p, column, lines, first, n, start, out):
                 z[i] = v
 
 
-@vector_kernel
+@vector_callee
 def add_inner_products(lines, first, n, start, shares, out, p):
     """Add ``lines[first : first + n] @ shares.T`` to ``out[p : p + n]``, for some rows.
 
@@ -147,7 +147,7 @@ def add_inner_products(lines, first, n, start, shares, out, p):
                     out[p + a + j, k + 1] += of_u[j]
 
 
-@reassociating_kernel
+@reassociating_callee
 def weigh(line, scale):
     """Multiply ``line`` by ``scale``, both (n_rows,), and return its sum."""
     total = 0.0
@@ -157,7 +157,7 @@ def weigh(line, scale):
     return total
 
 
-@reassociating_kernel
+@reassociating_callee
 def copy_column(table, first, last, column, line):
     """Write a column's rows from ``first`` to ``last`` to ``line``, then 0; return their sum."""
     n_rows = last - first if last - first < line.size else line.size

@@ -3,7 +3,7 @@
 import math
 
 from skem.kernels.elementary import add_logarithms
-from skem.kernels.jit import contracted_kernel, inner_kernel, kernel
+from skem.kernels.jit import contracted_callee, inner_kernel, kernel
 
 # exp(x) = 2^m exp(r) with m = round(x / log 2) and |r| <= log(2) / 2: log 2 in two parts, so
 # that r is exact, and the Taylor series of exp(r) to r^13, whose remainder is below 1e-17.
@@ -20,7 +20,7 @@ C2, C3, C4, C5, C6, C7 = (1.0 / math.factorial(i) for i in range(2, 8))
 C8, C9, C10, C11, C12, C13 = (1.0 / math.factorial(i) for i in range(8, 14))
 
 
-@contracted_kernel
+@contracted_callee
 def exp_difference(x, shift, n, power, power_bits):
     """Replace ``x[:n]`` by ``exp(x - shift)``, for ``x <= shift``.
 
