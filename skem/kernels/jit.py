@@ -63,7 +63,8 @@ class _RareCollections(event.Listener):
 
     @staticmethod
     def _is_kernel(event: Any) -> bool:
-        cache = event.data["dispatcher"]._cache
+        # Some of numba's dispatchers keep nothing: those of loops in object mode, of GPUs.
+        cache = getattr((event.data or {}).get("dispatcher"), "_cache", None)
         return isinstance(getattr(cache, "_cache_file", None), _OneFilePerSignature)
 
 

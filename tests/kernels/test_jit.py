@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import jit, njit
 from numba.core import errors, event
 
 from skem.kernels.jit import UNCOMPILED
@@ -120,6 +120,13 @@ def test_collector_that_runs_more_rarely_is_left_alone(fresh, thresholds, before
 
 
 @pytest.mark.skipif(UNCOMPILED, reason="nothing is compiled")
-def test_collector_is_left_alone_by_code_of_others(thresholds):
-    assert njit(lambda x: x + 1)(1) == 2
+@pytest.mark.parametrize("compiler", [njit, jit(forceobj=True, looplift=True)])
+def test_collector_is_left_alone_by_code_of_others(thresholds, compiler):
+    def count(n):
+        total = 0
+        for _ in range(n):
+            total += 1
+        return total
+
+    assert compiler(count)(3) == 3
     assert set(thresholds.seen) == {(600, 9, 8)}
