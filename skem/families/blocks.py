@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,6 +21,9 @@ __all__ = [
     "fill_features",
     "lines_of",
     "place_blocks",
+    "related_columns",
+    "units_by_column",
+    "values_by_decree",
 ]
 
 Parts: TypeAlias = tuple[Any, ...]
@@ -157,6 +160,34 @@ def lines_of(blocks: Sequence[Block], X: NDArray[np.floating], *, base: bool) ->
         lines.append(shared[:, None])
         columns.append(np.full(1, -1, dtype=np.intp))
     return Blocks(np.ascontiguousarray(np.hstack(lines)), np.concatenate(columns))
+
+
+def units_by_column(
+    blocks: Sequence[Block], units: Iterable[tuple[Array, Array]]
+) -> tuple[Array, Array]:
+    """Put blocks' origins and scales into the places of their columns."""
+    n_columns = sum(len(block.columns) for block in blocks)
+    origin, scale = np.empty(n_columns), np.empty(n_columns)
+    for block, (own_origin, own_scale) in zip(blocks, units, strict=True):
+        origin[block.columns], scale[block.columns] = own_origin, own_scale
+    return origin, scale
+
+
+def related_columns(blocks: Sequence[Block], n_features: int) -> NDArray[np.bool_]:
+    """Return which columns depend on each other within a component: none of two blocks."""
+    related = np.zeros((n_features, n_features), dtype=bool)
+    for block in blocks:
+        own = np.ix_(block.columns, block.columns)
+        related[own] = block.family.related_columns(len(block.columns))
+    return related
+
+
+def values_by_decree(blocks: Sequence[Block], constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Say in which constant columns the variance is `reg_covar` alone, block by block."""
+    result = np.zeros_like(constant)
+    for block in blocks:
+        result[block.columns] = block.family.values_by_decree(constant[block.columns])
+    return result
 
 
 def fill_features(blocks: Sequence[Block], features: Array) -> Array:

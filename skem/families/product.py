@@ -23,6 +23,9 @@ from skem.families.blocks import (
     fill_features,
     lines_of,
     place_blocks,
+    related_columns,
+    units_by_column,
+    values_by_decree,
 )
 from skem.families.cutting import cut_along_axis
 from skem.families.parameters import Array
@@ -98,17 +101,11 @@ class ProductFamily:
         return each + 1 + (self.base is not None)
 
     def units(self, mean: Array, deviation: Array) -> tuple[Array, Array]:
-        return self._by_column(
+        own = (
             block.family.units(mean[block.columns], deviation[block.columns])
             for block in self.blocks
         )
-
-    def _by_column(self, pairs: Any) -> tuple[Array, Array]:
-        """Put blocks' origins and scales into the places of their columns."""
-        origin, scale = np.empty(self.n_columns), np.empty(self.n_columns)
-        for block, (own_origin, own_scale) in zip(self.blocks, pairs, strict=True):
-            origin[block.columns], scale[block.columns] = own_origin, own_scale
-        return origin, scale
+        return units_by_column(self.blocks, own)
 
     def _product(self, scorers: Sequence[Scorer], constants: Array) -> Scorer:
         if self.single is not None:
@@ -346,21 +343,14 @@ class ProductFamily:
         return sum(block.family.n_parameters(n_components, block.n_lines) for block in self.blocks)
 
     def related_columns(self, n_features: int) -> NDArray[np.bool_]:
-        related = np.zeros((n_features, n_features), dtype=bool)
-        for block in self.blocks:
-            own = np.ix_(block.columns, block.columns)
-            related[own] = block.family.related_columns(len(block.columns))
-        return related
+        return related_columns(self.blocks, n_features)
 
     def values_by_decree(self, constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        result = np.zeros_like(constant)
-        for block in self.blocks:
-            result[block.columns] = block.family.values_by_decree(constant[block.columns])
-        return result
+        return values_by_decree(self.blocks, constant)
 
     def typical_units(self, weights: Array, parameters: Parts) -> tuple[Array, Array]:
-        each = self._each(parameters)
-        return self._by_column(family.typical_units(weights, own) for family, own in each)
+        own = (family.typical_units(weights, own) for family, own in self._each(parameters))
+        return units_by_column(self.blocks, own)
 
     def standardise(self, parameters: Parts, origin: Array, scale: Array) -> Parts:
         return tuple(

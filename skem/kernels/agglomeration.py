@@ -62,35 +62,44 @@ def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs
 
 @kernel
 def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges):
-    """Merge until one cluster is left; see `agglomerate`."""
-    means, weights, counts, _, _ = state
+    """Merge until one cluster is left; see `agglomerate`.
+
+    All that is called from one place alone is compiled into this kernel: handing over so many
+    arrays takes longer to compile than what is done with them.
+    """
+    means, weights, counts, traces, scatters = state
     _, floor, share, enough, power = rule
     terms, costs, known, nearest, least = rivals
     n, p = means.shape
     first = np.int64(0)  # a literal would have the function compiled once more
     for i in range(n):
-        terms[i] = weights[i] * power * math.log(share * min(1.0, enough) * floor / weights[i])
-    for i in range(n - 1):
-        _bound_terms(i, i + 1, n, places, state, rule, factors, bounds)
+        known_share = share if enough > 1.0 else share * enough
+        terms[i] = weights[i] * power * math.log(known_share * floor / weights[i])
+    last = n - 1
+    for i in range(last):
+        _bound_terms(i, i + 1, n, places, weights, counts, traces, rule, factors, bounds)
         for j in range(i + 1, n):
             costs[i, j] = bounds[j] - terms[i] - terms[j]
             known[i, j] = EXACT if p > 1 else FIRST
-        _find_nearest(i, state, rule, rivals, work)
-    for step in range(n - 1):
+        nearest[i] = last
+    # As if the last one had just been merged with all others' nearest, so all are looked for.
+    a = b = last
+    for step in range(last):
+        _renew_nearest(a, b, state, rule, terms, costs, known, nearest, least, alive, work)
         a = _least(least, first)
         b = nearest[a]
         merges[step, 0], merges[step, 1] = a, b
         terms[a] = _union_term(a, b, state, rule, work)
-        _unite(a, b, state)
-        _copy_place(means, a, places)
+        _unite(a, b, means, weights, counts, traces, scatters)
+        for d in range(p):
+            places[d, a] = means[a, d]
         alive[b] = False
         least[b] = np.inf
-        _bound_terms(a, first, n, places, state, rule, factors, bounds)
-        _reprice(a, b, p, counts, bounds, alive, rivals)
-        _renew_nearest(a, b, alive, state, rule, rivals, work)
+        _bound_terms(a, first, n, places, weights, counts, traces, rule, factors, bounds)
+        _reprice(a, b, p, counts, bounds, terms, costs, known, alive)
 
 
-@callee_kernel
+@inner_kernel
 def _least(line, first):
     """Return the place of the smallest number from ``first`` on; the first of equals."""
     best = first
@@ -100,24 +109,20 @@ def _least(line, first):
     return best
 
 
-@inner_kernel
-def _copy_place(means, i, places):
-    for d in range(len(places)):
-        places[d, i] = means[i, d]
-
-
 @callee_kernel
-def _bound_terms(a, first, last, places, state, rule, factors, bounds):
+def _bound_terms(a, first, last, places, weights, counts, traces, rule, factors, bounds):
     """Write what the unions of cluster a with others would count at least.
 
     That is the part of the trace, and all of it where there are too few rows for a determinant.
     """
-    _, weights, counts, traces, _ = state
     _, floor, share, enough, power = rule
     for k in range(first, last):
         weight = weights[a] + weights[k]
-        lower, upper = weights[min(a, k)], weights[max(a, k)]
-        factors[k] = lower * (upper / weight)
+        # The same bits whichever of the two is asked for.
+        i, j = a, k
+        if k < a:
+            i, j = k, a
+        factors[k] = weights[i] * (weights[j] / weight)
         bounds[k] = traces[a] + traces[k]
     for d in range(len(places)):
         line = places[d]
@@ -126,75 +131,60 @@ def _bound_terms(a, first, last, places, state, rule, factors, bounds):
     for k in range(first, last):
         weight = weights[a] + weights[k]
         count = counts[a] + counts[k]
-        spread = share * min(1.0, enough / count) * (bounds[k] + floor) / weight
-        bounds[k] = weight * (power * math.log(spread))
+        known_share = share if enough > count else share * (enough / count)
+        bounds[k] = weight * (power * math.log(known_share * (bounds[k] + floor) / weight))
 
 
 @inner_kernel
-def _reprice(a, b, p, counts, bounds, alive, rivals):
+def _reprice(a, b, p, counts, bounds, terms, costs, known, alive):
     """Write the costs of cluster a, which b is now part of, with all others, or bounds of them."""
-    terms, costs, known, _, _ = rivals
     for k in range(len(terms)):
+        i, j, order = a, k, FIRST
+        if k < a:
+            i, j, order = k, a, SECOND
         if alive[k] and k != a:
-            i, j = min(a, k), max(a, k)
             costs[i, j] = bounds[k] - terms[a] - terms[k]
-            if counts[a] + counts[k] <= p:
-                known[i, j] = EXACT
-            else:
-                known[i, j] = FIRST if i == a else SECOND
-        costs[min(b, k), max(b, k)] = np.inf
-        known[min(b, k), max(b, k)] = EXACT
+            known[i, j] = EXACT if counts[a] + counts[k] <= p else order
+        i, j = b, k
+        if k < b:
+            i, j = k, b
+        costs[i, j] = np.inf
+        known[i, j] = EXACT
 
 
 @inner_kernel
-def _renew_nearest(a, b, alive, state, rule, rivals, work):
-    """Find the cheapest partners anew of those clusters whose own may be another."""
-    _, costs, _, nearest, least = rivals
-    for k in range(b):
-        if not alive[k]:
-            continue
-        if k == a or nearest[k] == b or (k < a and nearest[k] == a):
-            _find_nearest(k, state, rule, rivals, work)
-        elif k < a and costs[k, a] <= least[k]:
-            cost = _price(k, a, state, rule, rivals, work)
-            if cost < least[k] or (cost == least[k] and a < nearest[k]):
-                nearest[k], least[k] = a, cost
+def _renew_nearest(a, b, state, rule, terms, costs, known, nearest, least, alive, work):
+    """Find the cheapest partners of those clusters whose own may be another after a merge.
 
-
-@callee_kernel
-def _price(i, j, state, rule, rivals, work):
-    """Return the cost of a pair of which a bound alone may have been known."""
-    terms, costs, known, _, _ = rivals
-    if known[i, j] != EXACT:
-        term = _union_term(i, j, state, rule, work)
-        if known[i, j] == FIRST:
-            costs[i, j] = term - terms[i] - terms[j]
-        else:
-            costs[i, j] = term - terms[j] - terms[i]
-        known[i, j] = EXACT
-    return costs[i, j]
-
-
-@callee_kernel
-def _find_nearest(i, state, rule, rivals, work):
-    """Find the cheapest partner of cluster i among those after it.
-
-    No cost is below its bound, so the first pair that is the cheapest by what is known, and is
-    known exactly, is the first of the cheapest.
+    They are looked for among the clusters that follow. No cost is below its bound, so the first
+    pair that is the cheapest by what is known, and is known exactly, is the first of the cheapest.
     """
-    _, costs, known, nearest, least = rivals
-    line = costs[i]
-    best = _least(line, i + 1)
-    while known[i, best] != EXACT:
-        _price(i, best, state, rule, rivals, work)
-        best = _least(line, i + 1)
-    nearest[i], least[i] = best, costs[i, best]
+    for k in range(b):
+        anew = k == a or nearest[k] == b or (k < a and nearest[k] == a)
+        if not alive[k] or not (anew or (k < a and costs[k, a] <= least[k])):
+            continue
+        line = costs[k]
+        best = a
+        while True:
+            if anew:
+                best = _least(line, k + 1)
+            if known[k, best] == EXACT:
+                break
+            term = _union_term(k, best, state, rule, work)
+            if known[k, best] == FIRST:
+                line[best] = term - terms[k] - terms[best]
+            else:
+                line[best] = term - terms[best] - terms[k]
+            known[k, best] = EXACT
+        cost = line[best]
+        if anew or cost < least[k] or (cost == least[k] and best < nearest[k]):
+            nearest[k], least[k] = best, cost
 
 
 @callee_kernel
 def _union_term(i, j, state, rule, work):
     """What the union of two clusters would count."""
-    means, weights, counts, traces, _ = state
+    means, weights, counts, traces, scatters = state
     blur, floor, share, enough, power = rule
     p = means.shape[1]
     weight = weights[i] + weights[j]
@@ -203,20 +193,21 @@ def _union_term(i, j, state, rule, work):
     for d in range(p):
         trace += factor * (means[i, d] - means[j, d]) ** 2
     count = counts[i] + counts[j]
-    spread = share * min(1.0, enough / count) * (trace + floor) / weight
+    known_share = share if enough > count else share * (enough / count)
+    spread = known_share * (trace + floor) / weight
     value = power * math.log(spread)
     if count > p:
         # In units of the trace's part, powers of which may be out of range.
-        determinant = _determinant(i, j, state, blur, factor, 1.0 / (weight * spread), work)
+        determinant = _determinant(
+            i, j, means, scatters, blur, weight, factor, 1.0 / (weight * spread), work
+        )
         value += math.log1p(determinant * spread ** (p - power))
     return weight * value
 
 
 @inner_kernel
-def _determinant(i, j, state, blur, factor, scale, work):
+def _determinant(i, j, means, scatters, blur, weight, factor, scale, work):
     """Determinant of the union's scatter matrix times ``scale``; 0 where rounding has the say."""
-    means, weights, _, _, scatters = state
-    weight = weights[i] + weights[j]
     p = means.shape[1]
     result = 1.0
     at = 0
@@ -240,9 +231,8 @@ def _determinant(i, j, state, blur, factor, scale, work):
 
 
 @inner_kernel
-def _unite(a, b, state):
+def _unite(a, b, means, weights, counts, traces, scatters):
     """Put cluster b into cluster a."""
-    means, weights, counts, traces, scatters = state
     p = means.shape[1]
     weight = weights[a] + weights[b]
     share = weights[b] / weight

@@ -19,7 +19,11 @@ DONE, BELOW_FLOOR = -1, -2
 
 @inner_kernel
 def subtract_scaled(line, factor, other):
-    """Subtract ``factor * other`` from ``line``, both (n,)."""
+    """Subtract ``factor * other`` from ``line``, both (n,).
+
+    Of slices, which take long to compile: with an offset in the index this loop, the one of order
+    ``D^3``, would not be vectorised.
+    """
     for c in each(line.size):
         line[c] -= factor * other[c]
 
@@ -36,9 +40,8 @@ def cholesky(matrix, upper):
     n_features = matrix.shape[0]
     least = 8 * n_features * EPSILON
     for j in range(n_features):
-        source, line = matrix[j, j:], upper[j, j:]
-        for c in each(line.size):
-            line[c] = source[c]
+        for c in each(j, n_features):
+            upper[j, c] = matrix[j, c]
     for j in range(n_features):
         pivot = upper[j, j]
         if not pivot > least * matrix[j, j]:
@@ -93,11 +96,11 @@ def factorise(covariances, floors, factors, scratch):
     for step in range(n_floors + 1):
         for k in range(n_components):
             for i in range(n_features):
-                source, line = covariances[k, i], apart[i]
                 for j in each(n_features):
-                    line[j] = source[j]
+                    apart[i, j] = covariances[k, i, j]
                 if step < n_floors:
-                    subtract_scaled(line, 1.0, floors[step, i])
+                    for j in each(n_features):
+                        apart[i, j] -= floors[step, i, j]
             if not cholesky(apart, upper):
                 return BELOW_FLOOR if step < n_floors else k
             if step == n_floors:
@@ -227,7 +230,7 @@ def centre(weight, first, second, shift, scatter):
     """
     n_components, n_features = first.shape
     for k in range(n_components):
-        known = max(weight[k], TINY)
+        known = weight[k] if weight[k] > TINY else TINY
         for i in each(n_features):
             shift[k, i] = first[k, i] / known
         for i in range(n_features):

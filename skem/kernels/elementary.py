@@ -8,7 +8,14 @@ import math
 
 import numpy as np
 
-from skem.kernels.jit import UNCOMPILED, contracted_kernel, each, reassociating_kernel
+from skem.kernels.jit import (
+    UNCOMPILED,
+    contracted_callee,
+    contracted_kernel,
+    each,
+    inner_kernel,
+    reassociating_kernel,
+)
 
 # exp(x) = exp(x / 1024) ** 1024: a Taylor series to the 13th power and ten squarings, which
 # multiply its error by 1024: relative errors are about 2e-13, and 1e-10 for |x| near 700, where
@@ -57,7 +64,7 @@ def exponential(x):
     return p * p
 
 
-@contracted_kernel
+@inner_kernel
 def log_ratio(q):
     """Return ``log((1 + q) / (1 - q))`` for ``0 <= q <= 1/3``."""
     s = q * q
@@ -67,7 +74,7 @@ def log_ratio(q):
     return 2.0 * q * (1.0 + s * (A1 + s * (A2 + s * (A3 + s * p))))
 
 
-@contracted_kernel
+@contracted_callee
 def add_logarithms(x, n, power, power_bits, out):
     """Add ``log(x[:n])`` to ``out[:n]``, for positive numbers up to 1e300; NaN for 0, inf and NaN.
 

@@ -7,11 +7,11 @@ component by component.
 
 import numpy as np
 
+from skem.kernels.blocks import hand_over, normalise_block, weigh_line
 from skem.kernels.jit import UNCOMPILED, inner_kernel, kernel
 from skem.kernels.linear import fill_products, first_plain
-from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
-from skem.kernels.normalise import log_normalise
-from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
+from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
 @inner_kernel
@@ -123,7 +123,6 @@ def gather_steps(steps, tile, n_rows, linear, tables, space, sums, flat_sums):
     plain = left[n_products]
     total = 0.0
     for start in range(0, n_rows, rows):
-        stop = start + rows
         n = min(rows, n_rows - start)
         find_entries(values, lines, first, start, n, n_components, entries)
         if steps & SCORE:
@@ -137,28 +136,15 @@ def gather_steps(steps, tile, n_rows, linear, tables, space, sums, flat_sums):
             add_combinations(coefficients, n_products, 0, values, plain, n_plain, start, spacious)
             add_entries(table, entries, n, block)
         if steps & NORMALISE:
-            total += log_normalise(
-                block,
-                rows,
-                weights[start:stop],
-                power,
-                power_bits,
-                log_normaliser[start:stop],
-                factor[start:stop],
-                steps & HARDEN != 0,
+            total += normalise_block(
+                steps, start, block, weights, power, power_bits, log_normaliser, factor
             )
         if not steps & SUM:
-            for k in range(n_components):
-                line = scores[k, start:stop]
-                for i in range(rows):
-                    line[i] = block[k, i]
+            hand_over(block, start, scores)
             continue
         # From here on the block holds responsibilities.
         for k in range(n_components):
-            if steps & NORMALISE:
-                weight = weigh(block[k], factor[start:stop])
-            else:
-                weight = copy_column(resp, start, n_rows, k, block[k])
+            weight = weigh_line(steps, start, n_rows, k, block[k], factor, resp)
             sums[n_entries + n_lines, k] += weight
         for pair in range(0, n_products, chunk):
             last = min(pair + chunk, n_products)

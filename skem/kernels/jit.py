@@ -1,11 +1,13 @@
 """How every kernel is compiled, said once."""
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numba
 from numba import njit
+from numba.core import event
 from numba.core.caching import IndexDataCacheFile
 
 UNCOMPILED = bool(vars(numba.config)["DISABLE_JIT"])
@@ -28,6 +30,46 @@ class _OneFilePerSignature(IndexDataCacheFile):
         if overloads.get(key) != name:
             self._save_index({**overloads, key: name})
 
+
+class _RareCollections(event.Listener):
+    """Lets Python's garbage collector run rarely while kernels compile.
+
+    Numba makes so many objects that collections took a sixth of a first fit's time. Compilations
+    nest, where a kernel calls another, but numba lets only one thread compile, so there is only
+    one outermost. A collector that was switched off stays off, and other code's compilations are
+    left alone.
+    """
+
+    OBJECTS = 50_000
+    """New objects before a collection: 10 MB more memory than with Python's own number."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._before = gc.get_threshold()
+
+    def on_start(self, event: Any) -> None:
+        if self._is_kernel(event):
+            self._depth += 1
+            if self._depth == 1:
+                self._before = gc.get_threshold()
+                new, *old = self._before
+                gc.set_threshold(max(new, self.OBJECTS) if new else 0, *old)
+
+    def on_end(self, event: Any) -> None:
+        if self._is_kernel(event):
+            self._depth -= 1
+            if self._depth == 0:
+                gc.set_threshold(*self._before)
+
+    @staticmethod
+    def _is_kernel(event: Any) -> bool:
+        # Some of numba's dispatchers keep nothing: those of loops in object mode, of GPUs.
+        cache = getattr((event.data or {}).get("dispatcher"), "_cache", None)
+        return isinstance(getattr(cache, "_cache_file", None), _OneFilePerSignature)
+
+
+if not UNCOMPILED:
+    event.register("numba:compile", _RareCollections())
 
 # Nobody calls kernels from C: what that would need is not compiled.
 _COMMON: dict[str, Any] = {
@@ -70,15 +112,20 @@ contracted_kernel = _compiler(fastmath={"contract"})
 # As a kernel, with sums in an order that suits vectors: several of them, added up at the end.
 reassociating_kernel = _compiler(fastmath={"reassoc"})
 
+# The same for what other kernels alone call.
+contracted_callee = _compiler(fastmath={"contract"}, no_cpython_wrapper=True)
+reassociating_callee = _compiler(fastmath={"reassoc"}, no_cpython_wrapper=True)
+
 # Both: for sums of products.
-vector_kernel = _compiler(fastmath={"contract", "reassoc"})
+vector_callee = _compiler(fastmath={"contract", "reassoc"}, no_cpython_wrapper=True)
 
 
-def _at_once(n: int) -> Iterable[Any]:
-    return (slice(0, n),)
+def _at_once(*bounds: int) -> Iterable[Any]:
+    return (slice(*bounds) if len(bounds) > 1 else slice(0, *bounds),)
 
 
-# `for i in each(n)` is a loop over indices for the compiler, and array code without it: there
-# `i` is one slice, so that uncompiled runs take numpy's time and not that of a Python loop. The
-# body must mean the same for both: elementwise, `np.maximum` instead of `max`, no branches.
+# `for i in each(n)` and `for i in each(first, n)` are loops over indices for the compiler, and
+# array code without it: there `i` is one slice, so that uncompiled runs take numpy's time and not
+# that of a Python loop. The body must mean the same for both: elementwise, `np.maximum` instead of
+# `max`, no branches.
 each = _at_once if UNCOMPILED else range

@@ -10,10 +10,10 @@ still in the cache when they are multiplied.
 
 import numpy as np
 
+from skem.kernels.blocks import hand_over, normalise_block, weigh_line
 from skem.kernels.jit import inner_kernel, kernel
-from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
-from skem.kernels.normalise import log_normalise
-from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
+from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
 @inner_kernel
@@ -82,7 +82,6 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
     none = np.int64(0)  # a literal would have functions compiled once more
     total = 0.0
     for start in range(0, n_rows, rows):
-        stop = start + rows
         if steps & SCORE:
             for k in range(n_components):
                 level = constants[k]
@@ -91,7 +90,7 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
                 for i in range(rows):
                     block[k, i] = level
             for first in range(0, n_products, chunk):
-                last = min(first + chunk, n_products)
+                last = first + chunk if first + chunk < n_products else n_products
                 fill_products(values, left, right, first, last, start, products)
                 add_combinations(
                     coefficients, first, none, products, none, last - first, none, spacious
@@ -100,32 +99,19 @@ def linear_steps(steps, tile, n_rows, model, space, sums):
                 coefficients, n_products, none, values, plain, n_lines - n_products, start, spacious
             )
         if steps & NORMALISE:
-            total += log_normalise(
-                block,
-                rows,
-                weights[start:stop],
-                power,
-                power_bits,
-                log_normaliser[start:stop],
-                factor[start:stop],
-                steps & HARDEN != 0,
+            total += normalise_block(
+                steps, start, block, weights, power, power_bits, log_normaliser, factor
             )
         if not steps & SUM:
-            for k in range(n_components):
-                line = scores[k, start:stop]
-                for i in range(rows):
-                    line[i] = block[k, i]
+            hand_over(block, start, scores)
             continue
         # From here on the block holds responsibilities.
         for k in range(n_components):
-            if steps & NORMALISE:
-                weight = weigh(block[k], factor[start:stop])
-            else:
-                weight = copy_column(resp, start, n_rows, k, block[k])
+            weight = weigh_line(steps, start, n_rows, k, block[k], factor, resp)
             for p in range(n_lines, left.size):
                 sums[p, k] += weight
         for first in range(0, n_products, chunk):
-            last = min(first + chunk, n_products)
+            last = first + chunk if first + chunk < n_products else n_products
             if chunk < n_products or not steps & SCORE:
                 fill_products(values, left, right, first, last, start, products)
             add_inner_products(products, none, last - first, none, spacious, sums, first)

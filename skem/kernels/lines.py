@@ -9,9 +9,9 @@ into the widest vectors of the processor.
 from skem.kernels.jit import (
     UNCOMPILED,
     callee_kernel,
-    contracted_kernel,
-    reassociating_kernel,
-    vector_kernel,
+    contracted_callee,
+    reassociating_callee,
+    vector_callee,
 )
 
 
@@ -21,10 +21,12 @@ def line_of(lines, j, last, start, stop):
 
     A function, because slices take long to compile.
     """
-    return lines[min(j, last), start:stop]
+    if j > last:
+        j = last
+    return lines[j, start:stop]
 
 
-@contracted_kernel
+@contracted_callee
 def add_combinations(coefficients, p, column, lines, first, n, start, out):
     """Add ``coefficients[p : p + n, column:].T @ lines[first : first + n]``, for some rows.
 
@@ -61,7 +63,7 @@ def add_combinations(coefficients, p, column, lines, first, n, start, out):
         q, left = p + a, n - a
         for component in range(0, n_components, 2):
             k = column + component
-            m = min(k + 1, column + n_components - 1)
+            m = k + 1 if component + 1 < n_components else k
             c0, d0 = coefficients[q, k], coefficients[q, m]
             c1 = d1 = c2 = d2 = c3 = d3 = c4 = d4 = c5 = d5 = c6 = d6 = c7 = d7 = 0.0
             if left > 1:
@@ -100,7 +102,7 @@ def add_combinations(coefficients, p, column, lines, first, n, start, out):
                 z[i] = v
 
 
-@vector_kernel
+@vector_callee
 def add_inner_products(lines, first, n, start, shares, out, p):
     """Add ``lines[first : first + n] @ shares.T`` to ``out[p : p + n]``, for some rows.
 
@@ -125,7 +127,7 @@ def add_inner_products(lines, first, n, start, shares, out, p):
         x2 = line_of(lines, first + a + 2, last, start, stop)
         x3 = line_of(lines, first + a + 3, last, start, stop)
         for k in range(0, n_components, 2):
-            t, u = shares[k], shares[min(k + 1, n_components - 1)]
+            t, u = shares[k], shares[k + 1 if k + 1 < n_components else k]
             t0 = t1 = t2 = t3 = 0.0
             u0 = u1 = u2 = u3 = 0.0
             for i in range(n_rows):
@@ -139,13 +141,13 @@ def add_inner_products(lines, first, n, start, shares, out, p):
                 u3 += u[i] * x3[i]
             of_t = (t0, t1, t2, t3)
             of_u = (u0, u1, u2, u3)
-            for j in range(min(4, n - a)):
+            for j in range(n - a if n - a < 4 else 4):
                 out[p + a + j, k] += of_t[j]
                 if k + 1 < n_components:
                     out[p + a + j, k + 1] += of_u[j]
 
 
-@reassociating_kernel
+@reassociating_callee
 def weigh(line, scale):
     """Multiply ``line`` by ``scale``, both (n_rows,), and return its sum."""
     total = 0.0
@@ -155,10 +157,10 @@ def weigh(line, scale):
     return total
 
 
-@reassociating_kernel
+@reassociating_callee
 def copy_column(table, first, last, column, line):
     """Write a column's rows from ``first`` to ``last`` to ``line``, then 0; return their sum."""
-    n_rows = min(last - first, line.size)
+    n_rows = last - first if last - first < line.size else line.size
     total = 0.0
     for i in range(n_rows):
         line[i] = table[first + i, column]

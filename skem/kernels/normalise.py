@@ -3,7 +3,7 @@
 import math
 
 from skem.kernels.elementary import add_logarithms
-from skem.kernels.jit import contracted_kernel, inner_kernel, kernel
+from skem.kernels.jit import contracted_callee, inner_kernel, kernel
 
 # exp(x) = 2^m exp(r) with m = round(x / log 2) and |r| <= log(2) / 2: log 2 in two parts, so
 # that r is exact, and the Taylor series of exp(r) to r^13, whose remainder is below 1e-17.
@@ -20,7 +20,7 @@ C2, C3, C4, C5, C6, C7 = (1.0 / math.factorial(i) for i in range(2, 8))
 C8, C9, C10, C11, C12, C13 = (1.0 / math.factorial(i) for i in range(8, 14))
 
 
-@contracted_kernel
+@contracted_callee
 def exp_difference(x, shift, n, power, power_bits):
     """Replace ``x[:n]`` by ``exp(x - shift)``, for ``x <= shift``.
 
@@ -28,7 +28,8 @@ def exp_difference(x, shift, n, power, power_bits):
     int64: numba takes long to compile such a view.
     """
     for i in range(n):
-        value = max(x[i] - shift[i], LOWEST)
+        value = x[i] - shift[i]
+        value = LOWEST if value < LOWEST else value
         shifted = value * LOG2_E + ROUNDER
         power[i] = shifted
         whole = shifted - ROUNDER
@@ -80,7 +81,8 @@ def log_normalise(scores, n_rows, weights, power, power_bits, log_normaliser, fa
     for k in range(1, n_components):
         line = scores[k]
         for i in range(n_rows):
-            largest[i] = max(largest[i], line[i])
+            known, score = largest[i], line[i]
+            largest[i] = score if score > known else known
     for k in range(n_components):
         line = scores[k]
         if hard:

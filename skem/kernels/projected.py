@@ -5,10 +5,10 @@ What is triangular or symmetric is worked on eight lines at a time, up to the di
 
 import numpy as np
 
+from skem.kernels.blocks import hand_over, normalise_block, weigh_line
 from skem.kernels.jit import inner_kernel, kernel
-from skem.kernels.lines import add_combinations, add_inner_products, copy_column, weigh
-from skem.kernels.normalise import log_normalise
-from skem.kernels.steps import HARDEN, NORMALISE, SCORE, SUM
+from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
 @inner_kernel
@@ -73,7 +73,6 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
     none = np.int64(0)  # a literal would have functions compiled once more
     total = 0.0
     for start in range(0, n_rows, rows):
-        stop = start + rows
         if steps & SCORE:
             project(projection, values, start, projected)
             half = power
@@ -88,30 +87,17 @@ def projected_steps(steps, tile, n_rows, model, space, first, second):
                     block[k, i] = constants[k] - half[i]
             add_combinations(centres, none, none, projected, none, n_features, none, spacious)
         if steps & NORMALISE:
-            total += log_normalise(
-                block,
-                rows,
-                weights[start:stop],
-                power,
-                power_bits,
-                log_normaliser[start:stop],
-                factor[start:stop],
-                steps & HARDEN != 0,
+            total += normalise_block(
+                steps, start, block, weights, power, power_bits, log_normaliser, factor
             )
         if not steps & SUM:
-            for k in range(n_components):
-                line = scores[k, start:stop]
-                for i in range(rows):
-                    line[i] = block[k, i]
+            hand_over(block, start, scores)
             continue
         # From here on the block holds responsibilities.
         for i in range(rows):
             weight[i] = 0.0
         for k in range(n_components):
-            if steps & NORMALISE:
-                first[n_features, k] += weigh(block[k], factor[start:stop])
-            else:
-                first[n_features, k] += copy_column(resp, start, n_rows, k, block[k])
+            first[n_features, k] += weigh_line(steps, start, n_rows, k, block[k], factor, resp)
             for i in range(rows):
                 weight[i] += block[k, i]
         add_inner_products(values, none, n_features, start, spacious, first, none)

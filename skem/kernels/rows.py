@@ -86,7 +86,8 @@ def load_tile(X, weights, origin, inverse_scale, n_places, values, tile_weights)
     touched = 0.0
     for i in range(n_rows):
         for j in range(0, n_features, 8):
-            touched = max(touched, np.float64(X[i, j]))
+            value = np.float64(X[i, j])
+            touched = value if value > touched else touched
     values[0, values.shape[1] - 1] = touched  # read by nobody; keeps the loop
     whole = n_rows - n_rows % BATCH
     for start in range(0, whole, BATCH):

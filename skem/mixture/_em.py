@@ -40,10 +40,7 @@ class EMGaussianMixture(FromParameters, GaussianMixtureMethods):
 
     Read more in the :ref:`user guide <em>`.
 
-    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
-    :ref:`missing`.
-
-    Dask arrays and data frames are taken where arrays are, see :ref:`many_rows`.
+    {cells_and_collections}
 
     Parameters
     ----------

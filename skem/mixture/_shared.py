@@ -80,7 +80,16 @@ BLOCK_PARAMETERS = {
     name: allowed for name, allowed in SHARED_PARAMETERS.items() if name not in _OF_GAUSSIANS
 } | {"columns": _OF_BLOCKS}
 
-ENTRIES = read_entries("""
+# Besides parameters, what estimators for tables of numbers say of their rows.
+_PARAGRAPHS = {
+    "cells_and_collections": """\
+NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
+:ref:`missing`.
+
+Dask arrays and data frames are taken where arrays are, see :ref:`many_rows`."""
+}
+
+ENTRIES = _PARAGRAPHS | read_entries("""
 n_init : int, default=1
     Number of starts; the fit with the highest bound is kept. They run in parallel threads,
     with the same result for every `n_jobs`. One is enough where nothing of it is drawn.

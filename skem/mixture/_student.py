@@ -49,10 +49,7 @@ class EMStudentMixture(GaussianMixtureMethods):
 
     Read more in the :ref:`user guide <student>`.
 
-    NaN in `X` is a missing cell: the fit and all answers are those of the seen cells, see
-    :ref:`missing`.
-
-    Dask arrays and data frames are taken where arrays are, see :ref:`many_rows`.
+    {cells_and_collections}
 
     Parameters
     ----------

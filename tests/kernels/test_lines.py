@@ -2,8 +2,12 @@
 
 import numpy as np
 import pytest
+from oracles.callees import from_python
 
-from skem.kernels.lines import add_combinations, add_inner_products
+from skem.kernels import lines as kernels
+
+add_combinations = from_python(kernels.add_combinations)
+add_inner_products = from_python(kernels.add_inner_products)
 
 SIZES = [(1, 1), (4, 2), (7, 3), (8, 5), (9, 4), (15, 3), (24, 1)]
 
