@@ -1,13 +1,11 @@
 """How every kernel is compiled, said once."""
 
-import gc
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numba
 from numba import njit
-from numba.core import event
 from numba.core.caching import IndexDataCacheFile
 
 UNCOMPILED = bool(vars(numba.config)["DISABLE_JIT"])
@@ -30,46 +28,6 @@ class _OneFilePerSignature(IndexDataCacheFile):
         if overloads.get(key) != name:
             self._save_index({**overloads, key: name})
 
-
-class _RareCollections(event.Listener):
-    """Lets Python's garbage collector run rarely while kernels compile.
-
-    Numba makes so many objects that collections took a sixth of a first fit's time. Compilations
-    nest, where a kernel calls another, but numba lets only one thread compile, so there is only
-    one outermost. A collector that was switched off stays off, and other code's compilations are
-    left alone.
-    """
-
-    OBJECTS = 50_000
-    """New objects before a collection: 10 MB more memory than with Python's own number."""
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._before = gc.get_threshold()
-
-    def on_start(self, event: Any) -> None:
-        if self._is_kernel(event):
-            self._depth += 1
-            if self._depth == 1:
-                self._before = gc.get_threshold()
-                new, *old = self._before
-                gc.set_threshold(max(new, self.OBJECTS) if new else 0, *old)
-
-    def on_end(self, event: Any) -> None:
-        if self._is_kernel(event):
-            self._depth -= 1
-            if self._depth == 0:
-                gc.set_threshold(*self._before)
-
-    @staticmethod
-    def _is_kernel(event: Any) -> bool:
-        # Some of numba's dispatchers keep nothing: those of loops in object mode, of GPUs.
-        cache = getattr((event.data or {}).get("dispatcher"), "_cache", None)
-        return isinstance(getattr(cache, "_cache_file", None), _OneFilePerSignature)
-
-
-if not UNCOMPILED:
-    event.register("numba:compile", _RareCollections())
 
 # Nobody calls kernels from C: what that would need is not compiled.
 _COMMON: dict[str, Any] = {

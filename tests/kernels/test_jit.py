@@ -1,13 +1,10 @@
-"""How kernels are compiled, and their code kept on disk."""
+"""Compiled code that is kept on disk, when several processes compile at once."""
 
-import gc
 import importlib.util
 import sys
 
 import numpy as np
 import pytest
-from numba import jit, njit
-from numba.core import errors, event
 
 from skem.kernels.jit import UNCOMPILED
 
@@ -72,61 +69,3 @@ def test_code_is_read_from_disk(fresh):
         assert total(table) == 28.0
     assert sum(total.stats.cache_hits.values()) == 2
     assert not total.stats.cache_misses
-
-
-class Thresholds(event.Listener):
-    """Notes the garbage collector's thresholds when a compilation starts."""
-
-    def __init__(self):
-        self.seen = []
-
-    def on_start(self, event):
-        self.seen.append(gc.get_threshold())
-
-    def on_end(self, event):
-        pass
-
-
-@pytest.fixture
-def thresholds():
-    before = gc.get_threshold()
-    gc.set_threshold(600, 9, 8)
-    with event.install_listener("numba:compile", Thresholds()) as listener:
-        yield listener
-    gc.set_threshold(*before)
-
-
-@pytest.mark.skipif(UNCOMPILED, reason="nothing is compiled")
-def test_garbage_is_collected_rarely_while_a_kernel_compiles(fresh, thresholds):
-    assert fresh()(np.arange(8.0)) == 28.0
-    assert thresholds.seen[0] == (50_000, 9, 8)
-    assert gc.get_threshold() == (600, 9, 8)
-
-
-@pytest.mark.skipif(UNCOMPILED, reason="nothing is compiled")
-def test_failed_compilation_leaves_the_collector_as_it_was(fresh, thresholds):
-    with pytest.raises(errors.TypingError):
-        fresh()("text")
-    assert thresholds.seen[0][0] == 50_000
-    assert gc.get_threshold() == (600, 9, 8)
-
-
-@pytest.mark.skipif(UNCOMPILED, reason="nothing is compiled")
-@pytest.mark.parametrize("before", [(0, 9, 8), (70_000, 9, 8)])
-def test_collector_that_runs_more_rarely_is_left_alone(fresh, thresholds, before):
-    gc.set_threshold(*before)
-    assert fresh()(np.arange(8.0)) == 28.0
-    assert set(thresholds.seen) == {before}
-
-
-@pytest.mark.skipif(UNCOMPILED, reason="nothing is compiled")
-@pytest.mark.parametrize("compiler", [njit, jit(forceobj=True, looplift=True)])
-def test_collector_is_left_alone_by_code_of_others(thresholds, compiler):
-    def count(n):
-        total = 0
-        for _ in range(n):
-            total += 1
-        return total
-
-    assert compiler(count)(3) == 3
-    assert set(thresholds.seen) == {(600, 9, 8)}
