@@ -248,7 +248,7 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
         given = replace(start, method=method)
         if name == "hierarchical":
             most = _ROWS_OF_A_TREE if some_will_do else _ROWS_OF_A_LARGE_TREE
-            some = draw_rows(start.table, most, np.random.RandomState(0))
+            some = draw_rows(start.table, most, 0)
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)
