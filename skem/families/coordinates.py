@@ -84,8 +84,9 @@ class GaussianCoordinates:
 
     def _divisor(self, weight: Array, ndim: int) -> Array:
         """Return what scatters of `ndim` dimensions, with the prior's, are divided by."""
-        divisor = self.family.count(weight, self.shape[1]) + (self.prior.degrees_of_freedom or 0.0)
-        divisor = np.maximum(divisor, _TINY)
+        divisor = np.maximum(self.family.count(weight, self.shape[1]), _TINY)
+        if self.prior.degrees_of_freedom is not None:
+            divisor += self.prior.degrees_of_freedom
         return divisor.reshape(divisor.shape + (1,) * (ndim - divisor.ndim))
 
     def _covariances(self, stats: GaussianStatistics) -> Array:

@@ -118,6 +118,10 @@ def bootstrap_likelihood_ratio(
     A fit that misses the highest likelihood makes a ratio too small, even negative. A start
     that finds it matters more than `n_bootstrap`.
 
+    All fits start by the estimator's `init_params`, those to drawn tables as those to `X`: so the
+    ratios are of one procedure, and p values mean what they say. ``init_params="kmeans"`` is the
+    quick one, see :ref:`certain_number`.
+
     References
     ----------
     .. [1] McLachlan, G. J. (1987). On bootstrapping the likelihood ratio test statistic for the
