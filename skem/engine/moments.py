@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
+from skem.engine.remembered import Remembered
 
 __all__ = [
     "ColumnSums",
@@ -62,7 +63,15 @@ def column_moments(X: Any, weights: Array | None) -> tuple[Array, Array]:
     mean, deviation : ndarray of shape (n_features,), float64
         A deviation that float64 can't hold is inf.
     """
-    return moments_of_parts([sum_columns(X, weights)], gappy=False)[:2]
+
+    def make() -> tuple[Array, Array]:
+        return moments_of_parts([sum_columns(X, weights)], gappy=False)[:2]
+
+    mean, deviation = _MOMENTS.of(make, X, weights)
+    return mean.copy(), deviation.copy()
+
+
+_MOMENTS: Remembered[tuple[Array, Array]] = Remembered()
 
 
 @singledispatch

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 from skem.families.decomposition import compose, find_common_axes, loss_of
-from skem.families.floor import cholesky, whiten
+from skem.families.floor import root_of, whiten
 
 __all__ = ["CONSTRAINED_ORIENTATIONS", "CONSTRAINED_VARIANCES"]
 
@@ -81,8 +81,8 @@ def _own_axes(scatter: Array, count: Array, parts: str, previous: Array, floor: 
     """Each component's own orientation: EEV and VEV."""
 
     def along(axes: Array) -> tuple[float, Array]:
-        spectra = np.einsum("kij,kil,klj->kj", axes, scatter, axes)
-        least = np.einsum("kij,il,klj->kj", axes, floor, axes)
+        spectra = (axes * (scatter @ axes)).sum(axis=1)
+        least = (axes * (floor @ axes)).sum(axis=1)
         found = CONSTRAINED_VARIANCES[parts](spectra, count, least)
         return loss_of(spectra, count, found), compose(axes, found)
 
@@ -93,18 +93,18 @@ def _own_axes(scatter: Array, count: Array, parts: str, previous: Array, floor: 
 
 def _own_matrix(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """A shape and an orientation each: EVV and VVV. Whitened, the floor is the unit matrix."""
-    root = cholesky(floor)
-    spectra, axes = np.linalg.eigh(whiten(scatter, root))
+    spectra, axes = np.linalg.eigh(whiten(scatter, floor))
     variances = CONSTRAINED_VARIANCES[parts]
-    return compose(root @ axes, variances(np.maximum(spectra, 0.0), count, np.ones(spectra.shape)))
+    return compose(
+        root_of(floor) @ axes, variances(np.maximum(spectra, 0.0), count, np.ones(spectra.shape))
+    )
 
 
 def _common_matrix(
     scatter: Array, count: Array, parts: str, previous: Array, floor: Array
 ) -> Array:
     """A volume each of one matrix: VEE. Whitened, and with the least volume 1."""
-    root = cholesky(floor)
-    scatter = whiten(scatter, root)
+    root, scatter = root_of(floor), whiten(scatter, floor)
     volumes, matrix = np.empty(len(count)), np.empty_like(floor)
     kernels.shapes.common_matrix_above_one(scatter, count, _INNER, volumes, matrix)
     result = volumes[:, None, None] * (root @ matrix @ root.T)

@@ -17,6 +17,7 @@ the maximum for matrices because the problem is one of eigenvalues where M is th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 
-__all__ = ["cholesky", "is_above", "lift", "lower_of", "whiten"]
+__all__ = ["is_above", "lift", "lower_of", "root_of", "whiten"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -86,22 +87,29 @@ def lift(covariances: Array, floor: Array) -> Array:
     """
     if is_above(covariances, floor):
         return covariances
-    root = cholesky(floor)
-    whitened = whiten(covariances, root)
-    values, vectors = np.linalg.eigh(whitened)
+    root = root_of(floor)
+    values, vectors = np.linalg.eigh(whiten(covariances, floor))
     short = np.maximum(1.0 - values, 0.0)
     # What is added, so that what is above the floor keeps its bits.
     axes = root @ vectors
     return covariances + (axes * short[..., None, :]) @ np.swapaxes(axes, -1, -2)
 
 
-def cholesky(matrix: Array) -> Array:
-    """Return the lower Cholesky factor."""
-    return np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
+def root_of(floor: Array) -> Array:
+    """Return the lower Cholesky factor L; not to be changed."""
+    return _root_and_inverse(floor.tobytes(), len(floor))[0]
 
 
-def whiten(matrices: Array, root: Array) -> Array:
-    """Return ``inv(L) S inv(L)'`` for a stack of S and a triangular L."""
-    half = np.linalg.solve(root, matrices)
-    result = np.linalg.solve(root, np.swapaxes(half, -1, -2))
-    return np.asarray(0.5 * (result + np.swapaxes(result, -1, -2)), dtype=np.float64)
+def whiten(matrices: Array, floor: Array) -> Array:
+    """Return ``inv(L) S inv(L)'`` for a stack of S, with the floor's Cholesky factor L."""
+    inverse = _root_and_inverse(floor.tobytes(), len(floor))[1]
+    result: Array = inverse @ matrices @ inverse.T
+    return 0.5 * (result + np.swapaxes(result, -1, -2))
+
+
+# A fit has one floor, and may be held by it in each iteration.
+@lru_cache(maxsize=64)
+def _root_and_inverse(floor: bytes, n_features: int) -> tuple[Array, Array]:
+    matrix: Array = np.frombuffer(floor).reshape(n_features, n_features)
+    root: Array = np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
+    return root, np.asarray(np.linalg.inv(root), dtype=np.float64)

@@ -48,8 +48,9 @@ def factors_above(covariances: Array, least: Array | None) -> Array | None:
 def narrowest(covariances: Array, total: Array, least: float) -> NDArray[np.bool_]:
     """Say which of a stack of covariances are at the floor where ``total`` is not."""
     values, vectors = np.linalg.eigh(covariances)
-    spread = np.einsum("...ik,ij,...jk->...k", vectors, total, vectors)
-    held = (values <= 2 * least) & (spread > 100 * least)
+    held = values <= 2 * least
+    if held.any():
+        held &= np.einsum("...ik,ij,...jk->...k", vectors, total, vectors) > 100 * least
     return np.asarray(held.any(axis=-1))
 
 

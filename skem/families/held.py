@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skem.families.floor import root_of, whiten
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import Array, GaussianParameters, GaussianPrior
 
@@ -107,9 +108,8 @@ def find_held(
     floor = family.floor
     if not family.has_matrices:
         floor = np.broadcast_to(floor, d) * np.eye(d)
-    root = np.linalg.cholesky(floor)
-    half = np.linalg.solve(root, dense)
-    values, vectors = np.linalg.eigh(np.linalg.solve(root, np.swapaxes(half, 1, 2)))
+    root = root_of(floor)
+    values, vectors = np.linalg.eigh(whiten(dense, floor))
     found = []
     for component in np.flatnonzero((values[:, 0] <= 1.0 + rounding) & (weights > 0)):
         narrow = vectors[component][:, values[component] <= 1.0 + rounding]

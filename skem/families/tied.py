@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +36,11 @@ def _factors_above(covariance: Array, least: Array | None) -> Array | None:
     return None if factors is None else factors[0]
 
 
+@lru_cache(maxsize=16)  # asked for several times in each iteration
+def _ridge(reg_covar: float, n_features: int) -> Array:
+    return reg_covar * np.eye(n_features)
+
+
 class TiedGaussian(GaussianFamily):
     """One covariance of shape (D, D) for all components (mclust: EEE)."""
 
@@ -53,6 +60,9 @@ class TiedGaussian(GaussianFamily):
 
     def identity(self, n_components: int, n_features: int) -> Array:
         return np.eye(n_features)
+
+    def ridge(self, n_components: int, n_features: int) -> Array:
+        return _ridge(self.reg_covar, n_features)
 
     def factorise(self, covariances: Array) -> Array:
         factors = _factors_above(covariances, None)
@@ -95,8 +105,9 @@ class TiedGaussian(GaussianFamily):
         return first[-1], first[:-1].T, second
 
     def cancellation(self, parameters: GaussianParameters) -> float:
-        spread = np.square(parameters.means).sum(axis=1).max() + np.trace(parameters.covariances)
-        return float(spread * np.square(parameters.factors).sum())
+        means, covariance, factors = parameters
+        spread = np.einsum("kj,kj->k", means, means).max() + covariance.trace()
+        return float(spread * np.vdot(factors, factors))
 
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         # A tile of one copy keeps its argument's order.

@@ -70,7 +70,7 @@ class Accelerator(Generic[Theta]):
         if self.extrapolation is None or statistics is None:
             return None
         self.tried = self._ordered(statistics)
-        turned = not np.array_equal(self.tried.weight, statistics.weight)
+        turned = _differ(self.tried, statistics)
         if self.source is None or self.resting or turned:
             return None
         try:
@@ -108,7 +108,7 @@ class Accelerator(Generic[Theta]):
         """Arrange components; what was remembered of another order is of no use."""
         assert self.extrapolation is not None
         ordered = self.rule.ordered(statistics)
-        if not np.array_equal(ordered.weight, statistics.weight):
+        if _differ(ordered, statistics):
             self.extrapolation.forget()
             self.coordinates = None
         return ordered
@@ -128,3 +128,8 @@ class Accelerator(Generic[Theta]):
         self.extrapolation.record(taken)
         self.resting = not taken or gain < self.tol
         self._first_plain = self._first_plain or taken
+
+
+def _differ(ordered: Statistics, statistics: Statistics) -> bool:
+    """Say whether an order is another one than it was."""
+    return ordered is not statistics and not np.array_equal(ordered.weight, statistics.weight)

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.random import sample_without_replacement
 
@@ -194,15 +195,15 @@ def _estimate(passes: Passes, rule: Rule[Theta], shares: RowShares, n_components
     return update_summing(rule, sum_by(summer), none, summer, sum_by)[0]
 
 
-def draw_rows(table: AnyTable, most: int, rng: np.random.RandomState) -> Table:
+def draw_rows(table: AnyTable, most: int, rng: np.random.RandomState | int) -> Table:
     """Return the rows of positive weight, or ``most`` of them, in their order; the table if all.
 
     Parameters
     ----------
     table : Table
     most : int
-    rng : numpy.random.RandomState
-        Asked only where there are more rows.
+    rng : numpy.random.RandomState or int
+        Asked only where there are more rows. A seed costs nothing where there are not.
     """
     n_candidates = table.n_positive
     if n_candidates <= most:
@@ -244,12 +245,16 @@ def _kmeans(table: AnyTable, start: Start) -> _Rows:
     from sklearn.cluster import KMeans  # late: the import takes longer than a small fit
 
     sample, scaled, shares = _sample(table, start)
+    rows = np.arange(len(scaled))
+    if start.n_components == 1:
+        return _one_hot(sample, rows, np.zeros(len(rows), np.intp), 1)
     model = KMeans(start.n_components, n_init=1, random_state=start.rng)
-    with _FILTERS, warnings.catch_warnings():
+    # What is handed over is known to be as it should: to check that takes as long as the rest.
+    known = config_context(assume_finite=True, skip_parameter_validation=True)
+    with _FILTERS, warnings.catch_warnings(), known:
         # Fewer distinct rows than clusters: the fit names the components that stay empty.
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = model.fit(scaled, sample_weight=shares).labels_
-    rows = np.arange(len(labels))
     return _one_hot(sample, rows, labels.astype(np.intp), start.n_components)
 
 
@@ -282,7 +287,7 @@ def _random(table: AnyTable, start: Start) -> _Rows:
 
 def _hierarchical(table: AnyTable, start: Start) -> _Rows:
     if start.by_features:
-        sample = draw_rows(table, _ROWS_OF_FEATURES, np.random.RandomState(0))
+        sample = draw_rows(table, _ROWS_OF_FEATURES, 0)
         tree = tree_of(start.complete(sample), sample.weights)
     else:
         sample = table.take(table.positive(choose_places(table.n_positive, table.n_features)))

@@ -7,12 +7,14 @@ of the rows, with responsibilities as they are, and the rows left out are scored
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, softmax
+from scipy.special import softmax
 
 from skem.inference.initialisation import Start, start_by_rows
 from skem.inference.passes import Passes
@@ -27,7 +29,9 @@ _FOLDS = 5
 _ERRORS = 1.5
 
 
-def score_left_out(passes: Passes, rule: Rule[Theta], theta: Theta, start: Start) -> Array:
+def score_left_out(
+    passes: Passes, rule: Rule[Theta], thetas: Sequence[Theta], start: Start
+) -> Array:
     """Score each row by parameters that were estimated without it, and without some others.
 
     Parameters
@@ -35,13 +39,13 @@ def score_left_out(passes: Passes, rule: Rule[Theta], theta: Theta, start: Start
     passes : Passes
         Over the rows of ``start.table``; all have positive weights.
     rule : Rule
-    theta : MixtureParameters or MixturePosterior
-        Responsibilities are those that it gives.
+    thetas : sequence of MixtureParameters or MixturePosterior
+        Those to compare. Responsibilities are those that each gives.
     start : Start
 
     Returns
     -------
-    scores : ndarray of shape (n,)
+    scores : ndarray of shape (len(thetas), n)
         Log densities, in nats.
 
     Raises
@@ -49,16 +53,25 @@ def score_left_out(passes: Passes, rule: Rule[Theta], theta: Theta, start: Start
     SingularCovarianceError
     """
     table = start.table
-    resp = softmax(passes.scores(rule.scorer(theta)), axis=0).T
-    # A table may be sorted, or in step with any number of folds.
-    folds = np.random.RandomState(0).permutation(len(resp)) % _FOLDS
-    scores = np.empty(len(resp))
+    shares = [softmax(passes.scores(rule.scorer(theta)), axis=0).T for theta in thetas]
+    n_rows = len(shares[0])
+    folds = _folds(n_rows)
+    scores = np.empty((len(thetas), n_rows))
     for fold in np.unique(folds):
         out, kept = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        without = replace(start, method=resp[kept], table=table.take(kept))
-        scorer = rule.scorer(start_by_rows(passes, rule, without))
-        scores[out] = logsumexp(passes.over(table.take(out)).scores(scorer), axis=0)
+        others, left_out = table.take(kept), passes.over(table.take(out))
+        for resp, own in zip(shares, scores, strict=True):
+            without = replace(start, method=resp[kept], table=others)
+            scorer = rule.scorer(start_by_rows(passes, rule, without))
+            own[out] = np.logaddexp.reduce(left_out.scores(scorer), axis=0)
     return scores
+
+
+@lru_cache(maxsize=8)
+def _folds(n_rows: int) -> NDArray[np.int64]:
+    """Return the rows' folds at random: a table may be sorted, or in step with any number."""
+    folds: NDArray[np.int64] = np.random.RandomState(0).permutation(n_rows) % _FOLDS
+    return folds
 
 
 def describes_better(scores: Array, others: Array, weights: Array) -> bool:

@@ -29,7 +29,7 @@ from skem.mixture._evaluating import evaluate
 from skem.mixture._lazy import answer_lazily, sum_partitions
 from skem.mixture._noise import NOISE, NoiseBox, draw_noise, n_noise
 from skem.mixture._reading import Reader, make_family
-from skem.mixture._record import FitRecord
+from skem.mixture._record import FitRecord, sampler_of
 from skem.scoring import Scores
 
 __all__ = ["BaseMixture", "narrow_to"]
@@ -196,7 +196,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         family, k = make_family(self), len(self.weights_)
         theta = self._kind.read(self, family)
         if random_state is None and hasattr(self, "_record"):
-            rng = self._record.sampler
+            rng = sampler_of(self)
         else:  # attributes set by hand come without a generator
             rng = check_random_state(self.random_state if random_state is None else random_state)
         share = np.asarray(self.weights_, dtype=np.float64)

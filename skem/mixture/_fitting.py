@@ -243,8 +243,7 @@ def _fit(
             run = max(runs, key=lambda run: run.bound)
     if not _goes_on(estimator):
         run = kind.numbered(estimator, problem, run)
-    sampler = np.random.RandomState(rng.randint(2**31 - 1))
-    attributes = _fitted_attributes(kind, estimator, problem, run, sampler)
+    attributes = _fitted_attributes(kind, estimator, problem, run, rng.randint(2**31 - 1))
     root.end(lambda: attributes)
     return attributes, _remarks(kind, estimator, problem, run)
 
@@ -269,7 +268,7 @@ def _fitted_attributes(
     estimator: MixtureSettings,
     problem: FitProblem,
     run: Run[Any],
-    sampler: np.random.RandomState,
+    seed: int,
 ) -> dict[str, Any]:
     more, record = kind.outcome(problem, run)
     return {
@@ -282,7 +281,7 @@ def _fitted_attributes(
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
             kind.structure(estimator),
-            sampler,
+            seed,
             problem.units,
             problem.table.total_weight,
             bound=run.bound,

@@ -116,7 +116,7 @@ def given_attributes(
             "The parameter 'covariances' does not have the structure of covariance_type="
             f"{estimator.covariance_type!r}: give covariances of that type, or another type"
         )
-    sampler = check_random_state(estimator.random_state)
+    rng = check_random_state(estimator.random_state)
     with np.errstate(over="ignore"):  # what overflows is refused below
         precisions = family.precisions(components.factors)
     attributes = {
@@ -131,7 +131,7 @@ def given_attributes(
             raise ValueError(f"{name} would be out of the range of float64: rescale the columns")
     record = FitRecord(
         estimator.covariance_type,
-        np.random.RandomState(sampler.randint(2**31 - 1)),
+        rng.randint(2**31 - 1),
         units,
         weight=0.0,
     )

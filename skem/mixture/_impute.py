@@ -20,6 +20,7 @@ from skem.mixture._evaluating import evaluate
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._point import POINT
 from skem.mixture._reading import make_family
+from skem.mixture._record import sampler_of
 from skem.mixture._shared import GIVEN_STARTS
 
 __all__ = ["METHODS", "check_draws", "fill_gaussian", "generator", "impute", "refit"]
@@ -125,9 +126,9 @@ def check_draws(
 
 def generator(estimator: Any, random_state: int | Rng | None) -> Rng:
     """Return the source of draws: the one that `sample` goes on with, too, if none is given."""
-    rng: Rng = (
-        estimator._record.sampler if random_state is None else check_random_state(random_state)
-    )
+    if random_state is None:
+        return sampler_of(estimator)
+    rng: Rng = check_random_state(random_state)
     return rng
 
 

@@ -21,6 +21,7 @@ from skem.engine.dask import (
     whole_rows,
 )
 from skem.engine.partitions import Partitions, weigh
+from skem.mixture._record import sampler_of
 
 __all__ = [
     "TableReader",
@@ -162,7 +163,7 @@ def impute_lazily(
     seed = None
     if method == "draw":
         rng = check_random_state(random_state) if random_state is not None else None
-        seed = int((rng or estimator._record.sampler).randint(2**31 - 1))
+        seed = int((rng or sampler_of(estimator)).randint(2**31 - 1))
     example = empty_rows(rows)
     n_features = example.shape[1]
     columns = list(getattr(example, "columns", range(n_features)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from skem.mixture._units import Units
 
-__all__ = ["ElboTerms", "FitRecord"]
+__all__ = ["ElboTerms", "FitRecord", "sampler_of"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -42,8 +42,8 @@ class FitRecord(NamedTuple):
     ----------
     covariance_type : str
         Of the fit; the parameter may have been changed since.
-    sampler : numpy.random.RandomState
-        What `sample` draws from where it is given no random state.
+    sampler : numpy.random.RandomState or int
+        What `sample` draws from where it is given no random state; its seed, until it is asked.
     units : Units
     weight : float
         Total weight of the rows seen.
@@ -67,7 +67,7 @@ class FitRecord(NamedTuple):
     """
 
     covariance_type: str
-    sampler: np.random.RandomState
+    sampler: np.random.RandomState | int
     units: Units
     weight: float
     steps: int = 0
@@ -88,3 +88,15 @@ class FitRecord(NamedTuple):
         """Make a record of what `as_plain` returned."""
         record = cls(*fields)
         return record._replace(units=Units(*record.units))
+
+
+def sampler_of(estimator: Any) -> np.random.RandomState:
+    """Return what a fitted estimator draws from, the same one at each call."""
+    record: FitRecord = estimator._record
+    sampler = record.sampler
+    if not isinstance(sampler, np.random.RandomState):
+        # Made when it is asked for: most fits are never sampled, and it takes as long as an
+        # iteration on a hundred rows.
+        sampler = np.random.RandomState(sampler)
+        estimator._record = record._replace(sampler=sampler)
+    return sampler

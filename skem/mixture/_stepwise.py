@@ -75,8 +75,8 @@ def _step(
         expected = passes.expect(family, rule.scorer(theta)).statistics
         new = family.scale(expected, 1.0 / problem.table.total_weight)
         if state is None:
-            sampler = np.random.RandomState(rng.randint(2**31 - 1))
-            state = _first_state(kind.structure(estimator), problem, new, sampler)
+            seed = rng.randint(2**31 - 1)
+            state = _first_state(kind.structure(estimator), problem, new, seed)
         else:
             state = _take_in(estimator, problem, state, new)
         population = total_weight or state.weight
@@ -114,12 +114,12 @@ def _first_state(
     structure: str,
     problem: FitProblem,
     new: Any,
-    sampler: np.random.RandomState,
+    seed: int,
 ) -> FitRecord:
     """Begin with a batch's statistics per unit of weight."""
     return FitRecord(
         structure,
-        sampler,
+        seed,
         problem.units,
         problem.table.total_weight,
         steps=1,

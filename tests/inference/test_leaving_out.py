@@ -33,7 +33,7 @@ def test_scores_are_those_of_parameters_without_the_rows(weighted):
     passes, rule = problem(X, weights if weighted else None)
     start = start_from(passes, np.eye(2)[np.arange(45) // 25])
     theta = find_start(passes, rule, start)
-    found = score_left_out(passes, rule, theta, start)
+    (found,) = score_left_out(passes, rule, [theta], start)
     Z = (X - X.mean(axis=0)) / X.std(axis=0)
     parts = zip(theta.weights, *theta.components[:2], strict=True)
     joint = [np.log(w) + multivariate_normal(m, S).logpdf(Z) for w, m, S in parts]
@@ -61,7 +61,7 @@ def test_a_row_left_out_is_less_likely(kind):
     start = start_from(passes, np.random.default_rng(2).dirichlet(np.ones(2), size=30))
     theta = find_start(passes, rule, start)
     inside = logsumexp(passes.scores(rule.scorer(theta)), axis=0)
-    assert score_left_out(passes, rule, theta, start).sum() < inside.sum()
+    assert score_left_out(passes, rule, [theta], start).sum() < inside.sum()
 
 
 @pytest.mark.core
