@@ -6,6 +6,7 @@
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import sys
@@ -20,7 +21,12 @@ D, K = 16, 20
 ROWS, ROWS_OF_A_PART = 20_000_000, 500_000  # 64 MB
 SPARK_ROWS, SPARK_K = 1_000_000, 10
 FIRST, LAST = 2, 6
+PARTS = ["fit", "kinds", "overhead", "spark"]
 FILES = Path(__file__).parent / "build" / "dask"
+KINDS_ROWS, KINDS_K, LEVELS = 2_000_000, 10, 5
+# Dask tells the C library of its workers to give memory back at once, which would then be asked
+# for again, and cleared, for each partition. See the guide's "Many rows".
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**30), "MALLOC_MMAP_THRESHOLD_": str(2**30)}
 SPENT = [0.0]
 
 
@@ -31,20 +37,34 @@ def rows_of(part, n_rows, n_components=K):
     return centres[rng.integers(n_components, size=n_rows)] + rng.standard_normal((n_rows, D))
 
 
-def write_files(n_rows):
-    """Write Parquet files of 64 MB; those of an earlier run with as many rows are kept."""
+def frame_of(part, n_rows):
+    """The rows of a part as a data frame."""
     import pandas as pd
 
+    return pd.DataFrame(rows_of(part, n_rows), columns=[f"x{j}" for j in range(D)])
+
+
+def mixed_frame_of(part, n_rows):
+    """Rows of a part of which half of the columns are categories: what pieces numbers are in."""
+    import pandas as pd
+
+    frame = frame_of(part, n_rows)
+    for name in frame.columns[D // 2 :]:
+        pieces = np.clip(np.floor(frame[name]) + LEVELS // 2, 0, LEVELS - 1).astype(int)
+        frame[name] = pd.Categorical.from_codes(pieces, [f"level {i}" for i in range(LEVELS)])
+    return frame
+
+
+def write_files(n_rows, folder=FILES, make_frame=frame_of):
+    """Write Parquet files of 64 MB; those of an earlier run with as many rows are kept."""
     n_parts = max(1, n_rows // ROWS_OF_A_PART)
-    if len(list(FILES.glob("*.parquet"))) != n_parts:
-        shutil.rmtree(FILES, ignore_errors=True)
-        FILES.mkdir(parents=True)
+    if len(list(folder.glob("*.parquet"))) != n_parts:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         for part in range(n_parts):
-            frame = pd.DataFrame(
-                rows_of(part, n_rows // n_parts), columns=[f"x{j}" for j in range(D)]
-            )
-            frame.to_parquet(FILES / f"{part:04}.parquet", compression=None)
-    return n_parts
+            frame = make_frame(part, n_rows // n_parts)
+            frame.to_parquet(folder / f"{part:04}.parquet", compression=None)
+    return folder
 
 
 def mixture(max_iter, n_components=K):
@@ -62,20 +82,37 @@ def mixture(max_iter, n_components=K):
     )
 
 
-def fit_seconds(X, max_iter, n_components=K):
+def mixed_mixture(max_iter, n_components=KINDS_K):
+    """A fit to columns of two kinds, from the same start."""
+    from skem import EMMixture
+
+    names = [f"x{j}" for j in range(D)]
+    return EMMixture(
+        n_components,
+        columns=[("full", names[: D // 2]), ("categorical", names[D // 2 :])],
+        init_params="random_from_data",
+        random_state=0,
+        max_iter=max_iter,
+        tol=0.0,
+        resolution=None,
+    )
+
+
+def fit_seconds(X, max_iter, n_components=K, make_mixture=mixture):
     """Seconds of a fit, and the mixture."""
     import warnings
 
     begin = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = mixture(max_iter, n_components).fit(X)
+        fitted = make_mixture(max_iter, n_components).fit(X)
     return time.perf_counter() - begin, fitted
 
 
 def cluster(n_workers):
     from dask.distributed import Client, LocalCluster
 
+    os.environ.update(KEEP_MEMORY)
     local = LocalCluster(
         n_workers=n_workers,
         threads_per_worker=1,
@@ -113,18 +150,18 @@ def peak_memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure_fit(n_workers):
+def measure_fit(n_workers, folder=FILES, n_components=K, make_mixture=mixture):
     """Seconds per iteration, share of the workers' time in passes, memory of a worker."""
     import dask.dataframe as dd
 
     local, client = cluster(n_workers)
     with local, client:
-        X = dd.read_parquet(FILES, dtype_backend="pyarrow")
+        X = dd.read_parquet(folder, dtype_backend="pyarrow")
         client.run(install_clock)
-        fit_seconds(X, 1)  # compiles, not counted
-        first, _ = fit_seconds(X, FIRST)
+        fit_seconds(X, 1, n_components, make_mixture)  # compiles, not counted
+        first, _ = fit_seconds(X, FIRST, n_components, make_mixture)
         client.run(install_clock)
-        last, fitted = fit_seconds(X, LAST)
+        last, fitted = fit_seconds(X, LAST, n_components, make_mixture)
         spent = sum(client.run(seconds_spent).values())
         return {
             "n_workers": n_workers,
@@ -199,9 +236,16 @@ def measure_spark():
 def markdown(result):
     """What was measured, line by line."""
     lines = []
-    for row in result.get("fit", []):
+    full = f"- {result['rows']:,} x {D} rows, K = {K} full"
+    mixed = (
+        f"- {KINDS_ROWS:,} rows of {D // 2} numbers and {D // 2} categories, K = {KINDS_K} "
+        "full and categorical"
+    )
+    fits = [(full, row) for row in result.get("fit", [])]
+    fits += [(mixed, row) for row in result.get("kinds", [])]
+    for what, row in fits:
         lines.append(
-            f"- {result['rows']:,} x {D} rows, K = {K} full, {row['n_workers']} worker(s) of one "
+            f"{what}, {row['n_workers']} worker(s) of one "
             f"thread: {row['seconds_per_iteration']:.2f} s per iteration, "
             f"{row['share_in_passes']:.0%} of the workers' time in passes, "
             f"{row['peak_mib']:.0f} MiB at most in a worker"
@@ -231,14 +275,17 @@ def markdown(result):
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dask", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of the fit from Parquet")
-    parser.add_argument("--only", choices=["fit", "overhead", "spark"])
+    parser.add_argument("--only", choices=PARTS)
     options = parser.parse_args()
-    parts = [options.only] if options.only else ["fit", "overhead", "spark"]
+    parts = [options.only] if options.only else PARTS
     result = {"rows": options.rows}
     with machine.OtherPrograms() as others:
         if "fit" in parts:
             write_files(options.rows)
             result["fit"] = [measure_fit(n_workers) for n_workers in (1, 2)]
+        if "kinds" in parts:
+            folder = write_files(KINDS_ROWS, FILES.with_name("kinds"), mixed_frame_of)
+            result["kinds"] = [measure_fit(n, folder, KINDS_K, mixed_mixture) for n in (1, 2)]
         if "overhead" in parts:
             result["overhead"] = [measure_overhead(n_parts) for n_parts in (10, 100)]
         if "spark" in parts:

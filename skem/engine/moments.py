@@ -41,13 +41,20 @@ def plain(rows: Rows) -> Rows:
 
 
 def _pieces(X: Rows, weights: Array | None) -> Iterator[tuple[Rows, Array]]:
-    """Go through the rows, and their weights, some thousand at a time."""
+    """Go through the rows, and their weights, some thousand at a time.
+
+    A piece may be overwritten by the next: fresh memory for each is slow.
+    """
+    most = min(_MEASURED_ROWS, len(X))
+    room = None if is_plain(X) else np.empty((most, X.shape[1]), X.dtype)
+    ones = np.ones(most)
     for start in range(0, len(X), _MEASURED_ROWS):
-        stop = min(start + _MEASURED_ROWS, len(X))
-        yield (
-            plain(X[start:stop]),
-            np.ones(stop - start) if weights is None else weights[start:stop],
-        )
+        rows = X[start : start + _MEASURED_ROWS]
+        if room is not None:
+            room[: len(rows)] = rows
+            rows = room[: len(rows)]
+        w = ones[: len(rows)] if weights is None else weights[start : start + len(rows)]
+        yield rows, w
 
 
 @singledispatch
@@ -124,8 +131,7 @@ def sum_columns(X: Rows, weights: Array | None) -> ColumnSums:
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, w in _pieces(X, weights):
             kernels.rows.column_deviations(rows, w, start, one, sums, ignored)
-            reach = np.abs(rows[w > 0] - start).max(axis=0, initial=0.0)
-            np.maximum(largest, reach, out=largest)
+            np.maximum(largest, _reach(rows if (w > 0).all() else rows[w > 0], start), out=largest)
         centre, unit = start + sums / total, _unit(largest)
         rest, squares = np.zeros_like(start), np.zeros_like(start)
         for rows, w in _pieces(X, weights):
@@ -133,25 +139,41 @@ def sum_columns(X: Rows, weights: Array | None) -> ColumnSums:
     return ColumnSums(start, np.full_like(start, total), sums, centre, unit, rest, squares)
 
 
+def _reach(rows: Rows, start: Array) -> Array:
+    """Return the largest distance of each column's cells from a value, (n_features,)."""
+    if not len(rows):
+        return np.zeros_like(start)
+    # Rounding keeps the order of numbers: the farthest cell is the largest or the smallest.
+    return np.maximum(np.abs(rows.max(axis=0) - start), np.abs(rows.min(axis=0) - start))
+
+
 def sum_seen_columns(X: Rows, weights: Array | None) -> ColumnSums:
     """Sum each column's seen cells (not NaN), of rows of positive weight."""
     n_features = X.shape[1]
     start, weight = np.full(n_features, np.nan), np.zeros(n_features)
     sums, rest, squares = np.zeros((3, n_features))
+    room = np.empty((min(_MEASURED_ROWS, len(X)), n_features))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for rows, w in _pieces(X, weights):
             there = ~np.isnan(rows) & (w > 0)[:, None]
             new = np.isnan(start) & there.any(axis=0)
             start[new] = rows[there.argmax(axis=0)[new], new]
             weight += w @ there
-            sums += w @ np.where(there, rows - start, 0.0)
+            sums += w @ _apart(rows, there, start, room)
         centre = start + sums / weight
         for rows, w in _pieces(X, weights):
             there = ~np.isnan(rows) & (w > 0)[:, None]
-            apart = np.where(there, rows - centre, 0.0)
+            apart = _apart(rows, there, centre, room)
             rest += w @ apart
-            squares += w @ np.square(apart)
+            squares += w @ np.square(apart, out=apart)
     return ColumnSums(start, weight, sums, centre, np.ones(n_features), rest, squares)
+
+
+def _apart(rows: Rows, there: NDArray[np.bool_], centre: Array, room: Array) -> Array:
+    """Return the distances of cells from their column's centre, in some room; 0 where not there."""
+    apart = np.subtract(rows, centre, out=room[: len(rows)])
+    np.copyto(apart, 0.0, where=~there)
+    return apart
 
 
 def _unit(largest: Array) -> Array:

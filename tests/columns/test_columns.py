@@ -8,6 +8,7 @@ import pytest
 from sklearn.compose import make_column_selector
 
 from skem import EMMixture
+from skem.columns.read import read_columns
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -238,3 +239,39 @@ def test_profiles():
     assert numbers["town"].sum(axis=1).to_numpy() == pytest.approx([1, 1])
     assert list(numbers["height"].columns) == ["mean", "std"]
     assert "<table>" in summary._repr_html_()
+
+
+def arrow_columns(cells, kind, cut):
+    """The cells as an Arrow column of two chunks, which have dictionaries of their own."""
+    chunks = [pa.array(part, pa.string()) for part in (cells[:cut], cells[cut:])]
+    if kind == "dictionary":
+        chunks = [chunk.dictionary_encode() for chunk in chunks]
+    return pa.chunked_array(
+        [chunk.cast(pa.large_string()) for chunk in chunks] if kind == "large" else chunks
+    )
+
+
+@pytest.mark.parametrize("kind", ["string", "large", "dictionary"])
+@pytest.mark.parametrize(
+    "cells", [["b", None, "a", "b", "c", "a"], [None, None, None], ["x", "y"], []]
+)
+def test_arrow_text_is_read_as_python_objects_are(kind, cells):
+    column = arrow_columns(cells, kind, len(cells) // 2)
+    frame = pd.DataFrame({"c": pd.array(column, dtype=pd.ArrowDtype(column.type))})
+    for table in (frame, pa.table({"c": column})):
+        (found,) = read_columns(table)
+        assert found.numbers is None
+        assert found.values.tolist() == cells
+        assert found.distinct() == list(dict.fromkeys(cell for cell in cells if cell is not None))
+
+
+def test_arrow_dictionaries_of_numbers_are_numbers():
+    column = pa.chunked_array([pa.array([3, None, 1, 3]).dictionary_encode()])
+    frame = pd.DataFrame({"c": pd.array(column, dtype=pd.ArrowDtype(column.type))})
+    np.testing.assert_array_equal(read_columns(frame)[0].numbers, [3.0, np.nan, 1.0, 3.0])
+
+
+def test_nested_arrow_values_are_refused():
+    frame = pd.DataFrame({"c": pd.array([[1], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))})
+    with pytest.raises(ValueError, match="'c' has a list in row 0"):
+        read_columns(frame)

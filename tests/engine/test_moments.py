@@ -127,7 +127,7 @@ def test_the_least_and_the_largest_numbers():
 def test_many_rows_in_several_reads(order):
     # More than the engine measures at a time; the reference is numpy's own two-pass formula.
     rng = np.random.default_rng(5)
-    X = np.asarray(rng.normal(50.0, 2.0, (20_000, 1)), order=order)
+    X = np.asarray(rng.normal(50.0, 2.0, (20_000, 2)), order=order)
     weights = rng.uniform(size=len(X))
     for w in (None, weights):
         mean = np.average(X, axis=0, weights=w)

@@ -108,6 +108,27 @@ def test_rows_are_not_changed():
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_columns_of_a_data_frame_fill_a_tile_as_rows_do(dtype):
+    X = np.random.default_rng(0).normal(5.0, 3.0, (3000, 5)).astype(dtype)
+    X[7, 2], X[9], X[11, 4] = 3e38, -2e38, np.nan  # two rows too far out, and a gap
+    weights = np.random.default_rng(1).integers(0, 2, len(X)).astype(np.float64)
+    origin, scale = np.linspace(-5.0, 5.0, 5), np.geomspace(1e-150, 4.0, 5)
+    for w in (None, weights):
+        filled = []
+        for order in "CF":
+            tile = Tile(cases.small_plan(3000, 5, 2, 28, (2432, 1, (128, 28))))
+            for array in (tile.values, tile.weights):
+                array.fill(np.nan)  # of rows that were there before
+            Table(np.asarray(X, order=order), w, origin, scale).load(3, 2405, tile)
+            places = -(-tile.n_rows // 128) * 128
+            filled.append((tile.n_rows, tile.values[:, :places], tile.weights[:places]))
+        assert filled[0][0] == filled[1][0] > 1024
+        for a, b in zip(filled[0][1:], filled[1][1:], strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert np.isfinite(filled[0][1]).all()
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_tile_of_a_table_with_gaps_copies_its_own_rows_alone(order):
     X = np.random.default_rng(0).normal(size=(40_000, 8))
