@@ -188,7 +188,20 @@ def _vae_tables(figure):
 
 def _largest_fall(row):
     """Of the loss of rows that were held out, where training had converged."""
-    return row["largest_falls"][0] if row["largest_falls"] else 0.0
+    return row["largest_falls"]["held_out"] if row["largest_falls"] else 0.0
+
+
+def _other_autoencoder(model, fall):
+    """The largest falls of another autoencoder's loss on each table, where it had converged."""
+
+    def figures(result):
+        return {
+            f"{row['table']}, {row['n_latent']}": row["largest_falls"][fall]
+            for row in result["others"]
+            if row["model"] == model and row["largest_falls"]
+        }
+
+    return figures
 
 
 _NOT_WINE = ("iris", "diabetes", "cancer, 10 columns")
@@ -409,6 +422,18 @@ GOALS = (
         1e-3,
         "",
         _vae_tables(_largest_fall),
+    ),
+    *(
+        Goal(
+            "vae_tables",
+            f"fall of the loss of {model} after converged_, {what}",
+            "<=",
+            1e-3,
+            "",
+            _other_autoencoder(model, fall),
+        )
+        for model in ("InfoVAE", "CategoricalVAE", "VQVAE")
+        for what, fall in (("last epochs", "held_out"), ("below the best", "below_best"))
     ),
     Goal(
         "imputation",

@@ -76,7 +76,8 @@ class VAE(DensityAutoencoder):
         Optimiser: Adam, or stochastic gradient descent with Nesterov's momentum of 0.9.
 
     learning_rate_init : float, default=1e-3
-        Step size.
+        Step size. The default fits tables of all sizes: with steps by the size of the table or of a
+        batch, fits were no better (see "How far" in the user guide).
 
     batch_size : int, default=128
         Rows in a step; all, if there are fewer.

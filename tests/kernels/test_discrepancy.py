@@ -5,7 +5,7 @@ import pytest
 from oracles.differences import finite_differences, relative_error
 
 from skem import kernels
-from skem.vae._info import MMD_KERNELS
+from skem.vae._info import MMD_KERNELS, as_rbfs
 
 every_kernel = pytest.mark.parametrize("kernel", MMD_KERNELS)
 
@@ -90,3 +90,41 @@ def test_one_row_has_no_pair(n):
     value, gradient = mmd(z, prior, np.ones(n), "rbf", 1.0, np.zeros(n))
     assert value == 0
     assert not gradient.any()
+
+
+def _expected(name, mean, variance, other, own, h):
+    """The expected kernel function between two Gaussians, by integrating over their difference."""
+    spread, shift = np.sqrt(variance + own), mean - other
+    nodes, shares = np.polynomial.hermite_e.hermegauss(60)
+    x = [shift[d] + spread[d] * nodes for d in (0, 1)]
+    square = np.square(x[0])[:, None] + np.square(x[1])
+    values = np.exp(-square / (2 * h**2)) if name == "rbf" else 2 * h**2 / (2 * h**2 + square)
+    return shares @ values @ shares / shares.sum() ** 2
+
+
+@every_kernel
+def test_the_expected_mmd_is_the_integral(kernel):
+    n, h = 5, 1.3
+    mean = _codes(n, 2)[0]
+    variance = np.random.default_rng(1).uniform(0.1, 2, size=(n, 2))
+    weights, keys = np.array([1.0, 2.0, 0.5, 1.0, 3.0]), np.array([0, 1, 2, 2, 3], np.uint64)
+    share, origin, unit = weights / weights.sum(), np.zeros(2), np.ones(2)
+    pairs = [(i, j) for i in range(n) for j in range(n) if keys[i] != keys[j]]
+    factors = np.array([weights[i] * weights[j] for i, j in pairs])
+    near = [_expected(kernel, mean[i], variance[i], mean[j], variance[j], h) for i, j in pairs]
+    far = [_expected(kernel, *row, origin, unit, h) for row in zip(mean, variance, strict=True)]
+    expected = factors @ near / factors.sum() - 2 * share @ far
+    expected += _expected(kernel, origin, unit, origin, unit, h)
+    sums = as_rbfs(kernel, h)
+    value = kernels.discrepancy.expected_mmd(*sums, mean, variance, keys, weights)
+    assert value == pytest.approx(expected, abs=1e-12 if kernel == "rbf" else 3e-5)
+    none = kernels.discrepancy.expected_mmd(*sums, mean, variance, 0 * keys, weights)
+    assert none == 0
+
+
+def test_an_imq_is_a_sum_of_rbfs():
+    squares, shares = as_rbfs("imq", 1.3)
+    distances = np.logspace(-3, 2, 50)
+    values = np.exp(-np.square(distances)[:, None] / (2 * squares)) @ shares
+    expected = 2 * 1.3**2 / (2 * 1.3**2 + np.square(distances))
+    np.testing.assert_allclose(values, expected, rtol=2e-4, atol=2e-4)

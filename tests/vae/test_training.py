@@ -8,7 +8,7 @@ import pytest
 from scipy.special import gammaln
 from sklearn.exceptions import ConvergenceWarning
 
-from skem import VAE
+from skem import VAE, VQVAE, CategoricalVAE, InfoVAE
 from skem.vae import _training
 from skem.vae._rows import hold_out, make_rows
 from skem.vae._training import Best, Watch
@@ -212,6 +212,19 @@ def test_a_leap_of_the_loss_is_no_fall():
     losses = np.full(100, 4.0)
     losses[45] += 5  # in the earlier half of the epochs that are looked at
     assert _epochs(losses, tol=1e-4, patience=50) == 51
+
+
+@pytest.mark.parametrize(
+    "model",
+    [VAE(), InfoVAE(), CategoricalVAE(), VQVAE(2, codebook_update="gradient")],
+    ids=lambda model: type(model).__name__,
+)
+def test_a_held_out_loss_is_a_function_of_the_weights(model):
+    # Whoever stands still sees the same loss in every epoch: it has no chance of its own.
+    model.set_params(learning_rate_init=1e-12, early_stopping=True, max_epochs=4, random_state=0)
+    model.set_params(noise_variance=0.1)  # a learned one moves at its own pace
+    losses = fit(curve(80), model).validation_loss_curve_
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-7)
 
 
 @pytest.mark.core
