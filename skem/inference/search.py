@@ -60,8 +60,6 @@ _HOPE = 0.3
 _GAIN = 5e-4
 _SAME = 1e-5
 _GUESSES, _TRIES = 8, 3
-# Gains that a run may still make: so many times the last one, in each iteration that is left.
-_LARGER = 5.0
 _MOVES = 30
 # Where rows are told apart by features: runs from nearly equal components, and by random axes.
 _RANDOM, _BY_AXES = 2, 4
@@ -294,25 +292,15 @@ def _best_of(scene: Scene[Theta], trials: list[_Trial[Theta]]) -> _Trial[Theta]:
 
 
 def _run(
-    scene: Scene[Theta],
-    theta: Theta,
-    limits: tuple[int, float],
-    acceleration: str | None = None,
-    goal: float = -np.inf,
+    scene: Scene[Theta], theta: Theta, limits: tuple[int, float], acceleration: str | None = None
 ) -> Run[Theta]:
-    """Make a run; it ends early where it would not reach a bound even by far larger gains."""
-    max_iter, tol = limits
-
-    def hopeless(n_iter: int, theta: Theta, bound: float, gain: float) -> bool:
-        return bound + _LARGER * gain * (max_iter - n_iter) < goal
-
     return batch_em(
         scene.passes,
         scene.rule,
         theta,
-        max_iter=max_iter,
-        tol=tol,
-        after_iteration=hopeless,
+        max_iter=limits[0],
+        tol=limits[1],
+        after_iteration=lambda *_: False,
         keep_statistics=True,
         acceleration=acceleration,
     )
@@ -334,14 +322,14 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
     No move may lead to more spikes than there are: components on so few rows that they are close
     together by chance, whose likelihood has no limit.
     """
-    spikes, goal = _count_spikes(scene, run), run.bound + _GAIN
+    spikes = _count_spikes(scene, run)
     for moves in promising_moves(scene, run, _HOPE, _GUESSES):
         for gain, theta in moves[:_TRIES]:
             try:
-                tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT, goal=goal)
+                tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT)
             except SingularCovarianceError:
                 continue
-            if tried.bound > goal and _count_spikes(scene, tried) <= spikes:
+            if tried.bound > run.bound + _GAIN and _count_spikes(scene, tried) <= spikes:
                 return tried
     return None
 

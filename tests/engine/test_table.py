@@ -108,6 +108,9 @@ def test_rows_are_not_changed():
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:overflow encountered:RuntimeWarning"
+)  # where nothing is compiled
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_columns_of_a_data_frame_fill_a_tile_as_rows_do(dtype):
     X = np.random.default_rng(0).normal(5.0, 3.0, (3000, 5)).astype(dtype)

@@ -338,30 +338,3 @@ def test_starts_without_covariance_are_left_out(monkeypatch, k):
     monkeypatch.setattr(search, "start_by_rows", fails)
     theta = find_start(passes, rule, start_of(passes))
     assert np.isfinite(climb(passes, rule, theta, 0).bound)
-
-
-@pytest.mark.parametrize("kind", ["full", "spherical"])
-def test_moves_that_are_given_up_would_not_have_been_kept(monkeypatch, kind):
-    """Searches end where they end without that, after fewer iterations."""
-    rule, n_iter = point_rule(kind), []
-
-    def counted(*args, **parameters):
-        run = batch_em(*args, **parameters)
-        n_iter.append(run.n_iter)
-        return run
-
-    monkeypatch.setattr(search, "batch_em", counted)
-    fewer = more = 0
-    for seed in range(2):
-        passes = visit_to(mixture(seed, 160, 4, 2), rule, 4)
-        n_iter.clear()
-        theta = find_start(passes, rule, start_of(passes))
-        fewer += sum(n_iter)
-        n_iter.clear()
-        with monkeypatch.context() as patch:
-            patch.setattr(search, "_LARGER", np.inf)
-            patient = find_start(passes, rule, start_of(passes))
-        more += sum(n_iter)
-        np.testing.assert_array_equal(theta.weights, patient.weights)
-        np.testing.assert_array_equal(theta.components.means, patient.components.means)
-    assert fewer < more
