@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -33,6 +35,10 @@ _WEIGHT = "skem's weights"
 # Bytes, the same for all jobs of a pass, up to which each job brings its own. More of them are one
 # node of the graph, which has to be sent to a worker, and from there to others, before any job.
 _MOST_IN_A_JOB = 65_536
+
+# How often the scheduler is asked whether it knows jobs that are to be cancelled, and the seconds
+# in between.
+_MOST_ASKED, _PAUSE = 200, 0.05
 
 
 def _is_frame(X: Any) -> bool:
@@ -202,7 +208,19 @@ def _gather(client: Any, futures: list[Any], numbers: list[int]) -> Sequence[byt
         # would be a message, too, and the next pass would wait until its turn to be sent.
         queued = [future for future in futures if not future.done()]
         if queued:
+            with suppress(OSError):  # the scheduler may be what has failed
+                _wait_until_known(client, queued)
             client.cancel(queued)
+
+
+def _wait_until_known(client: Any, futures: list[Any]) -> None:
+    """Wait until the scheduler has made tasks of jobs, which it can't cancel before."""
+    keys = [future.key for future in futures]
+    for _ in range(_MOST_ASKED):
+        states = client.sync(client.scheduler.get_task_status, keys=keys)
+        if None not in states.values() or all(future.done() for future in futures):
+            return
+        time.sleep(_PAUSE)
 
 
 def _compute_here(jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:

@@ -111,7 +111,7 @@ def test_columns_of_every_kind(cluster):
             assert fit_kinds() == expected
 
 
-def slowly(block):
+def slowly(block, _=None):
     time.sleep(0.05)
     return block
 
@@ -140,13 +140,22 @@ def test_a_killed_worker_changes_no_bit(expected, cluster):
     assert client.run(os.getpid) != workers
 
 
-def test_an_interrupt_leaves_nothing_queued(cluster, monkeypatch):
+class SlowToRead:
+    """Takes a while to be unpickled, as a large graph does."""
+
+    def __reduce__(self):
+        return time.sleep, (0.2,)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_interrupt_leaves_nothing_queued(cluster, monkeypatch, late):
+    """Also where the scheduler is still about to read the graph when the interrupt comes."""
     client = cluster(1)
 
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    collection = rows().map_blocks(slowly, dtype=float)
+    collection = rows().map_blocks(slowly, SlowToRead() if late else None, dtype=float)
     monkeypatch.setattr(client, "gather", interrupt)
     with pytest.raises(KeyboardInterrupt):
         EMGaussianMixture(2).fit(collection)
