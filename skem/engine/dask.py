@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from skem._collections import is_collection
+from skem.engine.dask_jobs import compute_jobs
 from skem.engine.partitions import Partitions, Survey, survey_columns
 
 __all__ = [
@@ -35,10 +34,6 @@ _WEIGHT = "skem's weights"
 # Bytes, the same for all jobs of a pass, up to which each job brings its own. More of them are one
 # node of the graph, which has to be sent to a worker, and from there to others, before any job.
 _MOST_IN_A_JOB = 65_536
-
-# How often the scheduler is asked whether it knows jobs that are to be cancelled, and the seconds
-# in between.
-_MOST_ASKED, _PAUSE = 200, 0.05
 
 
 def _is_frame(X: Any) -> bool:
@@ -153,16 +148,7 @@ class DaskRunner:
             )
             for i, number in enumerate(numbers)
         ]
-        return map(pickle.loads, self._compute(jobs, list(numbers)))
-
-    def _compute(self, jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:
-        """Compute all jobs; where one fails, name its partition."""
-        client = _client()
-        if client is None:
-            return _compute_here(jobs, numbers)
-        futures = client.compute(jobs)
-        self._last_futures[:] = futures
-        return _gather(client, futures, numbers)
+        return map(pickle.loads, compute_jobs(jobs, list(numbers), self._last_futures))
 
 
 def _call(shared: bytes, own: bytes, X: Any, weights: Any) -> bytes:
@@ -184,65 +170,6 @@ def _call(shared: bytes, own: bytes, X: Any, weights: Any) -> bytes:
                 f"shape {weights.shape}"
             )
     return pickle.dumps(function(rows, weights, *args, *pickle.loads(own)))
-
-
-def _client() -> Any:
-    """Return the distributed client that Dask would use now, or None."""
-    import dask
-
-    owner = getattr(dask.base.get_scheduler(), "__self__", None)
-    return owner if hasattr(owner, "gather") else None
-
-
-def _gather(client: Any, futures: list[Any], numbers: list[int]) -> Sequence[bytes]:
-    try:
-        answers: list[bytes] = client.gather(futures)
-        return answers
-    except Exception as error:
-        for number, future in zip(numbers, futures, strict=True):
-            if future.status == "error":
-                raise _name(error, number) from error
-        raise
-    finally:
-        # What is still queued, after an error or an interrupt, is not to run. To cancel nothing
-        # would be a message, too, and the next pass would wait until its turn to be sent.
-        queued = [future for future in futures if not future.done()]
-        if queued:
-            with suppress(OSError):  # the scheduler may be what has failed
-                _wait_until_known(client, queued)
-            client.cancel(queued)
-
-
-def _wait_until_known(client: Any, futures: list[Any]) -> None:
-    """Wait until the scheduler has made tasks of jobs, which it can't cancel before."""
-    keys = [future.key for future in futures]
-    for _ in range(_MOST_ASKED):
-        states = client.sync(client.scheduler.get_task_status, keys=keys)
-        if None not in states.values() or all(future.done() for future in futures):
-            return
-        time.sleep(_PAUSE)
-
-
-def _compute_here(jobs: list[Any], numbers: list[int]) -> Sequence[bytes]:
-    from dask.base import compute
-
-    try:
-        answers: tuple[bytes, ...] = compute(*jobs)
-        return answers
-    except Exception:
-        # Dask does not say which of them it was.
-        for number, job in zip(numbers, jobs, strict=True):
-            try:
-                job.compute()
-            except Exception as error:
-                raise _name(error, number) from error
-        raise
-
-
-def _name(error: Exception, number: int) -> Exception:
-    if isinstance(error, ValueError):
-        return ValueError(f"Partition {number} of X: {error}")
-    return RuntimeError(f"Partition {number} of X failed by {type(error).__name__}: {error}")
 
 
 def make_runner(X: Any, sample_weight: Any, read: Callable[[Any], Any]) -> DaskRunner:
