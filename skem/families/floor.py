@@ -17,13 +17,13 @@ the maximum for matrices because the problem is one of eigenvalues where M is th
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
+from skem.engine.remembered import Remembered
 
 __all__ = ["is_above", "lift", "lower_of", "root_of", "whiten"]
 
@@ -97,19 +97,23 @@ def lift(covariances: Array, floor: Array) -> Array:
 
 def root_of(floor: Array) -> Array:
     """Return the lower Cholesky factor L; not to be changed."""
-    return _root_and_inverse(floor.tobytes(), len(floor))[0]
+    return _root_and_inverse(floor)[0]
 
 
 def whiten(matrices: Array, floor: Array) -> Array:
     """Return ``inv(L) S inv(L)'`` for a stack of S, with the floor's Cholesky factor L."""
-    inverse = _root_and_inverse(floor.tobytes(), len(floor))[1]
+    inverse = _root_and_inverse(floor)[1]
     result: Array = inverse @ matrices @ inverse.T
     return 0.5 * (result + np.swapaxes(result, -1, -2))
 
 
+def _root_and_inverse(floor: Array) -> tuple[Array, Array]:
+    def make() -> tuple[Array, Array]:
+        root: Array = np.asarray(np.linalg.cholesky(floor), dtype=np.float64)
+        return root, np.asarray(np.linalg.inv(root), dtype=np.float64)
+
+    return _ROOTS.of(make, floor)
+
+
 # A fit has one floor, and may be held by it in each iteration.
-@lru_cache(maxsize=64)
-def _root_and_inverse(floor: bytes, n_features: int) -> tuple[Array, Array]:
-    matrix: Array = np.frombuffer(floor).reshape(n_features, n_features)
-    root: Array = np.asarray(np.linalg.cholesky(matrix), dtype=np.float64)
-    return root, np.asarray(np.linalg.inv(root), dtype=np.float64)
+_ROOTS: Remembered[tuple[Array, Array]] = Remembered()
