@@ -73,7 +73,7 @@ def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges
     n, p = means.shape
     first = np.int64(0)  # a literal would have the function compiled once more
     for i in range(n):
-        known_share = share if enough > 1.0 else share * enough
+        known_share = _share_of(1.0, share, enough)
         terms[i] = weights[i] * power * math.log(known_share * floor / weights[i])
     last = n - 1
     for i in range(last):
@@ -97,6 +97,12 @@ def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges
         least[b] = np.inf
         _bound_terms(a, first, n, places, weights, counts, traces, rule, factors, bounds)
         _reprice(a, b, p, counts, bounds, terms, costs, known, alive)
+
+
+@inner_kernel
+def _share_of(count, share, enough):
+    """Return how much the trace of a cluster of so many rows counts."""
+    return share if enough > count else share * (enough / count)
 
 
 @inner_kernel
@@ -131,7 +137,7 @@ def _bound_terms(a, first, last, places, weights, counts, traces, rule, factors,
     for k in range(first, last):
         weight = weights[a] + weights[k]
         count = counts[a] + counts[k]
-        known_share = share if enough > count else share * (enough / count)
+        known_share = _share_of(count, share, enough)
         bounds[k] = weight * (power * math.log(known_share * (bounds[k] + floor) / weight))
 
 
@@ -193,7 +199,7 @@ def _union_term(i, j, state, rule, work):
     for d in range(p):
         trace += factor * (means[i, d] - means[j, d]) ** 2
     count = counts[i] + counts[j]
-    known_share = share if enough > count else share * (enough / count)
+    known_share = _share_of(count, share, enough)
     spread = known_share * (trace + floor) / weight
     value = power * math.log(spread)
     if count > p:
