@@ -223,7 +223,7 @@ def load_rows(
     n_rows, n_places = tile.hold(len(rows))
     if len(rows) >= _MANY_ROWS and rows.strides[0] == rows.itemsize and not is_plain(rows):
         _load_columns(rows, weights, origin, inverse_scale, n_places, tile)
-        n_far = 1
+        n_far = 1  # there may be some: the next kernel counts them, and makes the norms
     else:
         n_far = kernels.rows.load_tile(
             plain(rows), weights, origin, inverse_scale, n_places, tile.values, tile.weights
