@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
 from mixture.tables import assert_same_bits, blobs, every_estimator, every_type, fit
@@ -105,6 +106,24 @@ def test_inside_a_grid_search(estimator, n_jobs):
     logged = _scores(monitor.get_logs())
     assert len(logged) >= 5 * 2  # five fits of two restarts each
     assert np.isfinite(logged).all()
+
+
+@every_estimator
+def test_a_copy_is_watched_as_well(estimator):
+    X, _ = blobs()
+    monitor = callback.ScoringMonitor(scoring=_default_score)
+    mixture = clone(estimator(3, random_state=0).set_callbacks(monitor)).fit(X)
+    assert len(_scores(monitor.get_logs())) == mixture.n_iter_ + 1
+
+
+@every_estimator
+def test_callbacks_that_were_taken_away_are_not_called(estimator):
+    X, _ = blobs()
+    monitor = callback.ScoringMonitor(scoring=_default_score)
+    mixture = estimator(3, random_state=0).set_callbacks(monitor).fit(X)
+    n_calls = len(_scores(monitor.get_logs()))
+    mixture.set_callbacks().fit(X)
+    assert len(_scores(monitor.get_logs())) == n_calls
 
 
 @every_estimator
