@@ -30,7 +30,7 @@ class PoissonFamily:
         lines = np.arange(rates.shape[1] + 1)
         coefficients = np.pad(np.log(rates), [(0, 0), (0, 1)])
         ones, constants = np.full_like(lines, lines[-1]), log_weights - rates.sum(axis=1)
-        return LinearScorer(lines, ones, coefficients, constants)
+        return LinearScorer.of(lines, ones, coefficients, constants)
 
     def summer(self, n_components, n_features):
         return self.scorer(np.ones((n_components, n_features)), np.zeros(n_components))

@@ -37,7 +37,7 @@ class SharedDiagonalGaussian(GaussianFamily):
         blank = np.zeros((len(means), 1))
         level = constants - 0.5 * self.mahalanobis(means, parameters.factors)
         coefficients = np.hstack([squares, precisions * means, blank])
-        return LinearScorer(left, right, coefficients, level)
+        return LinearScorer.of(left, right, coefficients, level)
 
     def unpack(self, sums):  # the packed scorer's sums, (n_pairs, K)
         (packed,) = sums

@@ -334,7 +334,8 @@ class Tile:
     def show(self, rows: KeptRows) -> None:
         """Hold rows that were copied from a tile of the same layout; they are only read."""
         self.n_rows, self.gaps = rows.n_rows, None
-        self._show(rows)
+        if self.values is not rows.values or self.weights is not rows.weights:
+            self._show(rows)
 
     def _show(self, rows: KeptRows) -> None:
         self._shows_another = rows is not self._own

@@ -17,6 +17,7 @@ from skem.families.parameters import (
     GaussianPrior,
 )
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
+from skem.kernels.arguments import LinearModel
 from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = ["DiagGaussian"]
@@ -70,7 +71,7 @@ class DiagGaussian(GaussianFamily):
         coefficients = np.empty((len(left), len(constants)))
         level = constants.copy()
         kernels.variances.linear_form(means, factors, coefficients, level)
-        return LinearScorer(left, right, coefficients.T, level)
+        return LinearScorer(LinearModel(left, right, coefficients, level))
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         (packed,) = sums

@@ -19,6 +19,7 @@ from skem.families.parameters import (
     SingularCovarianceError,
 )
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
+from skem.kernels.arguments import LinearModel
 from skem.scoring import CentredScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = [
@@ -149,7 +150,7 @@ class FullGaussian(GaussianFamily):
         means, factors = _means_and_factors(parameters)
         slopes = np.empty(means.shape[1])
         kernels.covariances.linear_form(means, factors, coefficients, level, slopes)
-        return LinearScorer(left, right, coefficients.T, level)
+        return LinearScorer(LinearModel(left, right, coefficients, level))
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         (packed,) = sums

@@ -14,6 +14,7 @@ from skem.families.parameters import (
     GaussianPrior,
 )
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
+from skem.kernels.arguments import LinearModel
 from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 
 __all__ = ["SphericalGaussian"]
@@ -60,12 +61,15 @@ class SphericalGaussian(GaussianFamily):
         )
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
-        left, right = self.pairs(parameters.means.shape[1])
-        precisions = self.precisions(parameters.factors)[:, None]
-        slopes = precisions * parameters.means
-        level = constants - 0.5 * (slopes * parameters.means).sum(axis=1)
-        coefficients = np.hstack([slopes, np.zeros_like(precisions), -0.5 * precisions])
-        return LinearScorer(left, right, coefficients, level)
+        n_components, n_features = parameters.means.shape
+        left, right = self.pairs(n_features)
+        precisions = self.precisions(parameters.factors)
+        coefficients = np.zeros((n_features + 2, n_components))
+        slopes = coefficients[:n_features]
+        np.multiply(precisions, parameters.means.T, out=slopes)
+        coefficients[-1] = -0.5 * precisions
+        level = constants - 0.5 * (slopes * parameters.means.T).sum(axis=0)
+        return LinearScorer(LinearModel(left, right, coefficients, level))
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         (packed,) = sums

@@ -22,6 +22,7 @@ from skem.families.parameters import (
     SingularCovarianceError,
 )
 from skem.families.wishart import log_inverse_wishart, wishart_divergence
+from skem.kernels.arguments import ProjectedModel
 from skem.scoring import CentredScorer, MomentScorer, ProjectedScorer, Sums
 
 __all__ = ["TiedGaussian"]
@@ -98,7 +99,10 @@ class TiedGaussian(GaussianFamily):
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         centres = parameters.means @ parameters.factors
         level = constants - 0.5 * np.square(centres).sum(axis=1)
-        return ProjectedScorer(np.ascontiguousarray(parameters.factors), centres, level)
+        model = ProjectedModel(
+            np.ascontiguousarray(parameters.factors), np.ascontiguousarray(centres.T), level
+        )
+        return ProjectedScorer(model)
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
         first, second = sums

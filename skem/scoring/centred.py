@@ -67,9 +67,9 @@ class CentredScorer(OneForm, Assigning):
 
     def zeros(self) -> Sums:
         return (
-            np.zeros_like(self.constants),
-            np.zeros_like(self.centres),
-            np.zeros_like(self.factors),
+            np.zeros(self.constants.shape),
+            np.zeros(self.centres.shape),
+            np.zeros(self.factors.shape),
         )
 
     def accumulate(self, tile: Tile, space: CentredSpace, sums: Sums) -> None:
@@ -120,9 +120,9 @@ class CentredDiagonalScorer(OneForm, Assigning):
 
     def zeros(self) -> Sums:
         return (
-            np.zeros_like(self.constants),
-            np.zeros_like(self.centres),
-            np.zeros_like(self.precisions),
+            np.zeros(self.constants.shape),
+            np.zeros(self.centres.shape),
+            np.zeros(self.precisions.shape),
         )
 
     def accumulate(self, tile: Tile, space: Array, sums: Sums) -> None:

@@ -73,7 +73,7 @@ class GatherScorer(Assigning):
     @property
     def constants(self) -> Array:
         """What is added to each component's scores, in nats."""
-        return self.linear.constants
+        return self.linear.model.constants
 
     def add_constants(self, log_weights: Array) -> GatherScorer:
         return replace(self, linear=self.linear.add_constants(log_weights))
@@ -85,7 +85,7 @@ class GatherScorer(Assigning):
         return self._run_kernel(SCORE + self._assign, tile, space)
 
     def zeros(self) -> Sums:
-        n_components, n_pairs = self.linear.coefficients.shape
+        n_pairs, n_components = self.linear.model.coefficients.shape
         return (np.zeros((len(self.table) + n_pairs, n_components)),)
 
     def accumulate(self, tile: Tile, space: GatherSpace, sums: Sums) -> None:

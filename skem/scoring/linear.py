@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -33,20 +32,27 @@ class LinearScorer(OneForm, Assigning):
 
     Parameters
     ----------
-    left, right : ndarray of shape (n_pairs,), int64
-    coefficients : ndarray of shape (n_components, n_pairs)
-    constants : ndarray of shape (n_components,)
+    model : LinearModel
     """
 
-    left: Index
-    right: Index
-    coefficients: Array
-    constants: Array
+    model: LinearModel
 
     space = staticmethod(_space)
 
+    @classmethod
+    def of(cls, left: Index, right: Index, coefficients: Array, constants: Array) -> LinearScorer:
+        """Make one of coefficients component by component, (n_components, n_pairs)."""
+        by_pairs = np.ascontiguousarray(coefficients.T)
+        return cls(LinearModel(left, right, by_pairs, constants))
+
+    @property
+    def constants(self) -> Array:
+        """What is added to each component's scores, in nats."""
+        return self.model.constants
+
     def add_constants(self, log_weights: Array) -> LinearScorer:
-        return replace(self, constants=self.constants + log_weights)
+        model = self.model._replace(constants=self.model.constants + log_weights)
+        return replace(self, model=model)
 
     def score(self, tile: Tile, space: LinearSpace) -> None:
         self._run_kernel(SCORE, tile, space)
@@ -55,18 +61,13 @@ class LinearScorer(OneForm, Assigning):
         return self._run_kernel(SCORE + self._assign, tile, space)
 
     def zeros(self) -> Sums:
-        return (np.zeros(self.coefficients.shape[::-1]),)
+        return (np.zeros(self.model.coefficients.shape),)
 
     def accumulate(self, tile: Tile, space: LinearSpace, sums: Sums) -> None:
         self._run_kernel(SUM, tile, space, sums)
 
     def expect(self, tile: Tile, space: LinearSpace, sums: Sums) -> float:
         return self._run_kernel(SCORE + self._assign + SUM, tile, space, sums)
-
-    @cached_property
-    def model(self) -> LinearModel:
-        by_pairs = np.ascontiguousarray(self.coefficients.T)
-        return LinearModel(self.left, self.right, by_pairs, self.constants)
 
     def _run_kernel(
         self, steps: int, tile: Tile, space: LinearSpace, sums: Sums | None = None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from skem.engine import Tile, TilePlan
 from skem.engine.tiles import Gaps
+from skem.kernels.arguments import LinearModel
 from skem.scoring.gaps import GapScorer
 from skem.scoring.gather import GatherScorer
 from skem.scoring.linear import LinearScorer
@@ -58,7 +59,7 @@ class Part(NamedTuple):
             return self.seen is not None and is_linear_in_seen(scorer)
         return isinstance(scorer, GatherScorer) or (
             isinstance(scorer, LinearScorer)
-            and max(scorer.left.max(initial=0), scorer.right.max(initial=0)) <= self.n_lines
+            and max(line.max(initial=0) for line in scorer.model[:2]) <= self.n_lines
         )
 
     def pairs(self, ones: int) -> tuple[Index, Index]:
@@ -66,7 +67,7 @@ class Part(NamedTuple):
         own = np.arange(self.first, self.first + self.n_lines)
         if isinstance(self.scorer, LinearScorer):
             places = np.append(own, ones)
-            return places[self.scorer.left], places[self.scorer.right]
+            return places[self.scorer.model.left], places[self.scorer.model.right]
         if isinstance(self.scorer, GapScorer) and self.seen is not None:
             to_ones = np.full(2 * self.n_lines, ones)
             seen = np.arange(self.seen, self.seen + self.n_lines)
@@ -76,7 +77,7 @@ class Part(NamedTuple):
     def linear(self) -> tuple[Array, Array]:
         """Return the coefficients of these products, (n_pairs, K), and constants (K,)."""
         if isinstance(self.scorer, LinearScorer):
-            return self.scorer.coefficients.T, self.scorer.constants
+            return self.scorer.model.coefficients, self.scorer.model.constants
         if isinstance(self.scorer, GapScorer):
             return linear_in_seen(self.scorer)
         assert isinstance(self.scorer, GatherScorer)
@@ -220,8 +221,9 @@ class ProductScorer(Assigning):
             coefficients.append(nothing + 1.0)
         joined = np.concatenate(coefficients) if coefficients else nothing[:0]
         constants = constants + joined[layout.ones].sum(axis=0)
-        joined = np.concatenate([joined[layout.order], nothing]).T
-        linear = LinearScorer(layout.left, layout.right, joined, constants, hard=self.hard)
+        joined = np.concatenate([joined[layout.order], nothing])
+        model = LinearModel(layout.left, layout.right, joined, constants)
+        linear = LinearScorer(model, hard=self.hard)
         if not len(layout.lines):
             return linear
         tables = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -30,21 +29,17 @@ class ProjectedScorer(OneForm, Assigning):
 
     Parameters
     ----------
-    projection : ndarray of shape (n_features, n_features)
-        A, upper triangular, with ``A @ A.T`` the precision.
-    centres : ndarray of shape (n_components, n_features)
-        A' times the means.
-    constants : ndarray of shape (n_components,)
+    model : ProjectedModel
+        Of A and A' times the means, with ``A @ A.T`` the precision.
     """
 
-    projection: Array
-    centres: Array
-    constants: Array
+    model: ProjectedModel
 
     space = staticmethod(_space)
 
     def add_constants(self, log_weights: Array) -> ProjectedScorer:
-        return replace(self, constants=self.constants + log_weights)
+        model = self.model._replace(constants=self.model.constants + log_weights)
+        return replace(self, model=model)
 
     def score(self, tile: Tile, space: ProjectedSpace) -> None:
         self._run_kernel(SCORE, tile, space)
@@ -53,7 +48,7 @@ class ProjectedScorer(OneForm, Assigning):
         return self._run_kernel(SCORE + self._assign, tile, space)
 
     def zeros(self) -> Sums:
-        n_components, n_features = self.centres.shape
+        n_features, n_components = self.model.centres.shape
         return np.zeros((n_features + 1, n_components)), np.zeros((n_features, n_features))
 
     def accumulate(self, tile: Tile, space: ProjectedSpace, sums: Sums) -> None:
@@ -62,16 +57,11 @@ class ProjectedScorer(OneForm, Assigning):
     def expect(self, tile: Tile, space: ProjectedSpace, sums: Sums) -> float:
         return self._run_kernel(SCORE + self._assign + SUM, tile, space, sums)
 
-    @cached_property
-    def _model(self) -> ProjectedModel:
-        by_features = np.ascontiguousarray(self.centres.T)
-        return ProjectedModel(self.projection, by_features, self.constants)
-
     def _run_kernel(
         self, steps: int, tile: Tile, space: ProjectedSpace, sums: Sums | None = None
     ) -> float:
         # Without the step SUM nothing is added to the last arguments.
-        model = self._model
+        model = self.model
         first, second = sums or (model.centres, model.projection)
         return float(
             kernels.projected.projected_steps(

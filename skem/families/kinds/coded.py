@@ -149,7 +149,7 @@ class CodedKind(LinearKind[Params], Generic[Params]):
     def scorer(self, linear: Linear, log_weights: Array) -> Scorer:
         ones, lines = self._ones_and_lines
         constants = linear.constants + log_weights
-        nothing = LinearScorer(ones, ones, np.zeros((len(constants), 1)), constants)
+        nothing = LinearScorer.of(ones, ones, np.zeros((len(constants), 1)), constants)
         return GatherScorer(nothing, lines, self._first_entries[:-1], self._table(linear))
 
     @cached_property

@@ -312,7 +312,7 @@ class LinearKind(Generic[Params]):
         lines = np.arange(self.n_lines + 1)
         coefficients = np.pad(linear.coefficients, [(0, 0), (0, 1)])
         ones = np.full_like(lines, lines[-1])
-        return LinearScorer(lines, ones, coefficients, linear.constants + log_weights)
+        return LinearScorer.of(lines, ones, coefficients, linear.constants + log_weights)
 
     def evaluate(self, values: Array, linear: Linear) -> Array:
         return self.lines(values) @ linear.coefficients.T + linear.constants
