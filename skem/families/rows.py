@@ -5,10 +5,12 @@ Shapes: K components, D features.
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,27 @@ LOG_2PI = float(np.log(2 * np.pi))
 # The packed forms lose digits in proportion to (distance from the origin / width)^2. Above this
 # ratio, where about 1e-10 nats would be lost, components are scored about their own means.
 MOST_CANCELLATION = 1e6
+
+
+class _Latest(threading.local):
+    """The cancellation of the parameters that were asked for last: each iteration asks twice."""
+
+    def __init__(self) -> None:
+        self._arrays: tuple[Any, ...] = ()
+        self._value = 0.0
+
+    def of(
+        self, cancellation: Callable[[GaussianParameters], float], parameters: GaussianParameters
+    ) -> float:
+        """Return ``cancellation(parameters)``; arrays are told apart by identity, and not kept."""
+        means, _, factors = parameters
+        if not self._arrays or self._arrays[0]() is not means or self._arrays[1]() is not factors:
+            self._value = cancellation(parameters)
+            self._arrays = weakref.ref(means), weakref.ref(factors)
+        return self._value
+
+
+_LATEST = _Latest()
 
 
 @dataclass(frozen=True)
@@ -91,7 +114,7 @@ class GaussianRows(GaussianAlgebra):
         self, parameters: GaussianParameters, constants: Array, nothing_seen: Array
     ) -> MomentScorer:
         """Make a scorer by what rows at the means score, and rows with nothing seen, (K,)."""
-        narrow = self.cancellation(parameters) > MOST_CANCELLATION
+        narrow = _LATEST.of(self.cancellation, parameters) > MOST_CANCELLATION
         make = self.centred_scorer if narrow else self.packed_scorer
         complete = make(parameters, constants)
         if self.gap_start is None:
@@ -175,7 +198,7 @@ class GaussianRows(GaussianAlgebra):
             moved, points = parameters, moments.summed_about
             if points.ndim:
                 moved = parameters._replace(means=parameters.means - points)
-            if self.cancellation(moved) <= MOST_CANCELLATION:
+            if _LATEST.of(self.cancellation, moved) <= MOST_CANCELLATION:
                 return None
         unit = self.identity(*stats.mean.shape)
         about = GaussianParameters(stats.mean, unit, unit)
