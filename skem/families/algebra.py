@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem.families.parameters import (
+    TINY,
     Array,
     GaussianParameters,
     GaussianStatistics,
@@ -54,13 +55,14 @@ class GaussianAlgebra(CovarianceStructure):
         self, points: Array, weight: Array, first: Array, second: Array
     ) -> GaussianStatistics:
         """Turn moments about points, (K, D) or (), into statistics."""
-        shift = first / np.maximum(weight, np.finfo(np.float64).tiny)[:, None]
-        return GaussianStatistics(weight, points + shift, second - self.scatter_of(shift, weight))
+        shift = first / np.maximum(weight, TINY)[:, None]
+        mean = points + shift if points.ndim else shift
+        return GaussianStatistics(weight, mean, second - self.scatter_of(shift, weight))
 
     def add(self, a: GaussianStatistics, b: GaussianStatistics) -> GaussianStatistics:
         """Statistics of both sets of rows (Chan, Golub & LeVeque 1983)."""
         weight = a.weight + b.weight
-        share = b.weight / np.maximum(weight, np.finfo(np.float64).tiny)
+        share = b.weight / np.maximum(weight, TINY)
         apart = b.mean - a.mean
         between = self.scatter_of(apart, a.weight * share)
         mean = a.mean + share[:, None] * apart
@@ -69,7 +71,7 @@ class GaussianAlgebra(CovarianceStructure):
     def merge(self, stats: GaussianStatistics, a: int, b: int) -> GaussianStatistics:
         """Statistics when component ``a`` also has the rows of ``b``, and ``b`` none."""
         weight, mean, scatter = (values.copy() for values in stats)
-        share = weight[b] / max(weight[a] + weight[b], np.finfo(np.float64).tiny)
+        share = weight[b] / max(weight[a] + weight[b], TINY)
         apart = mean[b] - mean[a]
         between = self.scatter_of(apart[None], np.atleast_1d(weight[a] * share))
         mean[a] += share * apart

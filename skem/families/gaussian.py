@@ -21,6 +21,7 @@ from skem.families.coordinates import GaussianCoordinates
 from skem.families.cutting import cut_across_axis, cut_between_modes
 from skem.families.parameters import (
     EMPTY,
+    TINY,
     Array,
     GaussianParameters,
     GaussianPosterior,
@@ -39,7 +40,6 @@ Value = TypeVar("Value", bound=np.generic)
 _NO_VARIANCE = 1e-14
 # What keeps a covariance from being singular that need not be exact.
 _SOME_VARIANCE = 1e-6
-_TINY = np.finfo(np.float64).tiny
 
 
 def _spread_over(covariances: Array, values: NDArray[Value]) -> NDArray[Value]:
@@ -117,7 +117,7 @@ class GaussianFamily(GaussianRows):
         n_components, n_features = stats.mean.shape
         kappa, nu = prior.mean_precision, prior.degrees_of_freedom
         mean_precision = kappa + stats.weight if kappa > 0 else stats.weight
-        safe = np.maximum(mean_precision, _TINY)
+        safe = np.maximum(mean_precision, TINY)
         total = stats.weight[:, None] * stats.mean
         scatter = self.pool(stats.scatter)
         added = 0.0

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "EMPTY",
+    "TINY",
     "Array",
     "GaussianParameters",
     "GaussianPosterior",
@@ -25,6 +26,8 @@ Array: TypeAlias = NDArray[np.float64]
 
 # A component with a smaller share of the rows than this has none.
 EMPTY = 1e-14
+# What stands in for a divisor of zero: the smallest normal number.
+TINY = float(np.finfo(np.float64).tiny)
 
 
 class SingularCovarianceError(ValueError):
