@@ -21,7 +21,6 @@ from skem.families.coordinates import GaussianCoordinates
 from skem.families.cutting import cut_across_axis, cut_between_modes
 from skem.families.parameters import (
     EMPTY,
-    TINY,
     Array,
     GaussianParameters,
     GaussianPosterior,
@@ -116,9 +115,7 @@ class GaussianFamily(GaussianRows):
         """
         n_components, n_features = stats.mean.shape
         kappa, nu = prior.mean_precision, prior.degrees_of_freedom
-        mean_precision = kappa + stats.weight if kappa > 0 else stats.weight
-        safe = np.maximum(mean_precision, TINY)
-        total = stats.weight[:, None] * stats.mean
+        mean, mean_precision = stats.mean, stats.weight
         scatter = self.pool(stats.scatter)
         added = 0.0
         # What is flat adds nothing: this is asked in every iteration.
@@ -126,14 +123,16 @@ class GaussianFamily(GaussianRows):
             scatter = prior.covariance + scatter
             added = nu + self.covariance_exponent(n_features)
         if kappa > 0:
-            total += kappa * prior.mean
-            shrunk = self.scatter_of(stats.mean - prior.mean, kappa * stats.weight / safe)
+            mean_precision = kappa + stats.weight
+            total = stats.weight[:, None] * mean + kappa * prior.mean
+            shrunk = self.scatter_of(mean - prior.mean, kappa * stats.weight / mean_precision)
+            mean = total / mean_precision[:, None]
             scatter = scatter + self.pool(shrunk)
             added += self.mean_exponent(n_components, n_features)
         count = self.count(stats.weight, n_features)
         divisor = added + count if added else count
         freedom = count if nu is None else nu + count
-        return GaussianPosterior(total / safe[:, None], mean_precision, scatter, freedom, divisor)
+        return GaussianPosterior(mean, mean_precision, scatter, freedom, divisor)
 
     def covariances_of(
         self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
