@@ -51,7 +51,7 @@ def narrowest(covariances: Array, total: Array, least: float) -> NDArray[np.bool
     values, vectors = np.linalg.eigh(covariances)
     held = values <= 2 * least
     if held.any():
-        held &= np.einsum("...ik,ij,...jk->...k", vectors, total, vectors) > 100 * least
+        held &= (vectors * (total @ vectors)).sum(axis=-2) > 100 * least
     return np.asarray(held.any(axis=-1))
 
 

@@ -50,6 +50,16 @@ def _divergence(
     return result
 
 
+def _trace_of_product(psi: Array, factors: Array) -> Array:
+    """Return ``tr(Psi C C')`` for each factor C of a stack (..., d, d).
+
+    By a matrix product: as one sum over three arrays it would take a third of an iteration of
+    64 features.
+    """
+    result: Array = (factors * (psi @ factors)).sum(axis=(-2, -1))
+    return result
+
+
 def wishart_divergence(posterior: GaussianPosterior, factors: Array, prior: GaussianPrior) -> float:
     """KL(q || prior) of precision matrices, summed over a stack of them (or of one)."""
     n_features = factors.shape[-1]
@@ -57,7 +67,7 @@ def wishart_divergence(posterior: GaussianPosterior, factors: Array, prior: Gaus
     assert prior.degrees_of_freedom is not None
     log_det = np.log(np.diagonal(factors, axis1=-2, axis2=-1)).sum(axis=-1)
     log_det_ratio = n_features * np.log(nu) - 2.0 * log_det - np.linalg.slogdet(psi)[1]
-    trace = np.einsum("...ij,ik,...kj->...", factors, psi, factors) / nu
+    trace = _trace_of_product(psi, factors) / nu
     parts = _divergence(nu, prior.degrees_of_freedom, log_det_ratio, trace, n_features)
     return float(np.sum(parts))
 
@@ -83,7 +93,7 @@ def log_inverse_wishart(log_det_factor: Array, factors: Array, prior: GaussianPr
     assert nu is not None
     constant = 0.5 * nu * (np.linalg.slogdet(psi)[1] - n_features * np.log(2.0))
     constant -= multigammaln(0.5 * nu, n_features)
-    trace = np.einsum("...ij,ik,...kj->...", factors, psi, factors)
+    trace = _trace_of_product(psi, factors)
     result: Array = constant + (nu + n_features + 1) * log_det_factor - 0.5 * trace
     return result
 
