@@ -10,6 +10,7 @@ import pytest
 import threadpoolctl
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from skem import EMGaussianMixture, VariationalGaussianMixture
 from skem.engine import Threads, count_threads
 from skem.engine.threads import one_library_thread
 
@@ -166,3 +167,22 @@ def test_numbers_are_read_as_joblib_reads_them(n_jobs):
 def test_zero_jobs_are_refused_as_by_joblib():
     with pytest.raises(ValueError, match="n_jobs"):
         count_threads(0)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("asked", ["eigh", "inv"])
+@pytest.mark.parametrize("estimator", [EMGaussianMixture, VariationalGaussianMixture])
+def test_no_fit_asks_blas_for_several_threads(estimator, asked, monkeypatch):
+    # Floors before the first iteration, and remarks after the last one, are of small matrices, too.
+    found, function = [], getattr(np.linalg, asked)
+
+    def watched(*args, **kwargs):
+        found.append(blas_threads())
+        return function(*args, **kwargs)
+
+    monkeypatch.setattr(np.linalg, asked, watched)
+    X = np.random.default_rng(0).standard_normal((60, 3)).round(1)
+    with threadpool_limits(2):
+        estimator(2, n_jobs=1, random_state=0).fit(X)
+    assert found
+    assert all(threads == {1} for threads in found)
