@@ -52,8 +52,8 @@ class DiagGaussian(GaussianFamily):
         return result
 
     def mahalanobis(self, deviations: Array, factors: Array) -> Array:
-        result: Array = np.square(deviations * factors).sum(axis=1)
-        return result
+        scaled = deviations * factors
+        return np.vecdot(scaled, scaled)
 
     def precision_diagonal(self, factors: Array, n_features: int) -> Array:
         return np.square(factors)

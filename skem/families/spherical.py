@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,13 @@ from skem.scoring import CentredDiagonalScorer, LinearScorer, MomentScorer, Sums
 __all__ = ["SphericalGaussian"]
 
 
+@cache
+def _pairs(n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    # Features, the ones and the squared norm, each times the ones.
+    lines = np.arange(n_features + 2, dtype=np.int64)
+    return lines, np.full_like(lines, n_features)
+
+
 class SphericalGaussian(GaussianFamily):
     """Variances of shape (K,) (mclust: VII).
 
@@ -34,12 +43,10 @@ class SphericalGaussian(GaussianFamily):
         return n_components * (n_features + 1)
 
     def pairs(self, n_features: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        # Features, the ones and the squared norm, each times the ones.
-        lines = np.arange(n_features + 2, dtype=np.int64)
-        return lines, np.full_like(lines, n_features)
+        return _pairs(n_features)
 
     def scatter_of(self, deviations: Array, weight: Array) -> Array:
-        return weight * np.square(deviations).sum(axis=1)
+        return weight * np.vecdot(deviations, deviations)
 
     def identity(self, n_components: int, n_features: int) -> Array:
         return np.ones(n_components)
@@ -48,7 +55,7 @@ class SphericalGaussian(GaussianFamily):
         return n_features * np.log(factors)
 
     def mahalanobis(self, deviations: Array, factors: Array) -> Array:
-        return np.square(factors) * np.square(deviations).sum(axis=1)
+        return np.square(factors) * np.vecdot(deviations, deviations)
 
     def precision_diagonal(self, factors: Array, n_features: int) -> Array:
         return np.square(factors)[:, None]
@@ -61,14 +68,14 @@ class SphericalGaussian(GaussianFamily):
         )
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
-        n_components, n_features = parameters.means.shape
+        means = parameters.means
+        n_components, n_features = means.shape
         left, right = self.pairs(n_features)
         precisions = self.precisions(parameters.factors)
         coefficients = np.zeros((n_features + 2, n_components))
-        slopes = coefficients[:n_features]
-        np.multiply(precisions, parameters.means.T, out=slopes)
+        np.multiply(precisions, means.T, out=coefficients[:n_features])
         coefficients[-1] = -0.5 * precisions
-        level = constants - 0.5 * (slopes * parameters.means.T).sum(axis=0)
+        level = constants - 0.5 * precisions * np.vecdot(means, means)
         return LinearScorer(LinearModel(left, right, coefficients, level))
 
     def unpack(self, sums: Sums) -> tuple[Array, Array, Array]:
@@ -77,7 +84,8 @@ class SphericalGaussian(GaussianFamily):
 
     def cancellation(self, parameters: GaussianParameters) -> float:
         n_features = parameters.means.shape[1]
-        spread = np.square(parameters.means).sum(axis=1) + n_features * parameters.covariances
+        means = parameters.means
+        spread = np.vecdot(means, means) + n_features * parameters.covariances
         return float((spread * np.square(parameters.factors)).max())
 
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:

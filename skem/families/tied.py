@@ -82,23 +82,22 @@ class TiedGaussian(GaussianFamily):
         return GaussianParameters(np.empty((0, 0)), covariance, self.factorise(covariance))
 
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
-        result: Array = np.log(np.diagonal(factors)).sum()
+        result: Array = np.log(factors.diagonal()).sum()
         return result
 
     def mahalanobis(self, deviations: Array, factors: Array) -> Array:
-        result: Array = np.square(deviations @ factors).sum(axis=1)
-        return result
+        projected = deviations @ factors
+        return np.vecdot(projected, projected)
 
     def precision_diagonal(self, factors: Array, n_features: int) -> Array:
-        result: Array = np.square(factors).sum(axis=1)
-        return result
+        return np.vecdot(factors, factors)
 
     def rescale(self, parameters: GaussianParameters, scale: Array) -> GaussianParameters:
         return rescale_matrices(parameters, scale)
 
     def packed_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
         centres = parameters.means @ parameters.factors
-        level = constants - 0.5 * np.square(centres).sum(axis=1)
+        level = constants - 0.5 * np.vecdot(centres, centres)
         model = ProjectedModel(
             np.ascontiguousarray(parameters.factors), np.ascontiguousarray(centres.T), level
         )
@@ -110,7 +109,7 @@ class TiedGaussian(GaussianFamily):
 
     def cancellation(self, parameters: GaussianParameters) -> float:
         means, covariance, factors = parameters
-        spread = np.einsum("kj,kj->k", means, means).max() + covariance.trace()
+        spread = np.vecdot(means, means).max() + covariance.trace()
         return float(spread * np.vdot(factors, factors))
 
     def centred_scorer(self, parameters: GaussianParameters, constants: Array) -> MomentScorer:
