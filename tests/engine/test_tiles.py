@@ -63,6 +63,23 @@ def test_block_size_is_rounded_up_to_whole_groups(block_size, **shapes):
     assert plan_tiles(**shapes).groups_at_once == 1
 
 
+def share_of_the_slowest(plan, n_threads):
+    """Rows of the thread that has the most, over the mean, where each takes the next group."""
+    taken = [0] * n_threads
+    for start in range(0, plan.n_rows, plan.group_rows):
+        least = taken.index(min(taken))
+        taken[least] += min(plan.group_rows, plan.n_rows - start)
+    return max(taken) * n_threads / plan.n_rows
+
+
+@pytest.mark.parametrize("n_rows", [20_000, 33_333, 50_000, 77_777, 123_456, 1_000_000])
+@pytest.mark.parametrize("shape", [(3, 7, 10), (8, 10, 45), (16, 20, 153), (48, 8, 50)])
+def test_threads_end_together(shape, n_rows):
+    plan = plan_tiles(n_rows, *shape)
+    assert share_of_the_slowest(plan, 2) < 1.05
+    assert share_of_the_slowest(plan, 4) < 1.15
+
+
 @settings(max_examples=60, deadline=None)
 @given(**SHAPES)
 def test_chunks(**shapes):
