@@ -80,15 +80,15 @@ CONSTRAINED_VARIANCES: dict[str, Variances] = {
 def _own_axes(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """Each component's own orientation: EEV and VEV."""
 
-    def along(axes: Array) -> tuple[float, Array]:
+    def along(axes: Array) -> tuple[float, Array, Array]:
         spectra = (axes * (scatter @ axes)).sum(axis=1)
         least = (axes * (floor @ axes)).sum(axis=1)
         found = CONSTRAINED_VARIANCES[parts](spectra, count, least)
-        return loss_of(spectra, count, found), compose(axes, found)
+        return loss_of(spectra, count, found), axes, found
 
     before = along(np.linalg.eigh(previous)[1])
     now = along(np.linalg.eigh(scatter)[1])
-    return min(now, before, key=lambda result: result[0])[1]
+    return compose(*min(now, before, key=lambda result: result[0])[1:])
 
 
 def _own_matrix(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
