@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.families.floor import factorise
 
-__all__ = ["ORIENTATIONS", "VARIANCES", "compose", "find_common_axes", "loss_of"]
+__all__ = [
+    "ORIENTATIONS",
+    "VARIANCES",
+    "compose",
+    "find_common_axes",
+    "loss_of",
+    "spectra_and_axes",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array], Array]
@@ -37,6 +44,8 @@ _NOTHING = 1e-100
 # a component without spread in a direction would make the others' variances there and elsewhere
 # differ without limit.
 _OF_ONE_SHAPE = 1e-10
+# Features at most where rotations are quicker than LAPACK.
+_SMALL = 6
 
 
 def _same(spectra: Array, count: Array) -> Array:
@@ -93,9 +102,23 @@ def compose(axes: Array, variances: Array) -> Array:
     return result
 
 
+def spectra_and_axes(matrices: Array) -> tuple[Array, Array]:
+    """Return eigenvalues (B, D), ascending, and eigenvectors of symmetric matrices (B, D, D).
+
+    Of small ones LAPACK's take longer to prepare than to find.
+    """
+    if matrices.shape[-1] > _SMALL:
+        values, vectors = np.linalg.eigh(matrices)
+        return values, vectors
+    matrices = np.ascontiguousarray(matrices)
+    spectra, axes = np.empty(matrices.shape[:2]), np.empty_like(matrices)
+    kernels.rotations.diagonalise(matrices, spectra, axes, np.empty(matrices.shape[1:]))
+    return spectra, axes
+
+
 def _own_axes(scatter: Array, count: Array, parts: str, previous: Array) -> Array:
     """Each component's own orientation: that of its scatter, spectra in the same order."""
-    spectra, axes = np.linalg.eigh(scatter)
+    spectra, axes = spectra_and_axes(scatter)
     return compose(axes, VARIANCES[parts](spectra, count))
 
 
@@ -128,7 +151,7 @@ def find_common_axes(
     scatter, count = np.ascontiguousarray(scatter), np.ascontiguousarray(count)
 
     def turned_from(matrices: Array) -> tuple[float, Array, Array]:
-        starts = np.ascontiguousarray(np.linalg.eigh(matrices)[1])
+        starts = np.ascontiguousarray(spectra_and_axes(matrices)[1])
         axes, variances = np.empty_like(floor), np.empty(scatter.shape[:2])
         loss = kernels.shapes.common_axes(
             scatter, count, starts, floor, one_volume, axes, variances

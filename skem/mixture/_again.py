@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from skem.inference import SEARCH
 from skem.mixture._grid import Cell, Grid, Judge, Outcome, attempt, in_parallel
 
-__all__ = ["better_of", "fit_again", "fit_from", "is_sound"]
+__all__ = ["fit_again", "improve", "is_sound"]
 
 Array: TypeAlias = NDArray[np.float64]
 
@@ -28,10 +28,11 @@ def fit_again(
     outcomes: list[Outcome],
     ranks: NDArray[np.int64],
 ) -> list[Outcome]:
-    """Fit the best cells of several components from a search, and from fits of other models.
+    """Fit the best cells of several components from fits of other models, and from a search.
 
-    Those are the two best with as many components. What ends with a higher likelihood, without a
-    collapsed component, takes the place of the first fit.
+    Those are the two best with as many components. But for the very best there is no search where
+    these lead to where the first fit ended. What ends with a higher likelihood, without a collapsed
+    component, takes the place of the first fit.
 
     Parameters
     ----------
@@ -64,12 +65,16 @@ def fit_again(
             for i in others[:_OTHERS]
         ]
 
+    n_rows = float(len(grid.cells[0].model.rows) if weights is None else weights.sum())
+
     def fit(number: int, n_threads: int) -> Outcome:
         cell, outcome = grid.cells[best[number]], outcomes[best[number]]
-        starts: list[Any] = [SEARCH, *like(best[number])]
-        for start in starts:
-            tried = fit_from(start, grid, cell, weights, judge, n_threads)
-            outcome = better_of(outcome, tried)
+        ends = [outcome]
+        for start in like(best[number]):
+            outcome, end = improve(outcome, start, grid, cell, weights, judge, n_threads)
+            ends.append(end)
+        if number < _FEWEST or len(ends) <= _OTHERS or not _are_one(ends, n_rows):
+            outcome, _ = improve(outcome, SEARCH, grid, cell, weights, judge, n_threads)
         return outcome
 
     size = grid.typical_size(grid.cells[0].model.rows)
@@ -79,32 +84,55 @@ def fit_again(
     return found
 
 
-def fit_from(
-    start: Any, grid: Grid, cell: Cell, weights: Array | None, judge: Judge, n_threads: int
-) -> Outcome:
-    """Fit from a search or from responsibilities; components come by decreasing weight."""
+def improve(
+    outcome: Outcome,
+    start: Any,
+    grid: Grid,
+    cell: Cell,
+    weights: Array | None,
+    judge: Judge,
+    n_threads: int,
+) -> tuple[Outcome, Outcome]:
+    """Fit from a search or from responsibilities.
 
-    def fit_once(start: Any) -> Outcome:
+    Returns
+    -------
+    better : Outcome
+        That fit or the one before; components come by decreasing weight.
+    tried : Outcome
+        That fit.
+    """
+
+    def fit_from(start: Any) -> Outcome:
         mixture = cell.model.make(
             n_components=cell.n_components, init_params=start, n_jobs=n_threads
         )
-        return attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
+        tried = attempt(mixture, cell, cell.model.rows, weights, judge, grid.shown)
+        if tried.mixture is not None:
+            # The start belongs to the grid: it is no parameter that anybody chose.
+            tried.mixture.set_params(init_params=grid.init_params)
+        return tried
 
-    tried = fit_once(start)
-    if isinstance(start, np.ndarray) and tried.mixture is not None:
+    tried = fit_from(start)
+    better = _better_of(outcome, tried)
+    if isinstance(start, np.ndarray) and better.mixture is tried.mixture is not None:
         # Components keep the order of a start that is given; noise is no component. Once only:
         # weights that are equal but for rounding may change places each time.
         order = np.argsort(-tried.mixture.weights_, kind="stable")
         if (np.diff(order) < 0).any():
             rest = np.arange(len(order), start.shape[1])
-            tried = fit_once(start[:, np.concatenate([order, rest])])
-    if tried.mixture is not None:
-        # The start belongs to the grid: it is no parameter that anybody chose.
-        tried.mixture.set_params(init_params=grid.init_params)
-    return tried
+            better = _better_of(outcome, fit_from(start[:, np.concatenate([order, rest])]))
+            better = better._replace(seconds=better.seconds + tried.seconds)
+    return better, tried
 
 
-def better_of(outcome: Outcome, tried: Outcome) -> Outcome:
+def _are_one(ends: list[Outcome], n_rows: float) -> bool:
+    """Whether fits ended so close to each other that `tol` does not tell them apart."""
+    reached = [end.values.get("log_likelihood", np.inf) for end in ends]
+    return max(reached) - min(reached) <= ends[0].mixture.tol * n_rows
+
+
+def _better_of(outcome: Outcome, tried: Outcome) -> Outcome:
     """Return the second where its likelihood is higher and it is sound; times add up."""
     before = outcome.values.get("log_likelihood", -np.inf)
     gain = tried.values.get("log_likelihood", -np.inf) - before
