@@ -30,9 +30,9 @@ def fit_again(
 ) -> list[Outcome]:
     """Fit the best cells of several components from fits of other models, and from a search.
 
-    Those are the two best with as many components. But for the very best there is no search where
-    these lead to where the first fit ended. What ends with a higher likelihood, without a collapsed
-    component, takes the place of the first fit.
+    Those are the two best with as many components. Where these lead to where the first fit ended,
+    and the best cell with as many components did not get any higher, there is no search. What ends
+    with a higher likelihood, without a collapsed component, takes the place of the first fit.
 
     Parameters
     ----------
@@ -67,20 +67,36 @@ def fit_again(
 
     n_rows = float(len(grid.cells[0].model.rows) if weights is None else weights.sum())
 
-    def fit(number: int, n_threads: int) -> Outcome:
-        cell, outcome = grid.cells[best[number]], outcomes[best[number]]
+    def fit(index: int, n_threads: int) -> Outcome:
+        cell, outcome = grid.cells[index], outcomes[index]
         ends = [outcome]
-        for start in like(best[number]):
+        for start in like(index):
             outcome, end = improve(outcome, start, grid, cell, weights, judge, n_threads)
             ends.append(end)
-        if number < _FEWEST or len(ends) <= _OTHERS or not _are_one(ends, n_rows):
+        alike = len(ends) > _OTHERS and _are_one(ends, n_rows)
+        if not (alike and cell.n_components in settled):
             outcome, _ = improve(outcome, SEARCH, grid, cell, weights, judge, n_threads)
         return outcome
 
     size = grid.typical_size(grid.cells[0].model.rows)
     found = list(outcomes)
-    for index, outcome in zip(best, in_parallel(fit, len(best), grid.n_jobs, size), strict=True):
-        found[index] = outcome
+    settled: set[int] = set()
+
+    def fit_all(indices: list[int]) -> None:
+        def task(number: int, n_threads: int) -> Outcome:
+            return fit(indices[number], n_threads)
+
+        done = in_parallel(task, len(indices), grid.n_jobs, size)
+        for index, outcome in zip(indices, done, strict=True):
+            found[index] = outcome
+
+    # The best cell of each number of components, then the others.
+    firsts = {grid.cells[i].n_components: i for i in reversed(best)}
+    fit_all(list(firsts.values()))
+    settled.update(k for k, i in firsts.items() if found[i].mixture is outcomes[i].mixture)
+    others = [i for i in best if i not in firsts.values()]
+    if others:
+        fit_all(others)
     return found
 
 
