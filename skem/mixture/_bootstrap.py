@@ -169,8 +169,11 @@ def bootstrap_likelihood_ratio(
 
     def replicate(rng: np.random.RandomState, n_threads: int) -> float:
         table = draw_table(null, rows, rng)
-        return ratio(table, n_jobs=n_threads, random_state=rng.randint(2**31 - 1))[0]
+        seed = rng.randint(2**31 - 1)
+        return ratio(table, n_jobs=n_threads, random_state=seed, resolution=resolution)[0]
 
+    # What is drawn was recorded in no steps: they need not be looked for.
+    resolution = None if isinstance(reader.resolution, str) else reader.resolution
     size = iteration_size(rows, k)
     replicates = np.array(repeat(replicate, n_bootstrap, random_state, n_jobs, size))
     as_large = int(np.count_nonzero(replicates >= statistic))
