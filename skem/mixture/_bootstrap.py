@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from skem._collections import check_in_memory
 from skem._parameters import check_parameters, integer, jobs, none
 from skem._parameters import random_state as seeds
+from skem._seeds import generator
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._em_mixture import EMMixture
@@ -231,7 +232,7 @@ def repeat(
 
     def attempt(number: int, n_threads: int) -> Any:
         try:
-            return replicate(np.random.RandomState(seeds[number]), n_threads)
+            return replicate(generator(seeds[number]), n_threads)
         except (ValueError, ArithmeticError) as error:
             return error
 
