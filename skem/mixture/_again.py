@@ -57,21 +57,25 @@ def fit_again(
         return outcomes
 
     def like(index: int) -> list[Array]:
-        """Return responsibilities by the best fits of other models with as many components."""
+        """Return responsibilities by the cell, and by the best others with as many components."""
         k = grid.cells[index].n_components
         others = [i for i in sound if i != index and grid.cells[i].n_components == k]
         return [
             np.asarray(outcomes[i].mixture._responsibilities(grid.cells[i].model.rows), np.float64)
-            for i in others[:_OTHERS]
+            for i in [index, *others[:_OTHERS]]
         ]
 
     n_rows = float(len(grid.cells[0].model.rows) if weights is None else weights.sum())
 
     def fit(index: int, n_threads: int) -> Outcome:
         cell, outcome = grid.cells[index], outcomes[index]
+        own, *starts = like(index)
         ends = [outcome]
-        for start in like(index):
-            outcome, end = improve(outcome, start, grid, cell, weights, judge, n_threads)
+        for start in starts:
+            end = outcome
+            # Rows divided in the same way lead to the same end.
+            if not _divide_alike(own, start):
+                outcome, end = improve(outcome, start, grid, cell, weights, judge, n_threads)
             ends.append(end)
         alike = len(ends) > _OTHERS and _are_one(ends, n_rows)
         if not (alike and cell.n_components in settled):
@@ -140,6 +144,14 @@ def improve(
             better = _better_of(outcome, fit_from(start[:, np.concatenate([order, rest])]))
             better = better._replace(seconds=better.seconds + tried.seconds)
     return better, tried
+
+
+def _divide_alike(first: Array, other: Array) -> bool:
+    """Whether responsibilities divide the rows in the same way, whatever components' order."""
+    k = first.shape[1]
+    pairs = first.argmax(axis=1) * k + other.argmax(axis=1)
+    both = np.bincount(pairs, minlength=k * k).reshape(k, k) > 0
+    return bool((both.sum(axis=0) <= 1).all() and (both.sum(axis=1) <= 1).all())
 
 
 def _are_one(ends: list[Outcome], n_rows: float) -> bool:
