@@ -392,7 +392,10 @@ def common_matrix_above_one(scatter, count, most, volumes, matrix):
     inverse = np.empty((n_features, n_features))
     counted = 0.0
     for k in range(n_components):
-        volumes[k] = 1.0
+        total = 0.0
+        for i in range(n_features):
+            total += scatter[k, i, i]
+        volumes[k] = max(total / (n_features * count[k]), 1.0)
         counted += count[k]
     for _ in range(most):
         for i in range(n_features):
