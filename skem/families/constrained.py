@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skem import kernels
-from skem.families.decomposition import compose, find_common_axes, loss_of
+from skem.families.decomposition import compose, find_common_axes, loss_of, spectra_and_axes
 from skem.families.floor import root_of, whiten
 
 __all__ = ["CONSTRAINED_ORIENTATIONS", "CONSTRAINED_VARIANCES"]
@@ -80,20 +80,20 @@ CONSTRAINED_VARIANCES: dict[str, Variances] = {
 def _own_axes(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """Each component's own orientation: EEV and VEV."""
 
-    def along(axes: Array) -> tuple[float, Array]:
+    def along(axes: Array) -> tuple[float, Array, Array]:
         spectra = (axes * (scatter @ axes)).sum(axis=1)
         least = (axes * (floor @ axes)).sum(axis=1)
         found = CONSTRAINED_VARIANCES[parts](spectra, count, least)
-        return loss_of(spectra, count, found), compose(axes, found)
+        return loss_of(spectra, count, found), axes, found
 
-    before = along(np.linalg.eigh(previous)[1])
-    now = along(np.linalg.eigh(scatter)[1])
-    return min(now, before, key=lambda result: result[0])[1]
+    before = along(spectra_and_axes(previous)[1])
+    now = along(spectra_and_axes(scatter)[1])
+    return compose(*min(now, before, key=lambda result: result[0])[1:])
 
 
 def _own_matrix(scatter: Array, count: Array, parts: str, previous: Array, floor: Array) -> Array:
     """A shape and an orientation each: EVV and VVV. Whitened, the floor is the unit matrix."""
-    spectra, axes = np.linalg.eigh(whiten(scatter, floor))
+    spectra, axes = spectra_and_axes(whiten(scatter, floor))
     variances = CONSTRAINED_VARIANCES[parts]
     return compose(
         root_of(floor) @ axes, variances(np.maximum(spectra, 0.0), count, np.ones(spectra.shape))

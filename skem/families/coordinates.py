@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-
 import numpy as np
 
 from skem import kernels
-from skem.families.floor import is_above
 from skem.families.parameters import Array, GaussianPrior, GaussianStatistics
 from skem.families.structure import CovarianceStructure
 
@@ -16,19 +13,6 @@ __all__ = ["GaussianCoordinates"]
 _TINY = float(np.finfo(np.float64).tiny)
 # Relative to `reg_covar`: a covariance that is narrower by less is as wide.
 _ROUNDING = 1e-9
-
-
-# Asked for at every other guess: making them anew takes a third of the time of the coordinates.
-@cache
-def _entry_factors(size: int) -> Array:
-    """Return what a lower triangle's entries are multiplied by, line by line."""
-    result: Array = np.where(np.eye(size, dtype=bool), np.sqrt(2.0), 1.0)[np.tril_indices(size)]
-    return result
-
-
-@lru_cache(maxsize=16)
-def _least(reg_covar: float, size: int) -> Array:
-    return reg_covar * (1.0 - _ROUNDING) * np.eye(size)
 
 
 class GaussianCoordinates:
@@ -65,50 +49,52 @@ class GaussianCoordinates:
         reference: GaussianStatistics,
     ) -> None:
         self.family, self.prior, self.total = family, prior, total
-        self.shape = reference.mean.shape
-        self.mean = reference.mean
-        self.roots = np.linalg.cholesky(self._covariances(reference))
-        self.inverses = np.linalg.inv(self.roots)
+        self.reference = reference
+        self.added = prior.degrees_of_freedom or 0.0
+        size = reference.mean.shape[1] if family.has_matrices else 1
+        # As kernels take them: a covariance of so many features each.
+        self.block = -1, size, size
+        counts = self._counts(reference.weight)
+        self.roots = self._factorise(reference, counts)
+        self.origin = np.ascontiguousarray(reference.mean).reshape(-1, size)
         self.shares = np.sqrt(np.maximum(reference.weight, _TINY) / total)
-        # What the entries of a factor count for: a change of its diagonal for twice the others.
-        counts = np.maximum(self.family.count(reference.weight, self.shape[1]), _TINY)
-        size = self.roots.shape[-1]
-        factors = _entry_factors(size)
-        ranks = (1,) * (self.roots.ndim - 1 - counts.ndim)
-        self.least = _least(family.reg_covar, size)
-        # As kernels take them: one line for each matrix, or for each variance.
-        self.matrices = self.roots.reshape(-1, size, size), self.inverses.reshape(-1, size, size)
-        scale = np.empty((*self.roots.shape[:-2], len(factors)))
-        scale[...] = np.sqrt(counts / total).reshape(counts.shape + ranks) * factors
-        self.scale = scale.reshape(-1, len(factors))
+        # What the entries of a factor count for.
+        self.sizes = np.sqrt(counts / total)
 
-    def _divisor(self, weight: Array, ndim: int) -> Array:
-        """Return what scatters of `ndim` dimensions, with the prior's, are divided by."""
-        divisor = np.maximum(self.family.count(weight, self.shape[1]), _TINY)
+    def _counts(self, weight: Array) -> Array:
+        """Return the observations that covariances have seen, as kernels take them."""
+        counts = self.family.count(weight, self.reference.mean.shape[1])
+        return np.maximum(counts, _TINY).reshape(-1)
+
+    def _factorise(self, stats: GaussianStatistics, counts: Array) -> Array:
+        """Return the Cholesky factors of covariances, as kernels take them."""
+        scatter = stats.scatter
         if self.prior.degrees_of_freedom is not None:
-            divisor += self.prior.degrees_of_freedom
-        return divisor.reshape(divisor.shape + (1,) * (ndim - divisor.ndim))
-
-    def _covariances(self, stats: GaussianStatistics) -> Array:
-        """Return covariances as matrices: (..., D, D), or (..., 1, 1) for variances."""
-        scatter = stats.scatter + self.prior.covariance
-        covariances = scatter / self._divisor(stats.weight, scatter.ndim)
-        covariances += self.family.ridge(*self.shape)
-        if self.family.has_matrices:
-            return covariances
-        return covariances.reshape(covariances.shape + (1,) * (4 - covariances.ndim))
+            scatter = scatter + self.prior.covariance
+        blocks = np.ascontiguousarray(scatter).reshape(self.block)
+        roots = np.empty_like(blocks)
+        ridge = self.family.reg_covar
+        if not kernels.coordinates.factorise(blocks, counts, self.added, ridge, roots):
+            raise np.linalg.LinAlgError("a covariance is singular")
+        return roots
 
     def encode(self, stats: GaussianStatistics) -> Array:
         """Return the coordinates of statistics."""
-        roots, inverses = self.matrices
-        covariances = np.ascontiguousarray(self._covariances(stats)).reshape(roots.shape)
-        entries = np.empty_like(self.scale)
-        if not kernels.coordinates.encode(covariances, inverses, self.scale, entries):
-            raise np.linalg.LinAlgError("a covariance is singular")
-        apart = self._columns(stats.mean - self.mean)
-        means = (self.inverses @ apart).reshape(self.shape) * self.shares[:, None]
-        weights = 2.0 * np.sqrt(np.maximum(stats.weight, 0.0) / self.total)
-        return np.concatenate([weights, means.ravel(), entries.ravel()])
+        roots = self._factorise(stats, self._counts(stats.weight))
+        k, n_matrices, d = len(self.shares), *self.roots.shape[:2]
+        result = np.empty(k + self.origin.size + n_matrices * (d * (d + 1) // 2))
+        kernels.coordinates.encode(
+            np.ascontiguousarray(stats.weight),
+            np.ascontiguousarray(stats.mean).reshape(self.origin.shape),
+            roots,
+            self.total,
+            self.roots,
+            self.origin,
+            self.shares,
+            self.sizes,
+            result,
+        )
+        return result
 
     def decode(self, vector: Array) -> GaussianStatistics | None:
         """Return the statistics of given coordinates, or None if no rows could have them.
@@ -117,27 +103,33 @@ class GaussianCoordinates:
         than `reg_covar` and the prior make them.
         """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            stats = self._decode(vector)
-            finite = np.isfinite(stats.weight.sum() + stats.mean.sum() + stats.scatter.sum())
-        if not finite:
-            return None
-        return stats if is_above(self._covariances(stats), self.least) else None
+            return self._decode(vector)
 
-    def _decode(self, vector: Array) -> GaussianStatistics:
-        k, d = self.shape
+    def _decode(self, vector: Array) -> GaussianStatistics | None:
+        k, ridge = len(self.shares), self.family.reg_covar
         weight = np.square(vector[:k])
         weight *= self.total / weight.sum()
-        columns = self._columns(vector[k : k + k * d].reshape(k, d) / self.shares[:, None])
-        mean = self.mean + (self.roots @ columns).reshape(k, d)
-        roots, _ = self.matrices
-        covariances = np.empty_like(roots)
-        entries = vector[k + k * d :].reshape(self.scale.shape)
-        kernels.coordinates.decode(entries, roots, self.scale, covariances)
-        ridge = self.family.ridge(k, d)
-        covariances = covariances.reshape(ridge.shape) - ridge
-        scatter = covariances * self._divisor(weight, ridge.ndim) - self.prior.covariance
-        return GaussianStatistics(weight, mean, scatter)
-
-    def _columns(self, means: Array) -> Array:
-        """Return means as columns that the covariances' factors can be multiplied with."""
-        return means[..., None] if self.family.has_matrices else means[..., None, None]
+        counts = self._counts(weight)
+        mean, blocks = np.empty_like(self.origin), np.empty_like(self.roots)
+        finite = kernels.coordinates.decode(
+            vector[k:],
+            counts,
+            self.added,
+            ridge,
+            self.roots,
+            self.origin,
+            self.shares,
+            self.sizes,
+            mean,
+            blocks,
+            np.empty(self.block[1:]),
+        )
+        # NaN and infinity have no factors, either.
+        if not finite or not kernels.coordinates.factorise(
+            blocks, counts, self.added, _ROUNDING * ridge, np.empty_like(blocks)
+        ):
+            return None
+        scatter = blocks.reshape(self.reference.scatter.shape)
+        if self.prior.degrees_of_freedom is not None:
+            scatter -= self.prior.covariance
+        return GaussianStatistics(weight, mean.reshape(self.reference.mean.shape), scatter)

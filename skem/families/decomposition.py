@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.families.floor import factorise
 
-__all__ = ["ORIENTATIONS", "VARIANCES", "compose", "find_common_axes", "loss_of"]
+__all__ = [
+    "ORIENTATIONS",
+    "VARIANCES",
+    "compose",
+    "find_common_axes",
+    "loss_of",
+    "spectra_and_axes",
+]
 
 Array: TypeAlias = NDArray[np.float64]
 Variances: TypeAlias = Callable[[Array, Array], Array]
@@ -37,11 +44,15 @@ _NOTHING = 1e-100
 # a component without spread in a direction would make the others' variances there and elsewhere
 # differ without limit.
 _OF_ONE_SHAPE = 1e-10
+# Features at most where rotations are quicker than LAPACK.
+_SMALL = 6
 
 
 def _same(spectra: Array, count: Array) -> Array:
     """One volume, one shape: EE."""
-    return np.tile(spectra.sum(axis=0) / count.sum(), (len(spectra), 1))
+    result = np.empty_like(spectra)
+    result[:] = spectra.sum(axis=0) / count.sum()
+    return result
 
 
 def _own_volume(spectra: Array, count: Array) -> Array:
@@ -84,13 +95,30 @@ VARIANCES: dict[str, Variances] = {
 
 def compose(axes: Array, variances: Array) -> Array:
     """Covariances (K, D, D) of variances (K, D) along axes (D, D) or (K, D, D)."""
-    result: Array = (axes * variances[:, None, :]) @ np.swapaxes(axes, -1, -2)
-    return 0.5 * (result + np.swapaxes(result, 1, 2))
+    k, d = variances.shape
+    result = np.empty((k, d, d))
+    axes = np.ascontiguousarray(axes).reshape(-1, d, d)
+    kernels.shapes.compose(axes, np.ascontiguousarray(variances), result)
+    return result
+
+
+def spectra_and_axes(matrices: Array) -> tuple[Array, Array]:
+    """Return eigenvalues (B, D), ascending, and eigenvectors of symmetric matrices (B, D, D).
+
+    Of small ones LAPACK's take longer to prepare than to find.
+    """
+    if matrices.shape[-1] > _SMALL:
+        values, vectors = np.linalg.eigh(matrices)
+        return values, vectors
+    matrices = np.ascontiguousarray(matrices)
+    spectra, axes = np.empty(matrices.shape[:2]), np.empty_like(matrices)
+    kernels.rotations.diagonalise(matrices, spectra, axes, np.empty(matrices.shape[1:]))
+    return spectra, axes
 
 
 def _own_axes(scatter: Array, count: Array, parts: str, previous: Array) -> Array:
     """Each component's own orientation: that of its scatter, spectra in the same order."""
-    spectra, axes = np.linalg.eigh(scatter)
+    spectra, axes = spectra_and_axes(scatter)
     return compose(axes, VARIANCES[parts](spectra, count))
 
 
@@ -122,28 +150,29 @@ def find_common_axes(
     """
     scatter, count = np.ascontiguousarray(scatter), np.ascontiguousarray(count)
 
-    def turned_from(matrices: Array) -> tuple[float, Array]:
-        starts = np.ascontiguousarray(np.linalg.eigh(matrices)[1])
+    def turned_from(matrices: Array) -> tuple[float, Array, Array]:
+        starts = np.ascontiguousarray(spectra_and_axes(matrices)[1])
         axes, variances = np.empty_like(floor), np.empty(scatter.shape[:2])
         loss = kernels.shapes.common_axes(
             scatter, count, starts, floor, one_volume, axes, variances
         )
-        return float(loss), compose(axes, variances)
+        return float(loss), axes, variances
 
-    best = turned_from(np.stack([previous.sum(axis=0), scatter.sum(axis=0)]))
+    pooled = np.empty((2, *floor.shape))
+    previous.sum(axis=0, out=pooled[0])
+    scatter.sum(axis=0, out=pooled[1])
+    best = turned_from(pooled)
     if _loss_before(scatter, count, previous) - best[0] < _LITTLE * count.sum():
         best = min(best, turned_from(scatter), key=lambda turned: turned[0])
-    return best[1]
+    return compose(*best[1:])
 
 
 def _loss_before(scatter: Array, count: Array, previous: Array) -> float:
     factors, status = factorise(previous, None)
     if status == kernels.covariances.DONE:
-        log_det = -2.0 * np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-        inside = ((factors @ np.swapaxes(factors, 1, 2)) * scatter).sum(axis=(1, 2))
-    else:
-        log_det = np.linalg.slogdet(previous)[1]
-        inside = np.einsum("kij,kji->k", np.linalg.pinv(previous, hermitian=True), scatter)
+        return float(kernels.shapes.loss_of_factors(scatter, count, factors))
+    log_det = np.linalg.slogdet(previous)[1]
+    inside = np.einsum("kij,kji->k", np.linalg.pinv(previous, hermitian=True), scatter)
     return float((count * log_det + inside).sum())
 
 

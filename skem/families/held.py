@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.families.floor import root_of, whiten
+from skem.families.floor import is_above, root_of, whiten
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import Array, GaussianParameters, GaussianPrior
 
@@ -108,9 +108,11 @@ def find_held(
     floor = family.floor
     if not family.has_matrices:
         floor = np.broadcast_to(floor, d) * np.eye(d)
+    found: list[Held] = []
+    if is_above(dense, (1.0 + rounding) * floor):
+        return found
     root = root_of(floor)
     values, vectors = np.linalg.eigh(whiten(dense, floor))
-    found = []
     for component in np.flatnonzero((values[:, 0] <= 1.0 + rounding) & (weights > 0)):
         narrow = vectors[component][:, values[component] <= 1.0 + rounding]
         # A direction's variance in the floor, shared out among the columns.

@@ -51,8 +51,11 @@ class AlongAxes(DiagGaussian):
     def covariances_of(
         self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
     ) -> Array:
+        maximise = VARIANCES[self.volume + self.shape]
+        if np.count_nonzero(known) == len(known):
+            return maximise(scatter, divisor)
         result = np.zeros_like(scatter)
-        result[known] = VARIANCES[self.volume + self.shape](scatter[known], divisor[known])
+        result[known] = maximise(scatter[known], divisor[known])
         return result
 
     def hold(
@@ -90,8 +93,10 @@ class Oriented(FullGaussian):
     def covariances_of(
         self, scatter: Array, divisor: Array, known: NDArray[np.bool_], previous: Array
     ) -> Array:
-        result = np.zeros_like(scatter)
         parts, maximise = self.volume + self.shape, ORIENTATIONS[self.orientation]
+        if np.count_nonzero(known) == len(known):
+            return maximise(scatter, divisor, parts, previous)
+        result = np.zeros_like(scatter)
         result[known] = maximise(scatter[known], divisor[known], parts, previous[known])
         return result
 

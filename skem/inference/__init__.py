@@ -17,13 +17,14 @@ from skem.inference.rules import (
 )
 from skem.inference.search import SEARCH, START_METHODS, find_start
 from skem.inference.shares import GivenShares
-from skem.inference.tasks import Assign, ComputeResponsibilities, LogDensity
+from skem.inference.tasks import Assign, Certainty, ComputeResponsibilities, LogDensity
 
 __all__ = [
     "ACCELERATIONS",
     "SEARCH",
     "START_METHODS",
     "Assign",
+    "Certainty",
     "ComputeResponsibilities",
     "EStep",
     "Earlier",

@@ -63,7 +63,7 @@ class Squarem:
             return None
         first, _ = self.points
         r, v = x - first, image - 2.0 * x + first
-        wanted = float(np.linalg.norm(r)) / max(float(np.linalg.norm(v)), _TINY)
+        wanted = math.sqrt(r @ r) / max(math.sqrt(v @ v), _TINY)
         self.length = max(1.0, min(self.longest, wanted))
         self.forget()
         return first + 2.0 * self.length * r + self.length**2 * v

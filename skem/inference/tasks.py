@@ -14,6 +14,7 @@ from skem.scoring import Scorer, Scores, Sums, expect_tile, responsibilities
 
 __all__ = [
     "Assign",
+    "Certainty",
     "ComputeResponsibilities",
     "ComputeScores",
     "Expect",
@@ -256,6 +257,20 @@ class ComputeResponsibilities(_Evaluate):
         self.scorer.normalise(tile, space)
         responsibilities(tile)
         out[:] = tile.resp[: tile.n_rows]
+
+
+@dataclass(frozen=True)
+class Certainty(_Evaluate):
+    """Each row's log density, in nats, and its largest responsibility, shape (n_rows, 2)."""
+
+    def _room(self, n_rows: int, n_components: int) -> Values:
+        return np.empty((n_rows, 2), self.dtype)
+
+    def _answer(self, tile: Tile, space: Any, out: Values) -> None:
+        self.scorer.normalise(tile, space)
+        responsibilities(tile)
+        out[:, 0] = tile.log_normaliser[: tile.n_rows]
+        out[:, 1] = tile.resp[: tile.n_rows].max(axis=1)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,38 @@ WIDENED = 1e-12
 LEAST_VOLUME = 1e-12
 
 
+@kernel
+def compose(axes, variances, covariances):
+    """Write covariances (K, D, D) of variances (K, D) along axes, (K, D, D) or (1, D, D)."""
+    n_components, n_features = variances.shape
+    own = axes.shape[0] > 1
+    for k in range(n_components):
+        a = k if own else 0
+        for i in range(n_features):
+            for j in range(i + 1):
+                value = 0.0
+                for c in range(n_features):
+                    value += axes[a, i, c] * variances[k, c] * axes[a, j, c]
+                covariances[k, i, j] = value
+                covariances[k, j, i] = value
+
+
+@kernel
+def loss_of_factors(scatter, count, factors):
+    """Return what is minimised, for triangular C (K, D, D) with ``inv(S_k) = C_k C_k'``."""
+    n_components, n_features = factors.shape[:2]
+    loss = 0.0
+    for k in range(n_components):
+        for c in range(n_features):
+            loss -= 2.0 * count[k] * math.log(factors[k, c, c])
+            for i in range(c + 1):
+                inside = 0.0
+                for j in range(c + 1):
+                    inside += scatter[k, i, j] * factors[k, j, c]
+                loss += factors[k, i, c] * inside
+    return loss
+
+
 @inner_kernel
 def settled(before, after):
     """Say whether volumes (K,) have stopped changing."""
@@ -360,7 +392,10 @@ def common_matrix_above_one(scatter, count, most, volumes, matrix):
     inverse = np.empty((n_features, n_features))
     counted = 0.0
     for k in range(n_components):
-        volumes[k] = 1.0
+        total = 0.0
+        for i in range(n_features):
+            total += scatter[k, i, i]
+        volumes[k] = max(total / (n_features * count[k]), 1.0)
         counted += count[k]
     for _ in range(most):
         for i in range(n_features):

@@ -17,7 +17,7 @@ from skem._callbacks import CallbackSupportMixin
 from skem._collections import is_collection
 from skem._parameters import check_sample_weight
 from skem.engine import Task
-from skem.inference import Assign, ComputeResponsibilities, LogDensity
+from skem.inference import Assign, Certainty, ComputeResponsibilities, LogDensity
 from skem.mixture._clustering import ClusteringMixin, Floats, Labels
 from skem.mixture._criteria import (
     count_parameters,
@@ -183,6 +183,14 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         resp: Floats = self._evaluate(rows, self._kind.assigner, ask)[0]
         return resp
 
+    def _certainty_of_rows(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Return log densities and largest responsibilities of checked rows.
+
+        Only of a point estimate: with it one score of a row tells both.
+        """
+        values, offset = self._evaluate(rows, self._kind.assigner, Certainty)
+        return narrow_to(values[:, 0] + offset, rows.dtype), values[:, 1].astype(rows.dtype)
+
     def _draw(
         self, n_samples: int, random_state: int | np.random.RandomState | None
     ) -> tuple[Floats, Labels]:
@@ -244,7 +252,7 @@ class BaseMixture(ClusteringMixin, CallbackSupportMixin, BaseEstimator):
         if is_collection(X):
             return float(self._summed("_certainty", X, sample_weight))
         resp = self.predict_proba(X)
-        return sum_certainty(resp, check_sample_weight(sample_weight, len(resp)))
+        return sum_certainty(resp.max(axis=1), check_sample_weight(sample_weight, len(resp)))
 
     def _lazily(self, method: str, X: Any) -> Any:
         """Return a method's answers for a Dask collection as another one."""

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.mixture._again import better_of, fit_from, is_sound
+from skem.mixture._again import improve, is_sound
 from skem.mixture._fitting import fit_quietly
 from skem.mixture._grid import Cell, Grid, Judge, Outcome
 
@@ -56,13 +56,12 @@ def fit_beside(
     found = list(outcomes)
     places = {(cell.model.name, cell.n_components): index for index, cell in enumerate(grid.cells)}
 
-    def improve(index: int, source: int) -> None:
+    def improve_by(index: int, source: int) -> None:
         """Fit a cell from one with a component more or fewer."""
         if is_sound(found[index]) and is_sound(found[source]):
             cell, mixture = grid.cells[index], found[source].mixture
             for start in _best_starts(cell, grid.cells[source], mixture, weights):
-                tried = fit_from(start, grid, cell, weights, judge, 1)
-                found[index] = better_of(found[index], tried)
+                found[index], _ = improve(found[index], start, grid, cell, weights, judge, 1)
 
     for _ in range(_ROUNDS):
         best = int(np.argmin(rank(found)))
@@ -70,8 +69,8 @@ def fit_beside(
         keys = [(cell.model.name, cell.n_components + step) for step in (1, -1)]
         beside = [places[key] for key in keys if key in places and key[1] > 1]
         for index in beside if cell.n_components > 1 else []:
-            improve(index, best)
-            improve(best, index)
+            improve_by(index, best)
+            improve_by(best, index)
         if int(np.argmin(rank(found))) == best and found[best].values is before:
             break
     return found

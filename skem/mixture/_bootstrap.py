@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from skem._collections import check_in_memory
 from skem._parameters import check_parameters, integer, jobs, none
 from skem._parameters import random_state as seeds
+from skem._seeds import generator
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._em_mixture import EMMixture
@@ -169,8 +170,11 @@ def bootstrap_likelihood_ratio(
 
     def replicate(rng: np.random.RandomState, n_threads: int) -> float:
         table = draw_table(null, rows, rng)
-        return ratio(table, n_jobs=n_threads, random_state=rng.randint(2**31 - 1))[0]
+        seed = rng.randint(2**31 - 1)
+        return ratio(table, n_jobs=n_threads, random_state=seed, resolution=resolution)[0]
 
+    # What is drawn was recorded in no steps: they need not be looked for.
+    resolution = None if isinstance(reader.resolution, str) else reader.resolution
     size = iteration_size(rows, k)
     replicates = np.array(repeat(replicate, n_bootstrap, random_state, n_jobs, size))
     as_large = int(np.count_nonzero(replicates >= statistic))
@@ -228,7 +232,7 @@ def repeat(
 
     def attempt(number: int, n_threads: int) -> Any:
         try:
-            return replicate(np.random.RandomState(seeds[number]), n_threads)
+            return replicate(generator(seeds[number]), n_threads)
         except (ValueError, ArithmeticError) as error:
             return error
 

@@ -27,9 +27,9 @@ def sum_log_density(log_density: Floats, weights: Array | None) -> tuple[float, 
     return float(weights @ values), float(weights.sum())
 
 
-def sum_certainty(resp: Floats, weights: Array | None) -> float:
-    """Return the weighted sum of the log probabilities of rows' most probable components."""
-    certainty = np.log(resp.max(axis=1).astype(np.float64))
+def sum_certainty(largest: Floats, weights: Array | None) -> float:
+    """Return the weighted sum of the logarithms of rows' largest responsibilities."""
+    certainty = np.log(largest.astype(np.float64))
     return float(certainty.sum() if weights is None else weights @ certainty)
 
 
@@ -43,11 +43,11 @@ def information_criteria(log_likelihood: float, n: float, n_parameters: int) -> 
 
 
 def criteria_of_rows(mixture: Any, rows: Floats, weights: Array | None) -> dict[str, float]:
-    """Return log-likelihood, BIC, AIC and ICL of rows that a fitted mixture has checked."""
-    log_likelihood, n = sum_log_density(mixture._log_density(rows), weights)
+    """Return log-likelihood, BIC, AIC and ICL of rows that a point estimate has checked."""
+    log_density, largest = mixture._certainty_of_rows(rows)
+    log_likelihood, n = sum_log_density(log_density, weights)
     values = information_criteria(log_likelihood, n, mixture.n_parameters())
-    certainty = sum_certainty(mixture._responsibilities(rows), weights)
-    return values | {"icl": values["bic"] - 2.0 * certainty}
+    return values | {"icl": values["bic"] - 2.0 * sum_certainty(largest, weights)}
 
 
 def count_parameters(mixture: Any, n_components: int, n_noise: int, n_features: int) -> int:

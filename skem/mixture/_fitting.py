@@ -11,7 +11,6 @@ import joblib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from skem._callbacks import FRAMES, Task, root_task, with_callbacks
 from skem._collections import check_in_memory, is_collection
@@ -19,6 +18,7 @@ from skem._parameters import (
     check_parameters,
     check_sample_weight,
 )
+from skem._seeds import generator
 from skem.engine import (
     AnyTable,
     Partitions,
@@ -217,7 +217,7 @@ def _fit(
         metadata=metadata,
         n_rows=len(X),
     )
-    rng = check_random_state(estimator.random_state)
+    rng = generator(estimator.random_state)
     generators = [rng]
     if not single:
         # The first start is that of a single one: more starts never end lower.

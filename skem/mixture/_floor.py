@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skem._parameters import check_shape
-from skem.engine import Partitions
+from skem.engine import Partitions, Table
+from skem.engine.remembered import Remembered
 from skem.engine.resolution import Recording, recording_units
-from skem.families import SingularCovarianceError
+from skem.families import GaussianFamily, SingularCovarianceError
 from skem.inference import Passes
 from skem.mixture._rows import statistics_of_all_rows
 from skem.mixture._units import Units
@@ -69,9 +70,23 @@ def find_floor(steps: Array | None, family: Any, rule: Any, passes: Passes, unit
     """
     if steps is None or not (steps > 0).any():
         return None
-    all_rows = statistics_of_all_rows(family, passes)
-    try:
-        one = rule.update(all_rows, rule.without_rows(1, len(steps)))
-    except SingularCovarianceError:
-        return None  # as any fit to these rows is
-    return family.find_floor(0.25 * np.square(steps / units.scale), one.components)
+
+    def make() -> Any:
+        all_rows = statistics_of_all_rows(family, passes)
+        try:
+            one = rule.update(all_rows, rule.without_rows(1, len(steps)))
+        except SingularCovarianceError:
+            return None  # as any fit to these rows is
+        return family.find_floor(0.25 * np.square(steps / units.scale), one.components)
+
+    table = passes.source
+    if not isinstance(family, GaussianFamily) or not isinstance(table, Table):
+        return make()
+    # A structure has one floor for all numbers of components.
+    names = f"{type(rule)} {type(family)} {family.reg_covar!r} {rule.prior[1::2]!r}".encode()
+    given = np.frombuffer(names, dtype=np.uint8)
+    prior = rule.prior.mean, rule.prior.covariance
+    return _FLOORS.of(make, table.X, table.weights, table.origin, table.scale, steps, *prior, given)
+
+
+_FLOORS: Remembered[Any] = Remembered()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skem.kernels.rotations import turn_axes
+from skem.kernels.rotations import diagonalise, turn_axes
 
 
 def problem(k, d, seed=0):
@@ -70,3 +70,27 @@ def test_nothing_to_turn_is_left_as_it_is():
     rotated, axes = turned(scatter, inverse, np.eye(3))
     np.testing.assert_array_equal(axes, np.eye(3))
     np.testing.assert_array_equal(rotated, scatter)
+
+
+@pytest.mark.parametrize(("k", "d"), [(1, 1), (3, 2), (2, 5), (4, 7)])
+def test_eigenvalues_are_lapack_s(k, d):
+    matrices, _ = problem(k, d)
+    matrices[0] = np.diag(np.arange(d)[::-1])  # nothing to turn, but another order
+    spectra, axes = np.empty((k, d)), np.empty((k, d, d))
+    diagonalise(matrices, spectra, axes, np.empty((d, d)))
+    np.testing.assert_allclose(spectra, np.linalg.eigvalsh(matrices), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(
+        axes @ np.swapaxes(axes, 1, 2), np.tile(np.eye(d), (k, 1, 1)), atol=1e-13
+    )
+    again = (axes * spectra[:, None]) @ np.swapaxes(axes, 1, 2)
+    np.testing.assert_allclose(again, matrices, atol=1e-12 * np.abs(matrices).max())
+
+
+def test_small_eigenvalues_beside_large_ones():
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
+    matrix = (turn * [1e-9, 1e-4, 1.0, 1e3]) @ turn.T
+    spectra, axes = np.empty((1, 4)), np.empty((1, 4, 4))
+    diagonalise(matrix[None], spectra, axes, np.empty((4, 4)))
+    np.testing.assert_allclose(spectra[0], [1e-9, 1e-4, 1.0, 1e3], rtol=1e-9, atol=1e-12)
+    again = (axes[0] * spectra[0]) @ axes[0].T
+    np.testing.assert_allclose(again, matrix, atol=1e-12)

@@ -68,17 +68,39 @@ def test_one_matrix_of_rows_without_spread_in_a_direction():
 
 @pytest.mark.core
 def test_coordinates_are_those_of_numpy_and_lead_back():
-    (reference, _), (covariances, _) = scatters(3, 3), scatters(3, 3, 1)
-    roots = np.linalg.cholesky(reference)
-    lower = np.tril_indices(3)
-    scale = np.random.default_rng(2).uniform(0.5, 2.0, (3, 6))
-    entries, again = np.empty((3, 6)), np.empty((3, 3, 3))
+    k, d, total, added, ridge = 3, 3, 20.0, 1.5, 0.1
+    (reference, counts), (scatter, _) = scatters(k, d), scatters(k, d, 1)
+    rng = np.random.default_rng(2)
+    weight, mean, origin = rng.uniform(1.0, 2.0, k), *rng.standard_normal((2, k, d))
+    shares, sizes = rng.uniform(0.5, 2.0, (2, k))
+    roots, given = np.zeros((k, d, d)), np.zeros((k, d, d))
+    assert kernels.coordinates.factorise(reference, counts, added, ridge, roots)
+    assert kernels.coordinates.factorise(scatter, counts, added, ridge, given)
+    covariances = scatter / (counts + added)[:, None, None] + ridge * np.eye(d)
+    np.testing.assert_allclose(given, np.linalg.cholesky(covariances), rtol=1e-12)
+    out = np.empty(k + k * d + k * d * (d + 1) // 2)
+    kernels.coordinates.encode(weight, mean, given.copy(), total, roots, origin, shares, sizes, out)
+    np.testing.assert_allclose(out[:k], 2.0 * np.sqrt(weight / total), rtol=1e-13)
     inverses = np.linalg.inv(roots)
-    assert kernels.coordinates.encode(covariances, inverses, scale, entries)
-    factors = inverses @ np.linalg.cholesky(covariances)
-    wanted = factors[:, lower[0], lower[1]]
-    wanted[:, [0, 2, 5]] = np.log(wanted[:, [0, 2, 5]])
-    np.testing.assert_allclose(entries, scale * wanted, rtol=1e-11, atol=1e-13)
-    kernels.coordinates.decode(entries, roots, scale, again)
-    np.testing.assert_allclose(again, covariances, rtol=1e-11)
-    assert not kernels.coordinates.encode(np.zeros((3, 3, 3)), inverses, scale, entries)
+    means = shares[:, None] * np.einsum("kij,kj->ki", inverses, mean - origin)
+    np.testing.assert_allclose(out[k : k + k * d], means.ravel(), rtol=1e-11)
+    factors = inverses @ given
+    diagonal = np.arange(d)
+    factors[:, diagonal, diagonal] = np.sqrt(2.0) * np.log(factors[:, diagonal, diagonal])
+    lower = np.tril_indices(d)
+    wanted = sizes[:, None] * factors[:, lower[0], lower[1]]
+    np.testing.assert_allclose(out[k + k * d :], wanted.ravel(), rtol=1e-11, atol=1e-13)
+    means, again = np.empty((k, d)), np.empty((k, d, d))
+    assert kernels.coordinates.decode(
+        *(out[k:], counts, added, ridge, roots, origin, shares, sizes),
+        *(means, again, np.empty((d, d))),
+    )
+    np.testing.assert_allclose(means, mean, rtol=1e-11)
+    np.testing.assert_allclose(again, scatter, rtol=1e-11)
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
+def test_what_is_singular_or_no_number_has_no_coordinates(value):
+    blocks = np.tile(np.diag([1.0, value]), (2, 1, 1))
+    roots = np.empty_like(blocks)
+    assert not kernels.coordinates.factorise(blocks, np.ones(1), 0.0, 0.0, roots)
