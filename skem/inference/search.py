@@ -7,8 +7,9 @@ algorithm for mixture models").
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Generic, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,9 +148,15 @@ def _search_few_rows(
     """
     plain = next((trial for trial in trials if trial.method == "kmeans"), chosen)
     try:
-        end = _run(scene, plain.run.theta, _LONG)
-        run = _move_on(scene, end if chosen is plain else _run(scene, chosen.run.theta, _LONG))
-        if run.bound < end.bound + _GAIN:
+        end = _run(scene, chosen.run.theta, _LONG)
+        run = _move_on(scene, end)
+
+        def not_outdone(n_iter: int, theta: Theta, bound: float, gain: float) -> bool:
+            return run.bound < bound + _GAIN
+
+        if plain is not chosen:
+            end = _run(scene, plain.run.theta, _LONG, stop=not_outdone)
+        if not_outdone(end.n_iter, end.theta, end.bound, 0.0):
             return plain.start
         scores, others = score_left_out(scene.passes, scene.rule, (run.theta, end.theta), start)
     except SingularCovarianceError:
@@ -291,26 +298,24 @@ def _best_of(scene: Scene[Theta], trials: list[_Trial[Theta]]) -> _Trial[Theta]:
     return chosen
 
 
+def _never(n_iter: int, theta: Any, bound: float, gain: float) -> bool:
+    return False
+
+
 def _run(
     scene: Scene[Theta],
     theta: Theta,
     limits: tuple[int, float],
     acceleration: str | None = None,
-    goal: float = -np.inf,
+    stop: Callable[[int, Theta, float, float], bool] = _never,
 ) -> Run[Theta]:
-    """Make a run; it ends early where it would not reach a bound even by far larger gains."""
-    max_iter, tol = limits
-
-    def hopeless(n_iter: int, theta: Theta, bound: float, gain: float) -> bool:
-        return bound + _LARGER * gain * (max_iter - n_iter) < goal
-
     return batch_em(
         scene.passes,
         scene.rule,
         theta,
-        max_iter=max_iter,
-        tol=tol,
-        after_iteration=hopeless,
+        max_iter=limits[0],
+        tol=limits[1],
+        after_iteration=stop,
         keep_statistics=True,
         acceleration=acceleration,
     )
@@ -335,13 +340,19 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
     spikes, goal = _count_spikes(scene, run), run.bound + _GAIN
     for moves in promising_moves(scene, run, _HOPE, _GUESSES):
         for gain, theta in moves[:_TRIES]:
+            limits = _LONG if gain > _GAIN else _SHORT
             try:
-                tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT, goal=goal)
+                tried = _run(scene, theta, limits, stop=_hopeless(goal, limits[0]))
             except SingularCovarianceError:
                 continue
             if tried.bound > goal and _count_spikes(scene, tried) <= spikes:
                 return tried
     return None
+
+
+def _hopeless(goal: float, max_iter: int) -> Callable[[int, Any, float, float], bool]:
+    """Return what says whether a run would not reach a bound even by far larger gains."""
+    return lambda n_iter, theta, bound, gain: bound + _LARGER * gain * (max_iter - n_iter) < goal
 
 
 def _count_spikes(scene: Scene[Theta], run: Run[Theta]) -> int:

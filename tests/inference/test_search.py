@@ -381,7 +381,7 @@ def test_a_move_that_rises_slowly_at_first_is_not_given_up(monkeypatch):
     rule = point_rule()
     passes = visit_to(mixture(0, 40, 2, 2), rule, 2)
     scene = search._set(passes, rule, start_of(passes), passes.source)
-    search._run(scene, None, search._SHORT, goal=search._GAIN)
+    search._run(scene, None, search._SHORT, stop=search._hopeless(search._GAIN, 20))
     for n, (before, bound) in enumerate(itertools.pairwise(bounds), start=2):
         assert not asked[0](n, None, bound, bound - before)
     assert asked[0](9, None, -0.1237, 1e-4)
