@@ -11,6 +11,7 @@ __all__ = ["cut_across_axis", "cut_along_axis", "cut_between_modes"]
 _POWERS = 4  # that an axis is turned by
 # Halves of a normal distribution have means m = sqrt(2 / pi) from its own, and variances 1 - m^2.
 _STEEPNESS = 2.0 * np.sqrt(2.0 / np.pi) / (1.0 - 2.0 / np.pi)
+_EPS = np.finfo(np.float64).eps
 _FLAT = 1e-10  # of the largest variance, along an axis where rows don't vary
 
 
@@ -32,7 +33,8 @@ def cut_across_axis(means: Array, covariances: Array, rows: Array, share: Array)
     axis = np.linalg.eigh(covariances)[1][:, :, -1]
     share = share / np.maximum(share.sum(axis=1), np.finfo(np.float64).tiny)[:, None]
     for _ in range(_POWERS):
-        pull = share * _along(means, rows, axis)
+        pull = _along(means, rows, axis)
+        pull *= share
         pull = pull @ rows - pull.sum(axis=1)[:, None] * means
         axis = np.linalg.solve(covariances, pull[:, :, None])[:, :, 0]
         length = np.abs(axis).max(axis=1, keepdims=True)
@@ -61,9 +63,10 @@ def cut_between_modes(rows: Array, share: Array) -> Array:
     result = np.zeros_like(share)
     for k, weights in enumerate(share):
         # Rows of hardly any share may be too far for their squares.
-        own = weights > np.finfo(np.float64).eps * weights.sum()
-        if own.any():
-            result[k, own] = _STEEPNESS * _two_modes(rows[own], weights[own] / weights.sum())
+        own = np.flatnonzero(weights > _EPS * weights.sum())
+        if len(own):
+            along = _two_modes(rows.take(own, axis=0), weights.take(own) / weights.sum())
+            result[k, own] = _STEEPNESS * along
     return result
 
 
@@ -76,16 +79,19 @@ def _two_modes(rows: Array, weights: Array) -> Array:
     if not seen.any():
         return np.zeros(len(rows))
     white = apart @ (axes[:, seen] / np.sqrt(variances[seen]))
-    fourth = (white.T * (weights * np.square(white).sum(axis=1))) @ white
-    along = np.hstack([white, white @ np.linalg.eigh(fourth)[1]])
-    kurtosis = weights @ np.square(np.square(along))
+    length = np.square(np.ascontiguousarray(white.T)).sum(axis=0)
+    fourth = (white.T * (weights * length)) @ white
+    along = np.concatenate([white, white @ np.linalg.eigh(fourth)[1]], axis=1)
+    powers = np.square(along)
+    kurtosis = weights @ np.square(powers, out=powers)
     lowest: Array = along[:, kurtosis.argmin()]
     return lowest
 
 
 def _along(means: Array, rows: Array, axis: Array) -> Array:
     """Lengths of the rows' deviations from means (K, D) along an axis each (K, D): (K, n)."""
-    result: Array = axis @ rows.T - (axis * means).sum(axis=1)[:, None]
+    result: Array = axis @ rows.T
+    result -= (axis * means).sum(axis=1)[:, None]
     return result
 
 

@@ -134,10 +134,19 @@ def tree_of(
     """Grow the tree of checked rows; ``fill`` completes those that are chosen."""
     rows = _choose_rows(len(table), table.shape[1], weights)
     chosen = table[rows]
-    distinct, leaves = _find_distinct(chosen if fill is None else fill(chosen))
-    kept = None if weights is None else weights[rows] / weights[rows].max()
-    shares = np.bincount(leaves, kept)
-    merges = _MERGED.of(lambda: _merge(distinct, shares / shares.mean()), distinct, shares)
+    filled = chosen if fill is None else fill(chosen)
+    own = None if weights is None else weights[rows]
+    distinct, leaves = _find_distinct(filled)
+    shares = np.bincount(leaves, None if own is None else own / own.max())
+
+    def merge() -> Indices:
+        # As a fit asks for them that has just measured the table: then they are remembered.
+        deviation = column_moments(filled, own)[1]
+        known = np.where(np.isfinite(deviation), deviation, 0.0)
+        units = recording_units(filled, own, known).units
+        return _merge(distinct, shares / shares.mean(), units)
+
+    merges = _MERGED.of(merge, distinct, shares)
     return Tree(len(table), rows, leaves, merges.copy())
 
 
@@ -145,17 +154,25 @@ _MERGED: Remembered[Indices] = Remembered()
 
 
 def _find_distinct(X: NDArray[np.floating]) -> tuple[NDArray[np.floating], Indices]:
-    """Return the distinct rows in the order of their first places, and which each row is."""
-    _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
-    # So equal costs are settled by the order of the rows, not by their values.
-    return X[np.sort(first)], np.argsort(np.argsort(first))[inverse.reshape(-1)]
+    """Return the distinct rows in the order of their first places, and which each row is.
+
+    So equal costs are settled by the order of the rows, not by their values.
+    """
+    data = (X + 0.0).tobytes()  # a zero has no sign then
+    width = len(data) // len(X)
+    numbers: dict[bytes, int] = {}
+    rows = (data[start : start + width] for start in range(0, len(data), width))
+    leaves = np.array([numbers.setdefault(row, len(numbers)) for row in rows], np.intp)
+    first = np.zeros(len(numbers), np.intp)
+    first[leaves[::-1]] = np.arange(len(X))[::-1]
+    return X[first], leaves
 
 
-def _merge(X: NDArray[np.floating], weights: Array) -> Indices:
+def _merge(X: NDArray[np.floating], weights: Array, units: Array) -> Indices:
     merges = np.empty((len(X) - 1, 2), np.intp)
     if not len(merges):
         return merges
-    points, blur = _rescale(X, weights)
+    points, blur = _rescale(X, weights, units)
     n, p = points.shape
     floor = (weights @ np.square(points)).sum() / points.size
     costs = np.empty((n, n))
@@ -184,11 +201,18 @@ def choose_places(n_candidates: int, n_features: int) -> Indices:
     return np.arange(n_candidates)
 
 
-def _rescale(X: NDArray[np.floating], weights: Array) -> tuple[Array, Array]:
+def _rescale(X: NDArray[np.floating], weights: Array, units: Array) -> tuple[Array, Array]:
     """Standardise, and divide principal components by the root of their spread.
 
     mclust's scale (Scrucca & Raftery 2015): between standardised features and a sphere. Of many
     components those with the largest spread are kept.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_features)
+    weights : ndarray of shape (n,)
+    units : ndarray of shape (n_features,)
+        The steps that columns were recorded in; 0 for none.
 
     Returns
     -------
@@ -207,7 +231,7 @@ def _rescale(X: NDArray[np.floating], weights: Array) -> tuple[Array, Array]:
     rank = int(np.count_nonzero(values > max(Z.shape) * np.finfo(X.dtype).eps * values[0]))
     rank = min(rank, _DIRECTIONS)
     axes = directions[:rank].T / np.sqrt(values[:rank])
-    steps = recording_units(X, weights, deviation).units[varying] / deviation[varying]
+    steps = units[varying] / deviation[varying]
     variances = np.where(steps < _COARSE, 0.0, 0.25 * _BLUR * np.square(steps))
     blur = (variances * axes.T) @ axes
     return np.ascontiguousarray(Z @ axes), blur[np.tril_indices(rank)]

@@ -177,7 +177,15 @@ def _assign(scene: Scene[Theta], run: Run[Theta]) -> tuple[Array, Array]:
     if scene.rule.hard:
         first = np.arange(len(scores))[:, None] == scores.argmax(axis=0)
         return first.astype(np.float64), scores
-    return softmax(scores, axis=0), scores
+    return _softmax(scores), scores
+
+
+def _softmax(scores: Array) -> Array:
+    """Return the responsibilities that scores (K, n) stand for."""
+    resp = scores - scores.max(axis=0)
+    np.exp(resp, out=resp)
+    resp /= resp.sum(axis=0)
+    return resp
 
 
 def _split(
@@ -200,32 +208,50 @@ def _split(
     # Too small for two parts: whole in the first, so that the other can't be singular.
     weight = run.statistics.weight[: len(resp)]
     whole = weight < 2.0 * scene.least
+    # As large as several of the processor's caches: fresh memory for each step would be slow.
+    distance, odds, both, share = np.empty((4, *resp.shape))
     for _ in range(_ROUNDS):
         apart[whole] = _CERTAIN
         # For the smaller part's share both exp and log are of small numbers.
-        distance = np.abs(apart)
-        odds = np.zeros_like(apart) if rule.hard else np.exp(-distance)
-        np.multiply(resp, np.where(apart > 0, 1.0, odds) / (1.0 + odds), out=parts[0::2])
+        np.abs(apart, out=distance)
+        if rule.hard:
+            odds.fill(0.0)
+        else:
+            np.exp(np.negative(distance, out=odds), out=odds)
+        np.add(odds, 1.0, out=both)
+        share[:] = odds
+        np.putmask(share, apart > 0, 1.0)
+        share /= both
+        np.multiply(resp, share, out=parts[0::2])
         np.subtract(resp, parts[0::2], out=parts[1::2])
-        entropy = resp * (np.log1p(odds) + distance * odds / (1.0 + odds))
         try:
             theta, stats = update_summing(rule, sum_by(summer), none, summer, sum_by)
         except SingularCovarianceError:
             return None
         scores = passes.scores(rule.scorer(theta))
         with np.errstate(invalid="ignore"):
-            apart = scores[0::2] - scores[1::2]
+            np.subtract(scores[0::2], scores[1::2], out=apart)
         apart[np.isnan(apart)] = 0.0  # neither part has rows
         np.clip(apart, -_CERTAIN, _CERTAIN, out=apart)
-    best_part = np.maximum(scores[0::2], scores[1::2])
+    distance *= odds
+    distance /= both
+    entropy = np.log1p(odds, out=odds)
+    entropy += distance
+    entropy *= resp
+    either = np.maximum(scores[0::2], scores[1::2], out=share)
     if has_noise(scene.rule):
         # Of the parts' weights, which add up to one.
-        best_part += np.log(weight.sum() / scene.passes.source.total_weight)
-    either = best_part if rule.hard else best_part + np.log1p(np.exp(-np.abs(apart)))
+        either += np.log(weight.sum() / scene.passes.source.total_weight)
+    if not rule.hard:
+        np.negative(np.abs(apart, out=both), out=both)
+        either += np.log1p(np.exp(both, out=both), out=both)
     with np.errstate(invalid="ignore"):
-        gain = np.where(resp > 0, resp * (either - joint), 0.0) @ scene.weights
+        either -= joint
+        either *= resp
+    either[resp <= 0] = 0.0
     small = np.minimum(stats.weight[0::2], stats.weight[1::2]) < scene.least
-    return _Parts(stats, entropy @ scene.weights, np.where(small, -np.inf, gain))
+    gain = np.where(small, -np.inf, either @ scene.weights)
+    return _Parts(stats, entropy @ scene.weights, gain)
 
 
 def _merge(

@@ -7,8 +7,9 @@ algorithm for mixture models").
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Generic, NamedTuple, TypeAlias
+from typing import Any, Generic, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ _HOPE = 0.3
 _GAIN = 5e-4
 _SAME = 1e-5
 _GUESSES, _TRIES = 8, 3
+# Gains that a move may still make: so many times the last one, in each iteration that is left.
+_LARGER = 20.0
 _MOVES = 30
 # Where rows are told apart by features: runs from nearly equal components, and by random axes.
 _RANDOM, _BY_AXES = 2, 4
@@ -106,11 +109,16 @@ def _search(passes: Passes, rule: Rule[Theta], start: Start) -> Theta:
     trials = _first(scene, start)
     chosen = _best_of(scene, trials)
     if most < n_rows:
-        return _climb(scene, chosen.run, whole=False).theta
+        # Moves are enough: the fit itself goes to the end, which is not that of a sample.
+        return _move_on(scene, chosen.run).theta
     if _has_few_rows(scene):
         return _search_few_rows(scene, start, trials, chosen)
-    run = _climb(scene, chosen.run, whole=True)
-    return _outdone(scene, run, [trial for trial in trials if trial.method in _COMPARED]).theta
+    moved = _move_on(scene, chosen.run)
+    run = _climb(scene, moved)
+    # Without a move the climb has been to the end of the chosen one already.
+    done = chosen if moved is chosen.run else None
+    others = [trial for trial in trials if trial.method in _COMPARED and trial is not done]
+    return _outdone(scene, run, others).theta
 
 
 class _Trial(NamedTuple, Generic[Theta]):
@@ -140,9 +148,15 @@ def _search_few_rows(
     """
     plain = next((trial for trial in trials if trial.method == "kmeans"), chosen)
     try:
-        end = _run(scene, plain.run.theta, _LONG)
-        run = _move_on(scene, end if chosen is plain else _run(scene, chosen.run.theta, _LONG))
-        if run.bound < end.bound + _GAIN:
+        end = _run(scene, chosen.run.theta, _LONG)
+        run = _move_on(scene, end)
+
+        def not_outdone(n_iter: int, theta: Theta, bound: float, gain: float) -> bool:
+            return run.bound < bound + _GAIN
+
+        if plain is not chosen:
+            end = _run(scene, plain.run.theta, _LONG, stop=not_outdone)
+        if not_outdone(end.n_iter, end.theta, end.bound, 0.0):
             return plain.start
         scores, others = score_left_out(scene.passes, scene.rule, (run.theta, end.theta), start)
     except SingularCovarianceError:
@@ -150,21 +164,14 @@ def _search_few_rows(
     return run.theta if describes_better(scores, others, scene.weights) else plain.start
 
 
-def _climb(scene: Scene[Theta], run: Run[Theta], *, whole: bool) -> Run[Theta]:
-    """Make moves and go to the end, until neither raises the bound.
-
-    Where the scene is not the whole table, moves are enough: the fit itself goes to the end, which
-    is another one than that of a sample.
-    """
-    for _ in range(_TURNS):
-        run = _move_on(scene, run)
-        if not whole:
+def _climb(scene: Scene[Theta], moved: Run[Theta]) -> Run[Theta]:
+    """Go to the end from where no move is left; where that is far, make moves there."""
+    run = _to_the_end(scene, moved)
+    for _ in range(_TURNS - 1):
+        if run.bound < moved.bound + _FAR:
             break
-        before = run.bound
-        run = _to_the_end(scene, run)
-        # What was far from its end may have moves left when it is there.
-        if run.bound < before + _FAR:
-            break
+        moved = _move_on(scene, run)
+        run = _to_the_end(scene, moved)
     return run
 
 
@@ -187,7 +194,7 @@ def _outdone(scene: Scene[Theta], run: Run[Theta], trials: list[_Trial[Theta]]) 
             continue
         gain = end.bound - run.bound
         if gain > _SAME and _count_spikes(scene, end) <= _count_spikes(scene, run):
-            run = _climb(scene, end, whole=True) if gain > _GAIN else end
+            run = _climb(scene, _move_on(scene, end)) if gain > _GAIN else end
     return run
 
 
@@ -291,8 +298,16 @@ def _best_of(scene: Scene[Theta], trials: list[_Trial[Theta]]) -> _Trial[Theta]:
     return chosen
 
 
+def _never(n_iter: int, theta: Any, bound: float, gain: float) -> bool:
+    return False
+
+
 def _run(
-    scene: Scene[Theta], theta: Theta, limits: tuple[int, float], acceleration: str | None = None
+    scene: Scene[Theta],
+    theta: Theta,
+    limits: tuple[int, float],
+    acceleration: str | None = None,
+    stop: Callable[[int, Theta, float, float], bool] = _never,
 ) -> Run[Theta]:
     return batch_em(
         scene.passes,
@@ -300,7 +315,7 @@ def _run(
         theta,
         max_iter=limits[0],
         tol=limits[1],
-        after_iteration=lambda *_: False,
+        after_iteration=stop,
         keep_statistics=True,
         acceleration=acceleration,
     )
@@ -322,16 +337,22 @@ def _move(scene: Scene[Theta], run: Run[Theta]) -> Run[Theta] | None:
     No move may lead to more spikes than there are: components on so few rows that they are close
     together by chance, whose likelihood has no limit.
     """
-    spikes = _count_spikes(scene, run)
+    spikes, goal = _count_spikes(scene, run), run.bound + _GAIN
     for moves in promising_moves(scene, run, _HOPE, _GUESSES):
         for gain, theta in moves[:_TRIES]:
+            limits = _LONG if gain > _GAIN else _SHORT
             try:
-                tried = _run(scene, theta, _LONG if gain > _GAIN else _SHORT)
+                tried = _run(scene, theta, limits, stop=_hopeless(goal, limits[0]))
             except SingularCovarianceError:
                 continue
-            if tried.bound > run.bound + _GAIN and _count_spikes(scene, tried) <= spikes:
+            if tried.bound > goal and _count_spikes(scene, tried) <= spikes:
                 return tried
     return None
+
+
+def _hopeless(goal: float, max_iter: int) -> Callable[[int, Any, float, float], bool]:
+    """Return what says whether a run would not reach a bound even by far larger gains."""
+    return lambda n_iter, theta, bound, gain: bound + _LARGER * gain * (max_iter - n_iter) < goal
 
 
 def _count_spikes(scene: Scene[Theta], run: Run[Theta]) -> int:

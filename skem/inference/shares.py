@@ -69,7 +69,10 @@ class WholeRows:
     def rows(self, index: slice | NDArray[np.intp]) -> Array:
         """Return responsibilities of 0 and 1."""
         if isinstance(index, slice):
-            index = np.arange(index.start, index.stop)
+            first, last = np.searchsorted(self.index, [index.start, index.stop])
+            resp = np.zeros((index.stop - index.start, self.n_components))
+            resp[self.index[first:last] - index.start, self.components[first:last]] = 1.0
+            return resp
         order = np.argsort(index)
         places = np.searchsorted(index, self.index, sorter=order)
         places = order[np.minimum(places, len(index) - 1)]

@@ -22,14 +22,18 @@ _NARROWEST = 1e-3
 # Thresholds to look at, of more: at equal steps through the distinct values, and below and above
 # those that most rows have.
 _EVEN, _HEAPS = 32, 8
+_FIRST = np.zeros(1, np.intp)
 
 
 class _Cut(NamedTuple):
-    """The best cut of a part: how much it lowers the cost, and the places of the halves."""
+    """The best cut of a part: how much it lowers the cost, and the rows of the halves.
+
+    Of each half the places of its rows, once for each column, in the order of its values.
+    """
 
     gain: float
-    left: Places
-    right: Places
+    left: list[Places]
+    right: list[Places]
 
 
 def cut_at_thresholds(rows: Array, weights: Array, n_parts: int, least: float) -> Places | None:
@@ -54,47 +58,64 @@ def cut_at_thresholds(rows: Array, weights: Array, n_parts: int, least: float) -
         None if no threshold is left before there are so many parts.
     """
     labels = np.zeros(len(rows), np.intp)
-    cuts = [_best_cut(rows, weights, np.arange(len(rows)), least)]
+    columns = np.ascontiguousarray(rows.T)
+    summed = weights[:, None] * np.column_stack([np.ones_like(weights), rows, rows**2])
+    # Sorted once: what is in order stays in order when some of it is left out.
+    cuts = [_best_cut(columns, summed, list(np.argsort(columns, kind="stable")), least)]
     for part in range(1, n_parts):
         best = max(range(part), key=lambda number: cuts[number].gain)
         gain, left, right = cuts[best]
         if gain == -np.inf:
             return None
-        labels[right] = part
+        labels[right[0]] = part
         if part < n_parts - 1:
-            cuts[best] = _best_cut(rows, weights, left, least)
-            cuts.append(_best_cut(rows, weights, right, least))
+            cuts[best] = _best_cut(columns, summed, left, least)
+            cuts.append(_best_cut(columns, summed, right, least))
     return labels
 
 
-def _best_cut(rows: Array, weights: Array, places: Places, least: float) -> _Cut:
-    """Find the best threshold of the best column for the rows at some places."""
-    best = _Cut(-np.inf, places, places)
-    own = None
-    for column in range(rows.shape[1]):
-        order = places[np.argsort(rows[places, column], kind="stable")]
-        ordered, weight = rows[order], weights[order]
-        bounds = _bounds(ordered[:, column])
-        if len(bounds) == 0:
-            continue
-        # Sums over the rows below each threshold, and over all.
-        sums = np.cumsum(
-            np.add.reduceat(
-                weight[:, None] * np.column_stack([np.ones_like(weight), ordered, ordered**2]),
-                np.r_[0, bounds],
-                axis=0,
-            ),
-            axis=0,
-        )
-        below, whole = sums[:-1], sums[-1]
-        if own is None:
-            own = _cost(whole[None, :])[0]
-        gains = own - _cost(below) - _cost(whole - below)
-        gains[np.minimum(below[:, 0], whole[0] - below[:, 0]) < least] = -np.inf
-        at = int(gains.argmax())
-        if gains[at] > best.gain:
-            best = _Cut(float(gains[at]), order[: bounds[at]], order[bounds[at] :])
-    return best
+def _best_cut(columns: Array, summed: Array, orders: list[Places], least: float) -> _Cut:
+    """Find the best threshold of the best column for the rows at some places.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (D, n)
+    summed : ndarray of shape (n, 1 + 2 D)
+        See `_cost`.
+    orders : list of ndarray
+        The places, in the order of each column's values.
+    least : float
+        Smallest weight of a part.
+    """
+    thresholds, sums = [], []
+    for column, order in zip(columns, orders, strict=True):
+        bounds = _bounds(column.take(order))
+        if len(bounds):
+            edges = np.concatenate([_FIRST, bounds])
+            steps = np.add.reduceat(summed.take(order, axis=0), edges, axis=0)
+            sums.append(np.cumsum(steps, axis=0))
+        thresholds.append(bounds)
+    if not sums:
+        return _Cut(-np.inf, orders, orders)
+    # Over the rows below each threshold, and above it.
+    below = np.concatenate([part[:-1] for part in sums])
+    above = np.concatenate([part[-1] - part[:-1] for part in sums])
+    gains = _cost(sums[0][-1:]) - _cost(below) - _cost(above)
+    gains[np.minimum(below[:, 0], above[:, 0]) < least] = -np.inf
+    place = int(gains.argmax())
+    best = float(gains[place])
+    if best == -np.inf:
+        return _Cut(best, orders, orders)
+    column_of = np.repeat(np.arange(len(orders)), [len(bounds) for bounds in thresholds])
+    threshold = np.concatenate(thresholds)[place]
+    is_left = np.zeros(columns.shape[1], np.bool_)
+    is_left[orders[column_of[place]][:threshold]] = True
+    halves = [(order, is_left.take(order)) for order in orders]
+    return _Cut(
+        best,
+        [order[is_left] for order, is_left in halves],
+        [order[~is_left] for order, is_left in halves],
+    )
 
 
 def _bounds(values: Array) -> Places:
@@ -102,10 +123,14 @@ def _bounds(values: Array) -> Places:
     changes = np.flatnonzero(values[1:] > values[:-1]) + 1
     if len(changes) <= _EVEN + 2 * _HEAPS:
         return changes
-    heaps = np.diff(np.r_[0, changes, len(values)])
-    even = np.linspace(0, len(changes) - 1, _EVEN).astype(np.intp)
-    below, above = (np.argsort(-sizes)[:_HEAPS] for sizes in (heaps[1:], heaps[:-1]))
-    return changes[np.unique(np.concatenate([even, below, above]))]
+    heaps = np.diff(np.concatenate([_FIRST, changes, [len(values)]]))
+    last = len(changes) - 1
+    chosen = np.zeros(len(changes), np.bool_)
+    chosen[(np.arange(_EVEN - 1) * (last / (_EVEN - 1))).astype(np.intp)] = True
+    chosen[last] = True
+    for sizes in (heaps[1:], heaps[:-1]):
+        chosen[np.argsort(-sizes)[:_HEAPS]] = True
+    return changes[chosen]
 
 
 def _cost(sums: Array) -> Array:
@@ -116,8 +141,10 @@ def _cost(sums: Array) -> Array:
     sums : ndarray of shape (n_parts, 1 + 2 D)
         Of the weights, the weighted columns and their squares.
     """
-    weight = np.maximum(sums[:, :1], np.finfo(np.float64).tiny)
-    means, squares = np.split(sums[:, 1:] / weight, 2, axis=1)
-    variances = np.maximum(squares - means**2, 0.0) + _NARROWEST
-    cost: Array = weight[:, 0] * (np.log(variances).sum(axis=1) - 2.0 * np.log(weight[:, 0]))
+    weight = np.maximum(sums[:, 0], np.finfo(np.float64).tiny)
+    means = sums[:, 1:] / weight[:, None]
+    n_features = means.shape[1] // 2
+    variances = means[:, n_features:] - np.square(means[:, :n_features])
+    variances = np.maximum(variances, 0.0) + _NARROWEST
+    cost: Array = weight * (np.log(variances).sum(axis=1) - 2.0 * np.log(weight))
     return cost

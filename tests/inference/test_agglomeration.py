@@ -72,6 +72,9 @@ def test_two_distinct_rows():
     tree = grow_tree(np.array([[0.0, 1.0], [2.0, 5.0], [0.0, 1.0]]))
     assert tree.labels(1).tolist() == [0, 0, 0]
     assert tree.labels(2).tolist() == tree.labels(3).tolist() == [0, 1, 0]
+    # Zeros of either sign are the same.
+    tree = grow_tree(np.array([[2.0, 5.0], [0.0, 1.0], [-0.0, 1.0]], np.float32))
+    assert tree.leaves.tolist() == [0, 1, 1]
 
 
 def test_columns_in_other_units():
