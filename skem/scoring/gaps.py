@@ -249,6 +249,21 @@ class GapScorer(Assigning):
         steps = SCORE + LEVEL + self._assign
         return self._take_steps(steps, tile, space, self.model.zeros())
 
+    def distances(self, tile: Tile, space: Room) -> None:
+        """Fill ``tile.scores`` with minus half the squared distances of the seen cells."""
+        if tile.gaps is None:
+            self.complete.score(tile, space.complete)
+        else:
+            self.model.distances(tile, space)
+
+    def heights(self, tile: Tile, space: Room) -> Array:
+        """Return what log densities have more at the centre than whole rows', by segment (K, n).
+
+        Of the tile whose distances were filled last.
+        """
+        assert tile.gaps is not None
+        return space.heights[:, : len(tile.gaps.missing)]
+
     def zeros(self) -> Sums:
         return (*self.complete.zeros(), *self.model.zeros())
 
@@ -262,3 +277,10 @@ class GapScorer(Assigning):
         if tile.gaps is None:
             return self.complete.expect(tile, space.complete, sums[:-3])
         return self._take_steps(SCORE + LEVEL + self._assign + SUM, tile, space, sums[-3:])
+
+    def add_covariances(self, tile: Tile, space: Room, shares: Array, sums: Sums) -> None:
+        """Add the conditional covariances of a tile's missing cells to sums.
+
+        ``shares`` (n_segments, n_components) says how often.
+        """
+        self.model.add_covariances(tile, space, shares, sums[-3:])
