@@ -86,28 +86,31 @@ def sum_segments(edges, block, sums):
 
 
 @kernel
-def begin_scores(edges, missing, segment, levels, marks, by_segment, block):
-    """Write the levels of a block's rows to ``block``."""
+def begin_scores(edges, levels, marks, by_segment, block):
+    """Write the levels of a block's rows to ``block``; ``marks`` are 1 for seen cells."""
     none = np.int64(0)  # a literal would have functions compiled once more
     n_features, n = marks.shape
-    mark_seen(missing, segment, marks)
     for k in range(len(block)):
         for s in range(n):
             by_segment[k, s] = levels.none[k]
     add_combinations(levels.cells, none, none, marks, none, n_features, none, by_segment)
-    spread_levels(edges, by_segment, block)
+    if n < block.shape[1]:
+        spread_levels(edges, by_segment, block)
 
 
 @kernel
-def add_lost(edges, missing, segment, marks, by_segment, block, lost):
-    """Add the responsibilities ``block`` of rows in which each cell is missing to ``lost``."""
+def add_lost(edges, marks, by_segment, block, lost):
+    """Add the responsibilities ``block`` of rows in which each cell is missing to ``lost``.
+
+    ``marks`` are 1 for seen cells, and then for missing ones.
+    """
     none = np.int64(0)
     n_features, n = marks.shape
-    mark_seen(missing, segment, marks)
     for j in range(n_features):
         for s in range(n):
             marks[j, s] = 1.0 - marks[j, s]
-    sum_segments(edges, block, by_segment)
+    if n < block.shape[1]:
+        sum_segments(edges, block, by_segment)
     add_inner_products(marks, none, n_features, none, by_segment, lost, none)
 
 
@@ -162,8 +165,11 @@ def linear_gap_steps(steps, tile, n_rows, gaps, model, levels, space, room, sums
         edges = room.edges[: n + 1]
         marks = room.marks[: n_features * n].reshape((n_features, n))
         by_segment = room.by_segment[: (n_components + 1) * n].reshape((n_components + 1, n))
+        if n == rows:  # each row has a gap of its own
+            by_segment = spacious
+        mark_seen(missing, segment, marks)
         if steps & SCORE:
-            begin_scores(edges, missing, segment, levels, marks, by_segment, block)
+            begin_scores(edges, levels, marks, by_segment, block)
             for begin in range(0, n_products, chunk):
                 end = min(begin + chunk, n_products)
                 fill_products(values, left, right, begin, end, start, products)
@@ -188,7 +194,7 @@ def linear_gap_steps(steps, tile, n_rows, gaps, model, levels, space, room, sums
                     fill_products(values, left, right, begin, end, start, products)
                 add_inner_products(products, none, end - begin, none, spacious, sums, begin)
             add_inner_products(values, plain, n_plain, start, spacious, sums, n_products)
-            add_lost(edges, missing, segment, marks, by_segment, block, lost)
+            add_lost(edges, marks, by_segment, block, lost)
         else:
             hand_over(block, start, scores)
         # The last segment may go on in the next block.
