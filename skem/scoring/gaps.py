@@ -208,8 +208,7 @@ class GapScorer(Assigning):
         return self.complete.summed_about
 
     def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        complete = self.complete.by_points(sums[:-3]) if len(sums) > 3 else ()
-        return (*complete, (self.model.centres, sums[-3:]))
+        return (*self.complete.by_points(sums[:-3]), (self.model.centres, sums[-3:]))
 
     def with_summer(self, summer: MomentScorer) -> GapScorer:
         """Return the same scorer with other sums of complete rows.
