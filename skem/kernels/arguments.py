@@ -219,11 +219,14 @@ class GapModel(NamedTuple):
     levels : ndarray of shape (n_components, n_features + 1)
         By the number of seen cells: what rows score that have nothing, and from the first cell on
         what a whole row at the means scores, in nats.
+    about : ndarray of shape (n_components, n_features)
+        Points that moments are summed about: the centres, or others.
     """
 
     centres: Array
     precisions: Array
     levels: Array
+    about: Array
 
 
 class GapSpace(NamedTuple):

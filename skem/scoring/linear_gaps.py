@@ -107,8 +107,9 @@ class LinearGapScorer(OneForm, Assigning):
         packed[left == ones + 1] += squares.sum(axis=0)
 
     def with_summer(self, summer: MomentScorer) -> GapScorer:
-        """Return a scorer with sums about the centres; gaps are filled as before."""
-        return GapScorer(summer, self.model, self.constants, self.nothing_seen)
+        """Return a scorer with sums about other points; gaps are filled as before."""
+        centred = GapScorer(self.complete, self.model, self.constants, self.nothing_seen)
+        return centred.with_summer(summer)
 
     def with_hard_assignments(self) -> LinearGapScorer:
         return replace(self, hard=True, complete=self.complete.with_hard_assignments())
