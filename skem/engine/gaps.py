@@ -122,11 +122,17 @@ class GappyTable(Table):
             load_rows(rows, weights, *self._line_units, tile)
             self._kept.note(start, stop, tile)
         first, missing = self.index.first, self.index.missing
-        begin = int(np.searchsorted(first, start, side="right")) - 1
-        end = int(np.searchsorted(first, stop, side="left"))
-        if missing[begin:end].any():
-            edges = np.clip(first[begin : end + 1], start, stop) - start
+        begin = int(first.searchsorted(start, side="right")) - 1
+        end = int(first.searchsorted(stop, side="left"))
+        if end > self._n_complete:
+            edges = first[begin : end + 1] - start
+            edges[0], edges[-1] = 0, stop - start
             tile.gaps = Gaps(edges, missing[begin:end])
+
+    @cached_property
+    def _n_complete(self) -> int:
+        """Number of patterns in which nothing is missing: 0 or 1."""
+        return int(not self.index.missing[0].any())
 
     @property
     def column_gaps(self) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skem.families.algebra import GaussianAlgebra
 from skem.families.filling import fill_gaps
 from skem.families.parameters import Array, GaussianParameters, GaussianStatistics
-from skem.scoring import DenseGaps, DiagonalGaps, GapScorer, MomentScorer, Scorer
+from skem.scoring import DenseGaps, DiagonalGaps, MomentScorer, Scorer, gap_scorer
 
 __all__ = ["LOG_2PI", "GaussianRows"]
 
@@ -119,7 +119,7 @@ class GaussianRows(GaussianAlgebra):
         complete = make(parameters, constants)
         if self.gap_start is None:
             return complete
-        return GapScorer(complete, self.gap_model(parameters), constants, nothing_seen)
+        return gap_scorer(complete, self.gap_model(parameters), constants, nothing_seen)
 
     def with_gaps(self, start: Callable[[], GaussianParameters]) -> Self:
         """Return the family for tables with missing cells.
@@ -184,7 +184,7 @@ class GaussianRows(GaussianAlgebra):
         if self.gap_start is None:
             return complete
         copies = self.take(self.gap_start(), np.zeros(n_components, np.intp))
-        return GapScorer(complete, self.gap_model(copies), constants, constants)
+        return gap_scorer(complete, self.gap_model(copies), constants, constants)
 
     def better_summer(
         self,

@@ -23,6 +23,7 @@ __all__ = [
     "latent_scales",
     "likelihoods",
     "linear",
+    "linear_gaps",
     "noise",
     "normalise",
     "optimisers",

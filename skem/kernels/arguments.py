@@ -14,6 +14,8 @@ __all__ = [
     "GapSpace",
     "GatherModel",
     "GatherSpace",
+    "LinearGapSpace",
+    "LinearLevels",
     "LinearModel",
     "LinearSpace",
     "ProjectedModel",
@@ -85,6 +87,39 @@ class LinearSpace(NamedTuple):
 
     products: Array
     block: Array
+
+
+class LinearLevels(NamedTuple):
+    """What rows with gaps score besides products of lines.
+
+    Attributes
+    ----------
+    none : ndarray of shape (n_components,)
+        Where nothing is seen, in nats.
+    cells : ndarray of shape (n_features, n_components)
+        What each seen cell adds.
+    """
+
+    none: Array
+    cells: Array
+
+
+class LinearGapSpace(NamedTuple):
+    """Scratch of linear scorers for rows with gaps.
+
+    Attributes
+    ----------
+    edges : ndarray of shape (block_rows + 1,), int64
+        First row of each segment of a block, and the number of rows.
+    marks : ndarray of shape (n_features * block_rows,)
+        Which cells are seen or missing, by segment.
+    by_segment : ndarray of shape ((n_components + 1) * block_rows,)
+        Levels, and responsibilities.
+    """
+
+    edges: Index
+    marks: Array
+    by_segment: Array
 
 
 class GatherModel(NamedTuple):
@@ -184,11 +219,14 @@ class GapModel(NamedTuple):
     levels : ndarray of shape (n_components, n_features + 1)
         By the number of seen cells: what rows score that have nothing, and from the first cell on
         what a whole row at the means scores, in nats.
+    about : ndarray of shape (n_components, n_features)
+        Points that moments are summed about: the centres, or others.
     """
 
     centres: Array
     precisions: Array
     levels: Array
+    about: Array
 
 
 class GapSpace(NamedTuple):

@@ -73,8 +73,8 @@ def raise_scores(steps, gaps, segment, start, n, levels, space, heights):
 
 @reassociating_kernel
 def add_seen_moments(values, start, seen, model, resp, space, weight, moment, second):
-    """Add a block's expected weight, first and squared moments about each centre, (K, D)."""
-    centres, precisions, _ = model
+    """Add a block's expected weight, first and squared moments about ``model.about``, (K, D)."""
+    centres, precisions, _, about = model
     n_components, n_features = centres.shape
     n = seen.shape[1]
     share = space.share
@@ -87,20 +87,22 @@ def add_seen_moments(values, start, seen, model, resp, space, weight, moment, se
         for j in range(n_features):
             source = values[j, start : start + n]
             there = seen[j]
-            centre = centres[k, j]
+            point = about[k, j]
             sum_0 = 0.0
             sum_1 = 0.0
             sum_2 = 0.0
             for i in range(n):
-                deviation = source[i] - centre
+                deviation = source[i] - point
                 counted = share[i] * there[i]
                 weighted = counted * deviation
                 sum_0 += counted
                 sum_1 += weighted
                 sum_2 += weighted * deviation
-            moment[k, j] += sum_1
-            # A missing cell's square is expected to be the variance.
-            second[k, j] += sum_2 + max(total - sum_0, 0.0) / precisions[k, j]
+            # A missing cell is expected at the centre, its square about that to be the variance.
+            lost = max(total - sum_0, 0.0)
+            apart = centres[k, j] - point
+            moment[k, j] += sum_1 + lost * apart
+            second[k, j] += sum_2 + lost * (apart * apart + 1.0 / precisions[k, j])
 
 
 @kernel

@@ -229,7 +229,7 @@ def complete_block(steps, tile, gaps, segment, start, n, model, space, heights, 
         That of the row after the block.
     """
     first, missing = gaps
-    _, precisions, levels = model
+    precisions, levels = model.precisions, model.levels
     # Taken out of the tuple within the loops, each would be counted each time.
     gap, inverses, halves, block = space.gap, space.inverses, space.halves, space.block
     slopes, filled, resp = space.slopes, space.filled, tile.resp
@@ -261,6 +261,16 @@ def complete_block(steps, tile, gaps, segment, start, n, model, space, heights, 
             add_covariances(gap, q, inverses, shared, start + a, start + b, resp, second)
         s += 1
     return total, s - 1 if first[s] > start + n else s
+
+
+@kernel
+def move_rows(whole, centre, about):
+    """Turn rows (D, n) minus a centre into rows minus another point."""
+    for j in range(len(whole)):
+        apart = centre[j] - about[j]
+        if apart != 0.0:
+            for i in range(whole.shape[1]):
+                whole[j, i] += apart
 
 
 @reassociating_kernel
@@ -305,7 +315,7 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
     heights : ndarray of shape (n_components, >= n_segments)
         See `complete_block`.
     weight, moment, second : ndarray of shape (K,), (K, D), (K, D, D)
-        Expected weight, first and second moments about each centre are added. If all components
+        Expected weight, first and second moments about ``model.about`` are added. If all components
         share a precision, only the sum of the second moments has a meaning.
 
     Returns
@@ -314,7 +324,7 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
         ``sum_n w_n log sum_k exp(score_nk)``, in nats, hardened ``sum_n w_n max_k score_nk``; 0
         if nothing was normalised.
     """
-    centres, precisions, _ = model
+    centres, precisions, _, about = model
     n_components, n_features = centres.shape
     rows = space.block.shape[1]
     total = 0.0
@@ -336,5 +346,6 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
             resp = tile.resp[start : start + n]
             for k in range(n_components):
                 whole = space.filled[k, :size].reshape((n_features, n))
+                move_rows(whole, centres[k], about[k])
                 add_moments(whole, resp, k, space, weight, moment, second)
     return total

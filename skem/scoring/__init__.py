@@ -10,6 +10,7 @@ from skem.scoring.latent_scales import (
     gamma_entropy,
 )
 from skem.scoring.linear import LinearScorer
+from skem.scoring.linear_gaps import LinearGapScorer, gap_scorer
 from skem.scoring.noise import NoiseScorer
 from skem.scoring.product import Layout, Part, ProductScorer, lay_out
 from skem.scoring.projected import ProjectedScorer
@@ -38,6 +39,7 @@ __all__ = [
     "GatherScorer",
     "LatentScaleScorer",
     "Layout",
+    "LinearGapScorer",
     "LinearScorer",
     "MomentScorer",
     "NoiseScorer",
@@ -51,6 +53,7 @@ __all__ = [
     "UnknownScaleScorer",
     "expect_tile",
     "gamma_entropy",
+    "gap_scorer",
     "lay_out",
     "log_t_height",
     "normalise",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -40,10 +40,19 @@ class Room(NamedTuple):
 
 @dataclass(frozen=True)
 class _Precisions:
-    """Components with precisions; a subclass says which kernels read them."""
+    """Components with precisions; a subclass says which kernels read them.
+
+    Moments are summed about the centres, or about other points, (n_components, n_features).
+    """
 
     centres: Array
     precisions: Array
+    about: Array | None = field(default=None, kw_only=True)
+
+    @property
+    def summed_about(self) -> Array:
+        """The points that moments are summed about."""
+        return self.centres if self.about is None else self.about
 
     @property
     def _steps(self) -> Callable[..., float]:
@@ -54,7 +63,7 @@ class _Precisions:
         raise NotImplementedError
 
     def zeros(self) -> Sums:
-        """Return the sums of no rows: weight, first and second moments about the centres."""
+        """Return the sums of no rows: weight, first and second moments."""
         n_components = len(self.centres)
         second = (n_components, *self.precisions.shape[1:])
         return np.zeros(n_components), np.zeros_like(self.centres), np.zeros(second)
@@ -98,7 +107,7 @@ class _Precisions:
         total : float
             The tile's sum of weighted log normalisers, in nats.
         """
-        model = GapModel(self.centres, self.precisions, levels)
+        model = GapModel(self.centres, self.precisions, levels, self.summed_about)
         return self._steps(
             steps, tile.lines, tile.n_rows, tile.gaps, model, room.gaps, room.heights, *sums
         )
@@ -178,7 +187,7 @@ class MakeRoom:
 class GapScorer(Assigning):
     """Scores complete tiles by one scorer, and tiles with gaps by the marginal densities.
 
-    Sums: those of the first, and moments about the centres of the rows in tiles with gaps.
+    Sums: those of the first, and moments of the rows in tiles with gaps.
 
     Parameters
     ----------
@@ -208,15 +217,15 @@ class GapScorer(Assigning):
         return self.complete.summed_about
 
     def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
-        complete = self.complete.by_points(sums[:-3]) if len(sums) > 3 else ()
-        return (*complete, (self.model.centres, sums[-3:]))
+        return (*self.complete.by_points(sums[:-3]), (self.model.summed_about, sums[-3:]))
 
     def with_summer(self, summer: MomentScorer) -> GapScorer:
-        """Return the same scorer with other sums of complete rows.
+        """Return the same scorer with other sums, of rows with gaps about the same points.
 
         Gaps are filled as before: by the components that rows were scored by.
         """
-        return replace(self, complete=summer)
+        about = np.ascontiguousarray(summer.summed_about)
+        return replace(self, complete=summer, model=replace(self.model, about=about))
 
     def with_hard_assignments(self) -> GapScorer:
         return replace(self, hard=True, complete=self.complete.with_hard_assignments())
@@ -249,6 +258,21 @@ class GapScorer(Assigning):
         steps = SCORE + LEVEL + self._assign
         return self._take_steps(steps, tile, space, self.model.zeros())
 
+    def distances(self, tile: Tile, space: Room) -> None:
+        """Fill ``tile.scores`` with minus half the squared distances of the seen cells."""
+        if tile.gaps is None:
+            self.complete.score(tile, space.complete)
+        else:
+            self.model.distances(tile, space)
+
+    def heights(self, tile: Tile, space: Room) -> Array:
+        """Return what log densities have more at the centre than whole rows', by segment (K, n).
+
+        Of the tile whose distances were filled last.
+        """
+        assert tile.gaps is not None
+        return space.heights[:, : len(tile.gaps.missing)]
+
     def zeros(self) -> Sums:
         return (*self.complete.zeros(), *self.model.zeros())
 
@@ -262,3 +286,10 @@ class GapScorer(Assigning):
         if tile.gaps is None:
             return self.complete.expect(tile, space.complete, sums[:-3])
         return self._take_steps(SCORE + LEVEL + self._assign + SUM, tile, space, sums[-3:])
+
+    def add_covariances(self, tile: Tile, space: Room, shares: Array, sums: Sums) -> None:
+        """Add the conditional covariances of a tile's missing cells to sums.
+
+        ``shares`` (n_segments, n_components) says how often.
+        """
+        self.model.add_covariances(tile, space, shares, sums[-3:])

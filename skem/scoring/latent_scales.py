@@ -23,6 +23,7 @@ from scipy.special import digamma, gammaln
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
 from skem.scoring.gaps import GapScorer
+from skem.scoring.linear_gaps import LinearGapScorer
 from skem.scoring.scorer import (
     Array,
     Assigning,
@@ -200,22 +201,19 @@ class GapLatentScaleScorer(LatentScaleScorer):
 
     Parameters
     ----------
-    distances, moments : GapScorer
+    distances, moments : GapScorer or LinearGapScorer
     constants, freedom
         As for `LatentScaleScorer`.
     """
 
-    distances: GapScorer
-    moments: GapScorer
+    distances: GapScorer | LinearGapScorer
+    moments: GapScorer | LinearGapScorer
 
     def with_summer(self, summer: MomentScorer) -> GapLatentScaleScorer:
         return replace(self, moments=self.moments.with_summer(summer))
 
     def _write_distances(self, tile: Tile, space: ScaleRoom) -> None:
-        if tile.gaps is None:
-            self.distances.score(tile, space.distances)
-        else:
-            self.distances.model.distances(tile, space.distances)
+        self.distances.distances(tile, space.distances)
 
     def _segments(self, tile: Tile, space: ScaleRoom) -> Segments:
         if tile.gaps is None:
@@ -224,7 +222,7 @@ class GapLatentScaleScorer(LatentScaleScorer):
         lost = np.count_nonzero(missing, axis=1)
         seen = missing.shape[1] - lost
         # Without the 2 pi of a Gaussian's missing cells.
-        heights = space.distances.heights[:, : len(seen)] - 0.5 * lost * np.log(2.0 * np.pi)
+        heights = self.distances.heights(tile, space.distances) - 0.5 * lost * np.log(2.0 * np.pi)
         levels = np.ascontiguousarray(self.constants[:, seen] + heights * (seen > 0))
         return Segments(first, seen.astype(np.int64), levels)
 
@@ -232,7 +230,7 @@ class GapLatentScaleScorer(LatentScaleScorer):
         self.moments.accumulate(tile, space.moments, sums)
         if tile.gaps is not None:
             # Summed with r E[u]; but of u times a covariance that is divided by u, r is left.
-            self.moments.model.add_covariances(tile, space.moments, spread, sums[-3:])
+            self.moments.add_covariances(tile, space.moments, spread, sums)
 
 
 @dataclass(frozen=True)

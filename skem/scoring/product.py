@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from skem.engine import Tile, TilePlan
 from skem.engine.tiles import Gaps
 from skem.kernels.arguments import LinearModel
-from skem.scoring.gaps import GapScorer
 from skem.scoring.gather import GatherScorer
 from skem.scoring.linear import LinearScorer
+from skem.scoring.linear_gaps import LinearGapScorer
 from skem.scoring.scorer import Array, Assigning, Scorer, Sums, normalise, responsibilities
-from skem.scoring.seen import is_linear_in_seen, linear_in_seen, moments_of_seen
+from skem.scoring.seen import linear_in_seen, sums_of_seen
 
 __all__ = ["Layout", "Part", "ProductScorer", "lay_out"]
 
@@ -55,8 +55,8 @@ class Part(NamedTuple):
         In products of lines and ones, in indicators of codes, or in which cells are seen.
         """
         scorer = self.scorer
-        if isinstance(scorer, GapScorer):
-            return self.seen is not None and is_linear_in_seen(scorer)
+        if isinstance(scorer, LinearGapScorer):
+            return self.seen is not None
         return isinstance(scorer, GatherScorer) or (
             isinstance(scorer, LinearScorer)
             and max(line.max(initial=0) for line in scorer.model[:2]) <= self.n_lines
@@ -68,7 +68,7 @@ class Part(NamedTuple):
         if isinstance(self.scorer, LinearScorer):
             places = np.append(own, ones)
             return places[self.scorer.model.left], places[self.scorer.model.right]
-        if isinstance(self.scorer, GapScorer) and self.seen is not None:
+        if isinstance(self.scorer, LinearGapScorer) and self.seen is not None:
             to_ones = np.full(2 * self.n_lines, ones)
             seen = np.arange(self.seen, self.seen + self.n_lines)
             return np.concatenate([own, own, seen]), np.concatenate([own, to_ones])
@@ -78,7 +78,7 @@ class Part(NamedTuple):
         """Return the coefficients of these products, (n_pairs, K), and constants (K,)."""
         if isinstance(self.scorer, LinearScorer):
             return self.scorer.model.coefficients, self.scorer.model.constants
-        if isinstance(self.scorer, GapScorer):
+        if isinstance(self.scorer, LinearGapScorer):
             return linear_in_seen(self.scorer)
         assert isinstance(self.scorer, GatherScorer)
         return self.scorer.table[:0], self.scorer.constants
@@ -261,8 +261,8 @@ class ProductScorer(Assigning):
                 n_arrays = len(part.scorer.zeros())
                 result.append(tuple(rest[:n_arrays]))
                 del rest[:n_arrays]
-            elif isinstance(part.scorer, GapScorer):
-                result.append(moments_of_seen(part.scorer, weight, own))
+            elif isinstance(part.scorer, LinearGapScorer):
+                result.append(sums_of_seen(part.scorer, weight, own))
             else:
                 if isinstance(part.scorer, GatherScorer):
                     own[-1] = weight

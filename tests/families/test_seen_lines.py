@@ -7,7 +7,8 @@ from scipy.stats import norm
 from skem import EMMixture
 from skem.families.diag import DiagGaussian
 from skem.families.parameters import GaussianParameters
-from skem.scoring.seen import is_linear_in_seen, linear_in_seen, moments_of_seen
+from skem.scoring import GapScorer, LinearGapScorer
+from skem.scoring.seen import linear_in_seen, sums_of_seen
 
 N, K, D = 60, 3, 4
 
@@ -41,23 +42,24 @@ def test_scores_are_those_of_the_seen_cells(setting):
 def test_moments_are_those_of_completed_rows(setting):
     X, (means, variances, _), scorer, lines = setting
     resp = np.random.default_rng(1).dirichlet(np.ones(K), N)
-    weight, first, second = moments_of_seen(scorer, resp.sum(axis=0), lines.T @ resp)
+    sums = sums_of_seen(scorer, resp.sum(axis=0), lines.T @ resp)
+    weight, mean, scatter = DiagGaussian(1e-6).statistics(scorer, sums)
     np.testing.assert_allclose(weight, resp.sum(axis=0), rtol=1e-12)
     for k in range(K):
-        deviations = X - means[k]
         missing = np.isnan(X)
-        completed = np.where(missing, 0.0, deviations)
-        squares = np.where(missing, variances[k], deviations**2)
-        np.testing.assert_allclose(first[k], resp[:, k] @ completed, rtol=1e-11, atol=1e-12)
-        np.testing.assert_allclose(second[k], resp[:, k] @ squares, rtol=1e-11)
+        completed = np.where(missing, means[k], X)
+        expected = resp[:, k] @ completed / weight[k]
+        np.testing.assert_allclose(mean[k], expected, rtol=1e-11, atol=1e-12)
+        squares = (completed - expected) ** 2 + np.where(missing, variances[k], 0.0)
+        np.testing.assert_allclose(scatter[k], resp[:, k] @ squares, rtol=1e-11)
 
 
 def test_narrow_components_are_scored_about_their_means(setting):
     _, parameters, scorer, _ = setting
-    assert is_linear_in_seen(scorer)
+    assert isinstance(scorer, LinearGapScorer)
     narrow = GaussianParameters(1e3 + parameters.means, parameters.covariances, parameters.factors)
     family = DiagGaussian(1e-6).for_rows(setting[0], gappy=True)
-    assert not is_linear_in_seen(family.scorer(narrow, np.zeros(K)))
+    assert isinstance(family.scorer(narrow, np.zeros(K)), GapScorer)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from skem.engine import GappyTable, Table, Threads
 from skem.engine.gaps import make_table
 from skem.families import CategoricalWeights
-from skem.inference import PointRule
+from skem.inference import PointRule, batch_em
 from skem.inference.tasks import Assign, ComputeResponsibilities, LogDensity
 
 families = pytest.mark.parametrize("kind", gaussian.KINDS)
@@ -98,6 +98,88 @@ def test_components_so_narrow_that_rows_are_scored_about_their_means(kind):
     np.testing.assert_allclose(local.statistics.weight, wanted[0], rtol=1e-8)
     np.testing.assert_allclose(local.statistics.mean, wanted[1], rtol=1e-9)
     np.testing.assert_allclose(local.statistics.scatter, wanted[2], rtol=1e-3, atol=1e-13)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("kind", ["diag", "spherical"])
+@pytest.mark.parametrize("width", [0.1, 4e-3, 2e-3, 1e-5])
+def test_digits_that_are_lost_far_from_the_origin(kind, width):
+    """On both sides of where scores and sums about the origin would lose too many."""
+    table, theta, Z = case(kind, width=width)
+    means, _, _ = theta.components
+    Z = means[np.arange(N) % K] + width * np.where(np.isnan(Z), np.nan, Z)
+    table = make_table(Z, None, np.zeros(D), np.ones(D))
+    local = expect(kind, table, theta)
+    weight, mean, scatter = _oracle_of_seen(kind, theta, Z)
+    np.testing.assert_allclose(local.statistics.weight, weight, rtol=1e-9)
+    np.testing.assert_allclose(local.statistics.mean, mean, rtol=0, atol=1e-9 * width)
+    np.testing.assert_allclose(local.statistics.scatter, scatter, rtol=1e-8)
+
+
+def _oracle_of_seen(kind, theta, Z):
+    """Expected statistics of diagonal components in higher precision, cell by cell."""
+    exact = np.longdouble
+    means, covariances, _ = (np.asarray(part, exact) for part in theta.components)
+    variances = covariances if kind == "diag" else np.repeat(covariances[:, None], D, axis=1)
+    missing = np.isnan(Z)
+    apart = np.where(missing[:, None], 0, Z.astype(exact)[:, None] - means)
+    cells = np.where(missing[:, None], 0, np.log(variances) + apart**2 / variances)
+    joint = np.log(np.asarray(theta.weights, exact)) - cells.sum(axis=2) / 2
+    seen = np.count_nonzero(~missing, axis=1)
+    joint -= seen[:, None] * np.log(2 * np.pi, dtype=exact) / 2
+    resp = np.exp(joint - joint.max(axis=1, keepdims=True))
+    resp /= resp.sum(axis=1, keepdims=True)
+    weight = resp.sum(axis=0)
+    shift = np.einsum("nk,nkd->kd", resp, apart) / weight[:, None]
+    squares = (apart - shift) ** 2 + np.where(missing[:, None], variances, 0)
+    scatter = np.einsum("nk,nkd->kd", resp, squares)
+    if kind == "spherical":
+        scatter = scatter.sum(axis=1)
+    return tuple(part.astype(np.float64) for part in (weight, means + shift, scatter))
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("width", [1e-2, 1e-4, 1e-6, 1e-8])
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+def test_sums_for_components_that_have_become_narrow(kind, width):
+    """Scores about the origin are safe, sums are not, nor those about the old means."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(N) % 2
+    Z = np.where(labels, 1.0, -1.0)[:, None] + width * rng.standard_normal((N, D))
+    Z[::3, D - 1] = np.nan
+    rule = rule_of(kind)
+    start = cases.random_theta(kind, 2, D, rng)
+    covariances = 0.04 * rule.family.identity(2, D)
+    components = start.components._replace(
+        means=np.array([[-1.0], [1.0]]) + np.full((2, D), 0.25),
+        covariances=covariances,
+        factors=rule.family.factorise(covariances),
+    )
+    with Threads(1) as threads:
+        run = batch_em(
+            cases.make_passes(
+                make_table(Z, None, np.zeros(D), np.ones(D)), rule.family, 2, threads
+            ),
+            rule,
+            start._replace(weights=np.full(2, 0.5), components=components),
+            max_iter=1,
+            tol=0.0,
+            after_iteration=lambda *state: False,
+        )
+    # Columns that all rows have: each cluster's own moments.
+    seen = Z[:, : D - 1].astype(np.longdouble)
+    means = np.array([seen[labels == k].mean(axis=0) for k in (0, 1)])
+    apart = seen - means[labels]
+    scatter = np.array([apart[labels == k].T @ apart[labels == k] for k in (0, 1)])
+    counts = np.bincount(labels)
+    wanted = scatter.sum(axis=0) / N if kind == "tied" else scatter / counts[:, None, None]
+    got = run.theta.components
+    np.testing.assert_allclose(got.means[:, : D - 1], means.astype(float), rtol=0, atol=5e-16)
+    if kind == "diag":
+        wanted, found = np.diagonal(wanted, axis1=1, axis2=2), got.covariances[:, : D - 1]
+    else:
+        found = got.covariances[..., : D - 1, : D - 1]
+    np.testing.assert_allclose(found, wanted.astype(float), rtol=1e-7, atol=1e-8 * width**2)
 
 
 @pytest.mark.core

@@ -77,7 +77,7 @@ def make_model(kind, rng):
         kernel = kernels.diagonal_gaps.gap_diagonal_steps
     else:
         kernel = kernels.gaps.gap_steps
-    return kernel, GapModel(means, precisions, levels), (constants, means, covariances)
+    return kernel, GapModel(means, precisions, levels, means), (constants, means, covariances)
 
 
 def started(kind, rng):
@@ -93,14 +93,15 @@ def rows_of(tile, gaps):
     return np.where(holes, np.nan, tile.values[:N_FEATURES, : len(holes)].T)
 
 
-def expected_sums(X, resp, means, covariances):
+def expected_sums(X, resp, means, covariances, about=None):
+    about = means if about is None else about
     weight = np.zeros(N_COMPONENTS)
     first = np.zeros_like(means)
     second = np.zeros_like(covariances)
     for k in range(N_COMPONENTS):
         for row, share in zip(X, resp[:, k], strict=True):
             whole, spread = oracle.complete(row, means[k], covariances[k])
-            apart = whole - means[k]
+            apart = whole - about[k]
             weight[k] += share
             first[k] += share * apart
             second[k] += share * (np.outer(apart, apart) + spread)
@@ -172,6 +173,24 @@ def test_sums_of_given_responsibilities(kind, rows, case):
     expected = expected_sums(rows_of(tile, gaps), resp[:n], means, covariances)
     check_sums(kind, before, sums, expected)
     np.testing.assert_array_equal(tile.resp, resp)
+
+
+@pytest.mark.core
+@kinds
+@blocks
+@segments
+def test_sums_about_other_points(kind, rows, case):
+    rng = np.random.default_rng(4)
+    gaps, tile, space = make_gaps(case), make_tile(rng), make_space(rows)
+    kernel, model, (_, means, covariances) = make_model(kind, rng)
+    about = means + rng.standard_normal(means.shape)
+    n = int(gaps.first[-1])
+    heights = np.empty((N_COMPONENTS, len(gaps.missing)))
+    sums = started(kind, rng)
+    before = [part.copy() for part in sums]
+    kernel(SUM, tile, n, gaps, model._replace(about=about), space, heights, *sums)
+    expected = expected_sums(rows_of(tile, gaps), tile.resp[:n], means, covariances, about)
+    check_sums(kind, before, sums, expected)
 
 
 @pytest.mark.core
