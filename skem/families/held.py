@@ -67,12 +67,14 @@ def find_collapsed(
         Rows of positive weight.
     """
     k, d = parameters.means.shape
-    at_ridge = family.collapsed(weights, parameters)
     few = np.zeros(k, dtype=bool)
     if prior.degrees_of_freedom is None:
         few = weights * n_rows < family.rows_needed(d)
         few |= n_rows < family.least_rows(k, d)
     dense = family.dense(parameters.covariances, k, d)
+    if not few.any() and is_above(dense, _OWN * family.reg_covar * np.eye(d)):
+        return []
+    at_ridge = family.collapsed(weights, parameters)
     found = []
     for component in np.flatnonzero((at_ridge | few) & (weights > 0)):
         columns = np.zeros(0, dtype=np.intp)
@@ -137,7 +139,10 @@ def find_dependent(
     """
     if not family.has_matrices or family.reg_covar == 0:
         return np.zeros(0, dtype=np.intp)
-    values, vectors = np.linalg.eigh(family.total_covariance(weights, parameters))
+    total = family.total_covariance(weights, parameters)
+    if is_above(total, family.reg_covar * np.eye(len(total))):
+        return np.zeros(0, dtype=np.intp)
+    values, vectors = np.linalg.eigh(total)
     narrow = values <= family.reg_covar
     shares = np.square(vectors[:, narrow]).sum(axis=1)
     return np.flatnonzero((shares > _SHARE) & ~constant)

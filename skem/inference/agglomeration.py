@@ -75,8 +75,14 @@ class Tree:
         parent[second] = first
         while (parent[parent] != parent).any():
             parent = parent[parent]
-        _, start, cluster = np.unique(parent[self.leaves], return_index=True, return_inverse=True)
-        return np.argsort(np.argsort(start))[cluster]
+        cluster = parent[self.leaves]
+        # Where each is first: of several values for a place the last one stays.
+        start = np.full(n_leaves, len(cluster))
+        start[cluster[::-1]] = np.arange(len(cluster))[::-1]
+        number = np.empty(n_leaves, dtype=np.intp)
+        number[np.argsort(start)] = np.arange(n_leaves)
+        result: Indices = number[cluster]
+        return result
 
 
 def grow_tree(X: ArrayLike, sample_weight: ArrayLike | None = None) -> Tree:

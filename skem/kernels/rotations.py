@@ -4,8 +4,9 @@ import math
 
 from skem.kernels.jit import inner_kernel, kernel
 
-# A share of the sum of squares of a matrix's entries: less of it off the diagonal is rounding.
-DIAGONAL = 1e-34
+# A share of the sum of a matrix's entries: less of it off the diagonal is rounding. No squares,
+# which vanish where rows count for next to nothing.
+DIAGONAL = 1e-17
 SWEEPS = 30
 
 
@@ -49,12 +50,12 @@ def diagonalise(matrices, spectra, axes, turned):
             for j in range(n_features):
                 turned[i, j] = matrices[b, i, j]
                 now[i, j] = 1.0 if i == j else 0.0
-                size += turned[i, j] * turned[i, j]
+                size += abs(turned[i, j])
         for _ in range(SWEEPS):
             off = 0.0
             for i in range(n_features):
                 for j in range(i):
-                    off += turned[i, j] * turned[i, j]
+                    off += abs(turned[i, j])
             if off <= DIAGONAL * size:
                 break
             for p in range(n_features - 1):

@@ -86,11 +86,13 @@ def test_eigenvalues_are_lapack_s(k, d):
     np.testing.assert_allclose(again, matrices, atol=1e-12 * np.abs(matrices).max())
 
 
-def test_small_eigenvalues_beside_large_ones():
+@pytest.mark.parametrize("scale", [1e-250, 1.0, 1e250])
+def test_small_eigenvalues_beside_large_ones(scale):
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
     matrix = (turn * [1e-9, 1e-4, 1.0, 1e3]) @ turn.T
     spectra, axes = np.empty((1, 4)), np.empty((1, 4, 4))
-    diagonalise(matrix[None], spectra, axes, np.empty((4, 4)))
+    diagonalise(scale * matrix[None], spectra, axes, np.empty((4, 4)))
+    spectra /= scale
     np.testing.assert_allclose(spectra[0], [1e-9, 1e-4, 1.0, 1e3], rtol=1e-9, atol=1e-12)
     again = (axes[0] * spectra[0]) @ axes[0].T
     np.testing.assert_allclose(again, matrix, atol=1e-12)
