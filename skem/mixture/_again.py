@@ -28,11 +28,10 @@ def fit_again(
     outcomes: list[Outcome],
     ranks: NDArray[np.int64],
 ) -> list[Outcome]:
-    """Fit the best cells of several components from fits of other models, and from a search.
+    """Fit the best cells of several components from a search, and from fits of other models.
 
-    Those are the two best with as many components. Where these lead to where the first fit ended,
-    and the best cell with as many components did not get any higher, there is no search. What ends
-    with a higher likelihood, without a collapsed component, takes the place of the first fit.
+    Those are the two best with as many components. What ends with a higher likelihood, without a
+    collapsed component, takes the place of the first fit.
 
     Parameters
     ----------
@@ -65,42 +64,19 @@ def fit_again(
             for i in [index, *others[:_OTHERS]]
         ]
 
-    n_rows = float(len(grid.cells[0].model.rows) if weights is None else weights.sum())
-
-    def fit(index: int, n_threads: int) -> Outcome:
-        cell, outcome = grid.cells[index], outcomes[index]
-        own, *starts = like(index)
-        ends = [outcome]
-        for start in starts:
-            end = outcome
-            # Rows divided in the same way lead to the same end.
-            if not _divide_alike(own, start):
-                outcome, end = improve(outcome, start, grid, cell, weights, judge, n_threads)
-            ends.append(end)
-        alike = len(ends) > _OTHERS and _are_one(ends, n_rows)
-        if not (alike and cell.n_components in settled):
-            outcome, _ = improve(outcome, SEARCH, grid, cell, weights, judge, n_threads)
+    def fit(number: int, n_threads: int) -> Outcome:
+        cell, outcome = grid.cells[best[number]], outcomes[best[number]]
+        own, *others = like(best[number])
+        # Rows divided in the same way lead to the same end.
+        starts: list[Any] = [start for start in others if not _divide_alike(own, start)]
+        for start in [SEARCH, *starts]:
+            outcome = improve(outcome, start, grid, cell, weights, judge, n_threads)
         return outcome
 
     size = grid.typical_size(grid.cells[0].model.rows)
     found = list(outcomes)
-    settled: set[int] = set()
-
-    def fit_all(indices: list[int]) -> None:
-        def task(number: int, n_threads: int) -> Outcome:
-            return fit(indices[number], n_threads)
-
-        done = in_parallel(task, len(indices), grid.n_jobs, size)
-        for index, outcome in zip(indices, done, strict=True):
-            found[index] = outcome
-
-    # The best cell of each number of components, then the others.
-    firsts = {grid.cells[i].n_components: i for i in reversed(best)}
-    fit_all(list(firsts.values()))
-    settled.update(k for k, i in firsts.items() if found[i].mixture is outcomes[i].mixture)
-    others = [i for i in best if i not in firsts.values()]
-    if others:
-        fit_all(others)
+    for index, outcome in zip(best, in_parallel(fit, len(best), grid.n_jobs, size), strict=True):
+        found[index] = outcome
     return found
 
 
@@ -112,15 +88,10 @@ def improve(
     weights: Array | None,
     judge: Judge,
     n_threads: int,
-) -> tuple[Outcome, Outcome]:
-    """Fit from a search or from responsibilities.
+) -> Outcome:
+    """Fit from a search or from responsibilities; return that fit or the one before.
 
-    Returns
-    -------
-    better : Outcome
-        That fit or the one before; components come by decreasing weight.
-    tried : Outcome
-        That fit.
+    Components come by decreasing weight.
     """
 
     def fit_from(start: Any) -> Outcome:
@@ -143,7 +114,7 @@ def improve(
             rest = np.arange(len(order), start.shape[1])
             better = _better_of(outcome, fit_from(start[:, np.concatenate([order, rest])]))
             better = better._replace(seconds=better.seconds + tried.seconds)
-    return better, tried
+    return better
 
 
 def _divide_alike(first: Array, other: Array) -> bool:
@@ -152,12 +123,6 @@ def _divide_alike(first: Array, other: Array) -> bool:
     pairs = first.argmax(axis=1) * k + other.argmax(axis=1)
     both = np.bincount(pairs, minlength=k * k).reshape(k, k) > 0
     return bool((both.sum(axis=0) <= 1).all() and (both.sum(axis=1) <= 1).all())
-
-
-def _are_one(ends: list[Outcome], n_rows: float) -> bool:
-    """Whether fits ended so close to each other that `tol` does not tell them apart."""
-    reached = [end.values.get("log_likelihood", np.inf) for end in ends]
-    return max(reached) - min(reached) <= ends[0].mixture.tol * n_rows
 
 
 def _better_of(outcome: Outcome, tried: Outcome) -> Outcome:

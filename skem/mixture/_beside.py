@@ -61,7 +61,7 @@ def fit_beside(
         if is_sound(found[index]) and is_sound(found[source]):
             cell, mixture = grid.cells[index], found[source].mixture
             for start in _best_starts(cell, grid.cells[source], mixture, weights):
-                found[index], _ = improve(found[index], start, grid, cell, weights, judge, 1)
+                found[index] = improve(found[index], start, grid, cell, weights, judge, 1)
 
     for _ in range(_ROUNDS):
         best = int(np.argmin(rank(found)))

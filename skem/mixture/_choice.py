@@ -68,10 +68,9 @@ default='hierarchical'
         As in `EMGaussianMixture`. With the same number of components all covariance types start
         from the same responsibilities. By 'hierarchical' one tree is grown and cut for all
         numbers of components. Of several types the best fits (a twelfth, at least three) are
-        then made again from the best two fits of other types and from a search, which all but the
-        first with so many components only make where one of these ended elsewhere; the best one
-        and those with one component more or fewer are made from each other, too, and what ends
-        higher is kept (not for 'cv'). By 'auto' each fit searches for a start of its own.
+        then made again from a search and from the best two fits of other types, the best one and
+        those with one component more or fewer also from each other, and what ends higher is kept
+        (not for 'cv'). By 'auto' each fit searches for a start of its own.
 
     {random_state}
 
