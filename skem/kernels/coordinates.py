@@ -11,7 +11,6 @@ from skem.kernels.covariances import cholesky
 from skem.kernels.jit import kernel
 
 
-@kernel
 def encode(covariances, inverses, scale, out):
     """Write the Cholesky factors of covariances in units of the reference's.
 
@@ -28,7 +27,14 @@ def encode(covariances, inverses, scale, out):
         False if a covariance is singular.
     """
     n_features = covariances.shape[1]
-    upper = np.empty((n_features, n_features))
+    # Here, as in `decode`: a kernel that makes arrays takes longer to compile.
+    return _encode(covariances, inverses, scale, np.empty((n_features, n_features)), out)
+
+
+@kernel
+def _encode(covariances, inverses, scale, upper, out):
+    """See `encode`; ``upper`` (d, d) is scratch."""
+    n_features = covariances.shape[1]
     for b in range(covariances.shape[0]):
         if not cholesky(covariances[b], upper):
             return False
@@ -45,7 +51,6 @@ def encode(covariances, inverses, scale, out):
     return True
 
 
-@kernel
 def decode(entries, roots, scale, out):
     """Write the covariances of coordinates that `encode` has written.
 
@@ -58,7 +63,14 @@ def decode(entries, roots, scale, out):
         Numbers that are too large overflow.
     """
     n_features = roots.shape[1]
-    lower, factor = np.zeros((2, n_features, n_features))
+    _decode(entries, roots, scale, np.empty((2, n_features, n_features)), out)
+
+
+@kernel
+def _decode(entries, roots, scale, scratch, out):
+    """See `decode`; ``scratch`` is of shape (2, d, d)."""
+    n_features = roots.shape[1]
+    lower, factor = scratch[0], scratch[1]
     for b in range(roots.shape[0]):
         p = 0
         for i in range(n_features):
