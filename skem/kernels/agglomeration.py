@@ -10,6 +10,9 @@ from skem.kernels.jit import callee_kernel, inner_kernel, kernel
 # subtracted in this order, and are to be again, so that equal costs stay equal to the last bit.
 EXACT, FIRST, SECOND = 0, 1, 2
 
+# Lines of what is known of clusters; their means are the lines from the last one on.
+WEIGHT, COUNT, TRACE, TERM, LEAST, BOUND, FACTOR, PLACES = range(8)
+
 
 def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs):
     """Merge clusters by Fraley's criterion for unconstrained covariances until one is left.
@@ -26,9 +29,9 @@ def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs
     Parameters
     ----------
     means : ndarray of shape (n, p)
-        Distinct rows, each a cluster of its own. Overwritten.
+        Distinct rows, each a cluster of its own.
     weights : ndarray of shape (n,)
-        Their positive weights. Overwritten.
+        Their positive weights.
     blur : ndarray of shape (p (p + 1) / 2,)
         B, line by line of its lower triangle: how well single rows are known.
     floor : float
@@ -48,55 +51,65 @@ def agglomerate(means, weights, blur, floor, share, enough, power, merges, costs
     """
     n, p = means.shape
     # Arrays are made here: a kernel that makes them takes longer to compile.
-    counts, traces = np.ones(n, np.intp), np.zeros(n)
-    scatters = np.zeros((n, p * (p + 1) // 2))
-    state = (means, weights, counts, traces, scatters)
-    rule = (blur, float(floor), float(share), float(enough), float(power))
-    known, nearest, least = np.zeros((n, n), np.int8), np.zeros(n, np.intp), np.full(n, np.inf)
-    rivals = (np.empty(n), costs, known, nearest, least)
-    # By feature: one cluster is compared with all others at a time.
-    places = np.array(means.T, order="C")
-    alive, bounds, factors, work = np.ones(n, np.bool_), np.empty(n), np.empty(n), np.empty((p, p))
-    _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges)
+    lines = np.zeros((PLACES + p, n))
+    lines[WEIGHT], lines[COUNT], lines[LEAST], lines[PLACES:] = weights, 1.0, np.inf, means.T
+    rows = np.zeros((n, p + p * (p + 1) // 2))
+    rows[:, :p] = means
+    rule = (float(floor), float(share), float(enough), float(power))
+    known, nearest = np.zeros((n, n), np.int8), np.zeros(n, np.intp)
+    _merge_all(lines, rows, blur, rule, known, nearest, np.empty((p, p)), merges, costs)
 
 
 @kernel
-def _merge_all(state, rule, rivals, places, alive, bounds, factors, work, merges):
+def _merge_all(lines, rows, blur, rule, known, nearest, work, merges, costs):
     """Merge until one cluster is left; see `agglomerate`.
 
-    All that is called from one place alone is compiled into this kernel: handing over so many
-    arrays takes longer to compile than what is done with them.
+    All that is called from one place alone is compiled into this kernel, and what is known of
+    clusters is in few arrays: handing over arrays takes longer to compile than what is done with
+    them.
+
+    Parameters
+    ----------
+    lines : ndarray of shape (7 + p, n)
+        What `WEIGHT`, ..., `PLACES` name, of each cluster. A count of 0 is that of a cluster which
+        is part of another.
+    rows : ndarray of shape (n, p + p (p + 1) / 2)
+        Each cluster's mean, and the lower triangle of its scatter matrix line by line.
+    blur, merges, costs : ndarray
+        As for `agglomerate`.
+    rule : tuple of float
+        Floor, share, enough and power of `agglomerate`.
+    known : ndarray of shape (n, n), int8
+    nearest : ndarray of shape (n,), intp
+        The cheapest partner of each cluster among those that follow.
+    work : ndarray of shape (p, p)
     """
-    means, weights, counts, traces, scatters = state
-    _, floor, share, enough, power = rule
-    terms, costs, known, nearest, least = rivals
-    n, p = means.shape
+    floor, share, enough, power = rule
+    p, n = work.shape[0], nearest.size
     first = np.int64(0)  # a literal would have the function compiled once more
+    alone = _share_of(1.0, share, enough)
     for i in range(n):
-        known_share = _share_of(1.0, share, enough)
-        terms[i] = weights[i] * power * math.log(known_share * floor / weights[i])
+        weight = lines[WEIGHT, i]
+        lines[TERM, i] = weight * power * math.log(alone * floor / weight)
     last = n - 1
     for i in range(last):
-        _bound_terms(i, i + 1, n, places, weights, counts, traces, rule, factors, bounds)
+        _bound_terms(i, i + 1, lines, rule)
         for j in range(i + 1, n):
-            costs[i, j] = bounds[j] - terms[i] - terms[j]
+            costs[i, j] = lines[BOUND, j] - lines[TERM, i] - lines[TERM, j]
             known[i, j] = EXACT if p > 1 else FIRST
         nearest[i] = last
     # As if the last one had just been merged with all others' nearest, so all are looked for.
     a = b = last
     for step in range(last):
-        _renew_nearest(a, b, state, rule, terms, costs, known, nearest, least, alive, work)
-        a = _least(least, first)
+        _renew_nearest(a, b, lines, rows, blur, rule, known, nearest, work, costs)
+        a = _least(lines[LEAST], first)
         b = nearest[a]
         merges[step, 0], merges[step, 1] = a, b
-        terms[a] = _union_term(a, b, state, rule, work)
-        _unite(a, b, means, weights, counts, traces, scatters)
-        for d in range(p):
-            places[d, a] = means[a, d]
-        alive[b] = False
-        least[b] = np.inf
-        _bound_terms(a, first, n, places, weights, counts, traces, rule, factors, bounds)
-        _reprice(a, b, p, counts, bounds, terms, costs, known, alive)
+        lines[TERM, a] = _union_term(a, b, lines, rows, blur, rule, work)
+        _unite(a, b, p, lines, rows)
+        lines[LEAST, b] = np.inf
+        _bound_terms(a, first, lines, rule)
+        _reprice(a, b, p, lines, known, costs)
 
 
 @inner_kernel
@@ -116,41 +129,42 @@ def _least(line, first):
 
 
 @callee_kernel
-def _bound_terms(a, first, last, places, weights, counts, traces, rule, factors, bounds):
-    """Write what the unions of cluster a with others would count at least.
+def _bound_terms(a, first, lines, rule):
+    """Write what the unions of cluster a with others, from ``first`` on, would count at least.
 
     That is the part of the trace, and all of it where there are too few rows for a determinant.
     """
-    _, floor, share, enough, power = rule
-    for k in range(first, last):
-        weight = weights[a] + weights[k]
+    floor, share, enough, power = rule
+    weight, trace, count = lines[WEIGHT, a], lines[TRACE, a], lines[COUNT, a]
+    n = lines.shape[1]
+    for k in range(first, n):
+        other = lines[WEIGHT, k]
         # The same bits whichever of the two is asked for.
-        i, j = a, k
+        i, j = weight, other
         if k < a:
-            i, j = k, a
-        factors[k] = weights[i] * (weights[j] / weight)
-        bounds[k] = traces[a] + traces[k]
-    for d in range(len(places)):
-        line = places[d]
-        for k in range(first, last):
-            bounds[k] += factors[k] * (line[a] - line[k]) ** 2
-    for k in range(first, last):
-        weight = weights[a] + weights[k]
-        count = counts[a] + counts[k]
-        known_share = _share_of(count, share, enough)
-        bounds[k] = weight * (power * math.log(known_share * (bounds[k] + floor) / weight))
+            i, j = other, weight
+        lines[FACTOR, k] = i * (j / (weight + other))
+        lines[BOUND, k] = trace + lines[TRACE, k]
+    for d in range(PLACES, lines.shape[0]):
+        for k in range(first, n):
+            apart = lines[d, a] - lines[d, k]
+            lines[BOUND, k] += lines[FACTOR, k] * (apart * apart)
+    for k in range(first, n):
+        both = weight + lines[WEIGHT, k]
+        known_share = _share_of(count + lines[COUNT, k], share, enough)
+        lines[BOUND, k] = both * (power * math.log(known_share * (lines[BOUND, k] + floor) / both))
 
 
 @inner_kernel
-def _reprice(a, b, p, counts, bounds, terms, costs, known, alive):
+def _reprice(a, b, p, lines, known, costs):
     """Write the costs of cluster a, which b is now part of, with all others, or bounds of them."""
-    for k in range(len(terms)):
+    for k in range(lines.shape[1]):
         i, j, order = a, k, FIRST
         if k < a:
             i, j, order = k, a, SECOND
-        if alive[k] and k != a:
-            costs[i, j] = bounds[k] - terms[a] - terms[k]
-            known[i, j] = EXACT if counts[a] + counts[k] <= p else order
+        if lines[COUNT, k] > 0.0 and k != a:
+            costs[i, j] = lines[BOUND, k] - lines[TERM, a] - lines[TERM, k]
+            known[i, j] = EXACT if lines[COUNT, a] + lines[COUNT, k] <= p else order
         i, j = b, k
         if k < b:
             i, j = k, b
@@ -159,70 +173,67 @@ def _reprice(a, b, p, counts, bounds, terms, costs, known, alive):
 
 
 @inner_kernel
-def _renew_nearest(a, b, state, rule, terms, costs, known, nearest, least, alive, work):
+def _renew_nearest(a, b, lines, rows, blur, rule, known, nearest, work, costs):
     """Find the cheapest partners of those clusters whose own may be another after a merge.
 
     They are looked for among the clusters that follow. No cost is below its bound, so the first
     pair that is the cheapest by what is known, and is known exactly, is the first of the cheapest.
     """
     for k in range(b):
+        least = lines[LEAST, k]
         anew = k == a or nearest[k] == b or (k < a and nearest[k] == a)
-        if not alive[k] or not (anew or (k < a and costs[k, a] <= least[k])):
+        if lines[COUNT, k] == 0.0 or not (anew or (k < a and costs[k, a] <= least)):
             continue
-        line = costs[k]
         best = a
         while True:
             if anew:
-                best = _least(line, k + 1)
-            if known[k, best] == EXACT:
+                best = _least(costs[k], k + 1)
+            cost = costs[k, best]
+            order = known[k, best]
+            if order == EXACT:
                 break
-            term = _union_term(k, best, state, rule, work)
-            if known[k, best] == FIRST:
-                line[best] = term - terms[k] - terms[best]
-            else:
-                line[best] = term - terms[best] - terms[k]
+            i, j = k, best
+            if order == SECOND:
+                i, j = best, k
+            term = _union_term(k, best, lines, rows, blur, rule, work)
+            costs[k, best] = term - lines[TERM, i] - lines[TERM, j]
             known[k, best] = EXACT
-        cost = line[best]
-        if anew or cost < least[k] or (cost == least[k] and best < nearest[k]):
-            nearest[k], least[k] = best, cost
+        if anew or cost < least or (cost == least and best < nearest[k]):
+            nearest[k], lines[LEAST, k] = best, cost
 
 
 @callee_kernel
-def _union_term(i, j, state, rule, work):
+def _union_term(i, j, lines, rows, blur, rule, work):
     """What the union of two clusters would count."""
-    means, weights, counts, traces, scatters = state
-    blur, floor, share, enough, power = rule
-    p = means.shape[1]
-    weight = weights[i] + weights[j]
-    factor = weights[i] * (weights[j] / weight)
-    trace = traces[i] + traces[j]
+    floor, share, enough, power = rule
+    p = work.shape[0]
+    weight = lines[WEIGHT, i] + lines[WEIGHT, j]
+    factor = lines[WEIGHT, i] * (lines[WEIGHT, j] / weight)
+    trace = lines[TRACE, i] + lines[TRACE, j]
     for d in range(p):
-        trace += factor * (means[i, d] - means[j, d]) ** 2
-    count = counts[i] + counts[j]
-    known_share = _share_of(count, share, enough)
-    spread = known_share * (trace + floor) / weight
+        apart = rows[i, d] - rows[j, d]
+        trace += factor * (apart * apart)
+    count = lines[COUNT, i] + lines[COUNT, j]
+    spread = _share_of(count, share, enough) * (trace + floor) / weight
     value = power * math.log(spread)
     if count > p:
         # In units of the trace's part, powers of which may be out of range.
-        determinant = _determinant(
-            i, j, means, scatters, blur, weight, factor, 1.0 / (weight * spread), work
-        )
+        determinant = _determinant(i, j, rows, blur, weight, factor, 1.0 / (weight * spread), work)
         value += math.log1p(determinant * spread ** (p - power))
     return weight * value
 
 
 @inner_kernel
-def _determinant(i, j, means, scatters, blur, weight, factor, scale, work):
+def _determinant(i, j, rows, blur, weight, factor, scale, work):
     """Determinant of the union's scatter matrix times ``scale``; 0 where rounding has the say."""
-    p = means.shape[1]
+    p = work.shape[0]
     result = 1.0
     at = 0
     for d in range(p):
-        apart = factor * (means[i, d] - means[j, d])
+        apart = factor * (rows[i, d] - rows[j, d])
         for e in range(d + 1):
-            total = scatters[i, at] + scatters[j, at] + apart * (means[i, e] - means[j, e])
-            total += weight * blur[at]
-            total *= scale
+            total = rows[i, p + at] + rows[j, p + at] + apart * (rows[i, e] - rows[j, e])
+            total = scale * (total + weight * blur[at])
             at += 1
             for f in range(e):
                 total -= work[d, f] * work[e, f]
@@ -237,21 +248,22 @@ def _determinant(i, j, means, scatters, blur, weight, factor, scale, work):
 
 
 @inner_kernel
-def _unite(a, b, means, weights, counts, traces, scatters):
+def _unite(a, b, p, lines, rows):
     """Put cluster b into cluster a."""
-    p = means.shape[1]
-    weight = weights[a] + weights[b]
-    share = weights[b] / weight
-    factor = weights[a] * share
-    at = 0
+    weight = lines[WEIGHT, a] + lines[WEIGHT, b]
+    share = lines[WEIGHT, b] / weight
+    factor = lines[WEIGHT, a] * share
+    at = p
     for d in range(p):
-        apart = factor * (means[a, d] - means[b, d])
-        traces[a] += apart * (means[a, d] - means[b, d])
+        apart = factor * (rows[a, d] - rows[b, d])
+        lines[TRACE, a] += apart * (rows[a, d] - rows[b, d])
         for e in range(d + 1):
-            scatters[a, at] += scatters[b, at] + apart * (means[a, e] - means[b, e])
+            rows[a, at] += rows[b, at] + apart * (rows[a, e] - rows[b, e])
             at += 1
-    traces[a] += traces[b]
-    counts[a] += counts[b]
     for d in range(p):
-        means[a, d] += share * (means[b, d] - means[a, d])
-    weights[a] = weight
+        rows[a, d] += share * (rows[b, d] - rows[a, d])
+        lines[PLACES + d, a] = rows[a, d]
+    lines[TRACE, a] += lines[TRACE, b]
+    lines[COUNT, a] += lines[COUNT, b]
+    lines[COUNT, b] = 0.0
+    lines[WEIGHT, a] = weight

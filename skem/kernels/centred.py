@@ -6,13 +6,13 @@ are narrow compared with their distance from the origin.
 
 import numpy as np
 
-from skem.kernels.jit import kernel, reassociating_kernel
+from skem.kernels.jit import inner_kernel, kernel, reassociating_callee, reassociating_kernel
 
 # Rows that the diagonal kernels go through at a time, so that they stay in the innermost cache.
 BLOCK = 256
 
 
-@kernel
+@inner_kernel
 def centred_lines(values, start, centre, out):
     """Write features minus ``centre``, from the row ``start`` on, to ``out``."""
     n_features, n_rows = out.shape
@@ -52,7 +52,7 @@ def centred_scores(values, n_rows, centres, factors, constants, space, out):
                     target[i] -= 0.5 * projected[j, i] * projected[j, i]
 
 
-@reassociating_kernel
+@reassociating_callee
 def take_share(resp, k, start, n_rows, share):
     """Write a component's responsibilities for a block of rows to ``share``; return their sum."""
     total = 0.0
