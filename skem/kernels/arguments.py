@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "CentredModel",
     "CentredSpace",
     "GapModel",
     "GapSpace",
@@ -191,6 +192,22 @@ class ProjectedSpace(NamedTuple):
     weight: Array
 
 
+class CentredModel(NamedTuple):
+    """Gaussians that are scored about their own means.
+
+    Attributes
+    ----------
+    centres : ndarray of shape (n_components, n_features)
+    factors : ndarray of shape (n_components, n_features, n_features)
+        ``factor.T @ factor`` is a precision; or (n_components, n_features), diagonal precisions.
+    constants : ndarray of shape (n_components,)
+    """
+
+    centres: Array
+    factors: Array
+    constants: Array
+
+
 class CentredSpace(NamedTuple):
     """Scratch of centred scorers.
 
@@ -198,13 +215,13 @@ class CentredSpace(NamedTuple):
     ----------
     centred, projected : ndarray of shape (n_features, block_rows)
     part : ndarray of shape (n_features, n_features)
-    share : ndarray of shape (block_rows,)
+    block : ndarray of shape (n_components, block_rows)
     """
 
     centred: Array
     projected: Array
     part: Array
-    share: Array
+    block: Array
 
 
 class GapModel(NamedTuple):

@@ -6,10 +6,9 @@ are narrow compared with their distance from the origin.
 
 import numpy as np
 
-from skem.kernels.jit import inner_kernel, kernel, reassociating_callee, reassociating_kernel
-
-# Rows that the diagonal kernels go through at a time, so that they stay in the innermost cache.
-BLOCK = 256
+from skem.kernels.blocks import hand_over, normalise_block, weigh_line
+from skem.kernels.jit import inner_kernel, reassociating_kernel
+from skem.kernels.steps import NORMALISE, SCORE, SUM
 
 
 @inner_kernel
@@ -23,103 +22,105 @@ def centred_lines(values, start, centre, out):
             target[i] = source[i] - centre[j]
 
 
-@kernel
-def centred_scores(values, n_rows, centres, factors, constants, space, out):
-    """Write ``constants - |factor (z - centre)|^2 / 2`` to ``out``.
+@reassociating_kernel
+def centred_steps(steps, tile, n_rows, model, space, weight, first, second):
+    """Take one to three steps with a tile, a block of rows after the other.
+
+    Scores are ``constants - |factor (z - centre)|^2 / 2``.
 
     Parameters
     ----------
-    values : ndarray of shape (n_features + 2, >= n_places)
-        ``n_places`` is ``n_rows``, rounded up to whole blocks.
-    centres : ndarray of shape (n_components, n_features)
-    factors : ndarray of shape (n_components, n_features, n_features)
-        ``factor.T @ factor`` is the precision.
-    constants : ndarray of shape (n_components,)
+    steps, tile, n_rows
+        As for `skem.kernels.linear.linear_steps`.
+    model : CentredModel
     space : CentredSpace
-    out : ndarray of shape (n_components, >= n_places)
+    weight : ndarray of shape (n_components,)
+        Responsibilities are added.
+    first : ndarray of shape (n_components, n_features)
+    second : ndarray of shape (n_components, n_features, n_features)
+        Moments about the centres are added.
+
+    Returns
+    -------
+    total : float
+        As `skem.kernels.linear.linear_steps` does.
     """
-    centred, projected, _, _ = space
-    n_features, rows = centred.shape
-    for start in range(0, n_rows, rows):
-        for k in range(len(centres)):
-            centred_lines(values, start, centres[k], centred)
-            np.dot(factors[k], centred, projected)
-            target = out[k, start : start + rows]
-            for i in range(rows):
-                target[i] = constants[k]
-            for j in range(n_features):
-                for i in range(rows):
-                    target[i] -= 0.5 * projected[j, i] * projected[j, i]
-
-
-@reassociating_callee
-def take_share(resp, k, start, n_rows, share):
-    """Write a component's responsibilities for a block of rows to ``share``; return their sum."""
+    values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
+    centres, factors, constants = model
+    centred, projected, part, block = space
+    n_components, n_features = centres.shape
+    rows = centred.shape[1]
     total = 0.0
-    for i in range(len(share)):
-        share[i] = resp[start + i, k] if start + i < n_rows else 0.0
-        total += share[i]
+    for start in range(0, n_rows, rows):
+        if steps & SCORE:
+            for k in range(n_components):
+                centred_lines(values, start, centres[k], centred)
+                np.dot(factors[k], centred, projected)
+                line = block[k]
+                for i in range(rows):
+                    line[i] = constants[k]
+                for j in range(n_features):
+                    for i in range(rows):
+                        line[i] -= 0.5 * projected[j, i] * projected[j, i]
+        if steps & NORMALISE:
+            total += normalise_block(
+                steps, start, block, weights, power, power_bits, log_normaliser, factor
+            )
+        if not steps & SUM:
+            hand_over(block, start, scores)
+            continue
+        for k in range(n_components):
+            share = block[k]
+            weight[k] += weigh_line(steps, start, n_rows, k, share, factor, resp)
+            centred_lines(values, start, centres[k], centred)
+            for j in range(n_features):
+                moment = 0.0
+                for i in range(rows):
+                    projected[j, i] = centred[j, i] * share[i]
+                    moment += projected[j, i]
+                first[k, j] += moment
+            np.dot(projected, centred.T, part)
+            for j in range(n_features):
+                for m in range(n_features):
+                    second[k, j, m] += part[j, m]
     return total
 
 
 @reassociating_kernel
-def centred_sums(values, n_rows, centres, resp, space, weight, first, second):
-    """Add each component's weight, first and second moments about its centre.
+def centred_diagonal_steps(steps, tile, n_rows, model, block, weight, first, second):
+    """Take the same steps where factors are diagonal: (n_components, n_features) precisions.
 
-    ``space`` is a `CentredSpace`; ``weight`` (K,), ``first`` (K, D) and ``second`` (K, D, D) are
-    added to.
+    ``block`` (n_components, n_block_rows) is scratch; ``second`` (n_components, n_features) holds
+    squares about the centres.
     """
-    centred, weighted, part, share = space
-    n_features, rows = centred.shape
+    values, weights, power, power_bits, scores, log_normaliser, factor, resp = tile
+    centres, precisions, constants = model
+    n_components, n_features = centres.shape
+    rows = block.shape[1]
+    total = 0.0
     for start in range(0, n_rows, rows):
-        for k in range(len(centres)):
-            centred_lines(values, start, centres[k], centred)
-            weight[k] += take_share(resp, k, start, n_rows, share)
-            for j in range(n_features):
-                total = 0.0
+        if steps & SCORE:
+            for k in range(n_components):
+                line = block[k]
                 for i in range(rows):
-                    weighted[j, i] = centred[j, i] * share[i]
-                    total += weighted[j, i]
-                first[k, j] += total
-            np.dot(weighted, centred.T, part)
-            for j in range(n_features):
-                for m in range(n_features):
-                    second[k, j, m] += part[j, m]
-
-
-@kernel
-def centred_diagonal_scores(values, n_rows, centres, precisions, constants, out):
-    """Write ``constants - sum_j precision_j (z_j - centre_j)^2 / 2`` to ``out``.
-
-    As `centred_scores`, with ``precisions`` of shape (n_components, n_features).
-    """
-    n_components, n_features = centres.shape
-    for start in range(0, n_rows, BLOCK):
-        stop = min(start + BLOCK, n_rows)
+                    line[i] = constants[k]
+                for j in range(n_features):
+                    source = values[j, start : start + rows]
+                    centre = centres[k, j]
+                    half = 0.5 * precisions[k, j]
+                    for i in range(rows):
+                        deviation = source[i] - centre
+                        line[i] -= half * deviation * deviation
+        if steps & NORMALISE:
+            total += normalise_block(
+                steps, start, block, weights, power, power_bits, log_normaliser, factor
+            )
+        if not steps & SUM:
+            hand_over(block, start, scores)
+            continue
         for k in range(n_components):
-            target = out[k, start:stop]
-            for i in range(stop - start):
-                target[i] = constants[k]
-            for j in range(n_features):
-                source = values[j, start:stop]
-                centre = centres[k, j]
-                half = 0.5 * precisions[k, j]
-                for i in range(stop - start):
-                    deviation = source[i] - centre
-                    target[i] -= half * deviation * deviation
-
-
-@reassociating_kernel
-def centred_diagonal_sums(values, n_rows, centres, resp, share, weight, first, second):
-    """Add weight (K,), first (K, D) and squared (K, D) moments about each centre.
-
-    ``share`` is scratch; its length is the number of rows worked on at a time.
-    """
-    n_components, n_features = centres.shape
-    rows = len(share)
-    for start in range(0, n_rows, rows):
-        for k in range(n_components):
-            weight[k] += take_share(resp, k, start, n_rows, share)
+            share = block[k]
+            weight[k] += weigh_line(steps, start, n_rows, k, share, factor, resp)
             for j in range(n_features):
                 source = values[j, start : start + rows]
                 centre = centres[k, j]
@@ -132,3 +133,4 @@ def centred_diagonal_sums(values, n_rows, centres, resp, share, weight, first, s
                     sum_2 += weighted * deviation
                 first[k, j] += sum_1
                 second[k, j] += sum_2
+    return total

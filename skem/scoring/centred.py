@@ -2,29 +2,80 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
-from skem.kernels.arguments import CentredSpace
-from skem.scoring.scorer import Array, Assigning, OneForm, Sums, normalise, responsibilities
+from skem.kernels.arguments import CentredModel, CentredSpace
+from skem.kernels.steps import SCORE, SUM
+from skem.scoring.scorer import Array, Assigning, OneForm, Sums
 
 __all__ = ["CentredDiagonalScorer", "CentredScorer"]
 
 
 def _space(plan: TilePlan) -> CentredSpace:
     d, rows = plan.n_features, plan.projected_rows
-    return CentredSpace(aligned(d, rows), aligned(d, rows), aligned(d, d), aligned(rows))
+    return CentredSpace(aligned(d, rows), aligned(d, rows), aligned(d, d), _block(plan))
 
 
-def _share(plan: TilePlan) -> Array:
-    return aligned(plan.projected_rows)
+def _block(plan: TilePlan) -> Array:
+    return aligned(plan.n_components, plan.projected_rows)
 
 
 @dataclass(frozen=True)
-class CentredScorer(OneForm, Assigning):
+class _Centred(OneForm, Assigning):
+    """What both forms have in common."""
+
+    centres: Array
+    factors: Array
+    constants: Array
+
+    @property
+    @abstractmethod
+    def _kernel(self) -> Callable[..., float]:
+        """The kernel that takes the steps."""
+
+    @property
+    def summed_about(self) -> Array:
+        """The centres."""
+        return self.centres
+
+    def add_constants(self, log_weights: Array) -> Self:
+        return replace(self, constants=self.constants + log_weights)
+
+    def score(self, tile: Tile, space: Any) -> None:
+        self._run_kernel(SCORE, tile, space)
+
+    def normalise(self, tile: Tile, space: Any) -> float:
+        return self._run_kernel(SCORE + self._assign, tile, space)
+
+    def zeros(self) -> Sums:
+        return (
+            np.zeros(self.constants.shape),
+            np.zeros(self.centres.shape),
+            np.zeros(self.factors.shape),
+        )
+
+    def accumulate(self, tile: Tile, space: Any, sums: Sums) -> None:
+        self._run_kernel(SUM, tile, space, sums)
+
+    def expect(self, tile: Tile, space: Any, sums: Sums) -> float:
+        return self._run_kernel(SCORE + self._assign + SUM, tile, space, sums)
+
+    def _run_kernel(self, steps: int, tile: Tile, space: Any, sums: Sums | None = None) -> float:
+        model = CentredModel(self.centres, self.factors, self.constants)
+        # Without the step SUM nothing is added to the last arguments.
+        added_to = sums or self.zeros()
+        return float(self._kernel(steps, tile.lines, tile.n_rows, model, space, *added_to))
+
+
+@dataclass(frozen=True)
+class CentredScorer(_Centred):
     """Gaussians scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and second (K, D, D) moments about `centres`.
@@ -37,101 +88,31 @@ class CentredScorer(OneForm, Assigning):
     constants : ndarray of shape (n_components,)
     """
 
-    centres: Array
-    factors: Array
-    constants: Array
-
     space = staticmethod(_space)
 
     @property
-    def summed_about(self) -> Array:
-        """The centres."""
-        return self.centres
-
-    def add_constants(self, log_weights: Array) -> CentredScorer:
-        return replace(self, constants=self.constants + log_weights)
-
-    def score(self, tile: Tile, space: CentredSpace) -> None:
-        kernels.centred.centred_scores(
-            tile.values,
-            tile.n_rows,
-            self.centres,
-            self.factors,
-            self.constants,
-            space,
-            tile.scores,
-        )
-
-    def normalise(self, tile: Tile, space: CentredSpace) -> float:
-        return normalise(self, tile, space, hard=self.hard)
-
-    def zeros(self) -> Sums:
-        return (
-            np.zeros(self.constants.shape),
-            np.zeros(self.centres.shape),
-            np.zeros(self.factors.shape),
-        )
-
-    def accumulate(self, tile: Tile, space: CentredSpace, sums: Sums) -> None:
-        kernels.centred.centred_sums(
-            tile.values, tile.n_rows, self.centres, tile.resp, space, *sums
-        )
-
-    def expect(self, tile: Tile, space: CentredSpace, sums: Sums) -> float:
-        total = self.normalise(tile, space)
-        responsibilities(tile)
-        self.accumulate(tile, space, sums)
-        return total
+    def _kernel(self) -> Callable[..., float]:
+        kernel: Callable[..., float] = kernels.centred.centred_steps
+        return kernel
 
 
 @dataclass(frozen=True)
-class CentredDiagonalScorer(OneForm, Assigning):
+class CentredDiagonalScorer(_Centred):
     """Gaussians with diagonal precisions, scored and summed about their own means.
 
     Sums: weight (K,), first (K, D) and squared (K, D) moments about `centres`.
 
     Parameters
     ----------
-    centres, precisions : ndarray of shape (n_components, n_features)
+    centres : ndarray of shape (n_components, n_features)
+    factors : ndarray of shape (n_components, n_features)
+        The precisions.
     constants : ndarray of shape (n_components,)
     """
 
-    centres: Array
-    precisions: Array
-    constants: Array
-
-    space = staticmethod(_share)
+    space = staticmethod(_block)
 
     @property
-    def summed_about(self) -> Array:
-        """The centres."""
-        return self.centres
-
-    def add_constants(self, log_weights: Array) -> CentredDiagonalScorer:
-        return replace(self, constants=self.constants + log_weights)
-
-    def score(self, tile: Tile, space: Array) -> None:
-        kernels.centred.centred_diagonal_scores(
-            tile.values, tile.n_rows, self.centres, self.precisions, self.constants, tile.scores
-        )
-
-    def normalise(self, tile: Tile, space: Array) -> float:
-        return normalise(self, tile, space, hard=self.hard)
-
-    def zeros(self) -> Sums:
-        return (
-            np.zeros(self.constants.shape),
-            np.zeros(self.centres.shape),
-            np.zeros(self.precisions.shape),
-        )
-
-    def accumulate(self, tile: Tile, space: Array, sums: Sums) -> None:
-        kernels.centred.centred_diagonal_sums(
-            tile.values, tile.n_rows, self.centres, tile.resp, space, *sums
-        )
-
-    def expect(self, tile: Tile, space: Array, sums: Sums) -> float:
-        total = self.normalise(tile, space)
-        responsibilities(tile)
-        self.accumulate(tile, space, sums)
-        return total
+    def _kernel(self) -> Callable[..., float]:
+        kernel: Callable[..., float] = kernels.centred.centred_diagonal_steps
+        return kernel

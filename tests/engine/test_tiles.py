@@ -116,7 +116,8 @@ def test_projected_blocks_divide_the_blocks_of_a_tile(**shapes):
     centred = CentredScorer.space(plan)
     assert centred.centred.shape == centred.projected.shape == (n_features, projected_rows)
     assert centred.part.shape == (n_features, n_features)
-    assert centred.share.shape == CentredDiagonalScorer.space(plan).shape == (projected_rows,)
+    shape = shapes["n_components"], projected_rows
+    assert centred.block.shape == CentredDiagonalScorer.space(plan).shape == shape
 
 
 def test_a_workplace_makes_each_kind_of_scratch_once():
