@@ -106,7 +106,7 @@ def _common_matrix(
     """A volume each of one matrix: VEE. Whitened, and with the least volume 1."""
     root, scatter = root_of(floor), whiten(scatter, floor)
     volumes, matrix = np.empty(len(count)), np.empty_like(floor)
-    kernels.shapes.common_matrix_above_one(scatter, count, _INNER, volumes, matrix)
+    kernels.matrices.common_matrix_above_one(scatter, count, _INNER, volumes, matrix)
     result = volumes[:, None, None] * (root @ matrix @ root.T)
     return 0.5 * (result + np.swapaxes(result, 1, 2))
 

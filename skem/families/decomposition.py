@@ -189,7 +189,7 @@ def _common_matrix(scatter: Array, count: Array, parts: str, previous: Array) ->
     least = np.finfo(np.float64).eps * np.trace(scatter, axis1=1, axis2=2).max()
     scatter = scatter + max(least, _NOTHING) * np.eye(n_features)
     volumes, matrix = np.empty(k), np.empty((n_features, n_features))
-    kernels.shapes.common_matrix(scatter, count, _INNER, volumes, matrix)
+    kernels.matrices.common_matrix(scatter, count, _INNER, volumes, matrix)
     result: Array = volumes[:, None, None] * matrix
     return result
 

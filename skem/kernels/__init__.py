@@ -24,6 +24,7 @@ __all__ = [
     "likelihoods",
     "linear",
     "linear_gaps",
+    "matrices",
     "noise",
     "normalise",
     "optimisers",

@@ -44,7 +44,7 @@ def test_own_volumes_of_one_shape(k, d):
 def test_own_volumes_of_one_matrix(k, d):
     scatter, count = scatters(k, d)
     volumes, matrix = np.empty(k), np.empty((d, d))
-    kernels.shapes.common_matrix(scatter, count, 200, volumes, matrix)
+    kernels.matrices.common_matrix(scatter, count, 200, volumes, matrix)
     assert np.linalg.det(matrix) == pytest.approx(1.0, rel=1e-12)
     lower = np.tril_indices(d)
 
@@ -61,7 +61,7 @@ def test_own_volumes_of_one_matrix(k, d):
 def test_one_matrix_of_rows_without_spread_in_a_direction():
     scatter, count = np.tile(np.diag([2.0, 0.0]), (2, 1, 1)), np.array([3.0, 5.0])
     volumes, matrix = np.empty(2), np.empty((2, 2))
-    kernels.shapes.common_matrix(scatter, count, 50, volumes, matrix)
+    kernels.matrices.common_matrix(scatter, count, 50, volumes, matrix)
     assert np.isfinite(volumes).all()
     assert matrix[0, 0] > 1e5 * matrix[1, 1] > 0.0
 
