@@ -206,7 +206,8 @@ def test_numbers_in_some_partitions_and_text_in_others():
     answers[tables.CUTS[-2] + 1 :: 3] = "many"
     table = pd.DataFrame({"length": FRAME["length"], "answers": answers})
     columns = [("diag", ["length"]), ("categorical", ["answers"])]
-    given, _ = same_as_memory(cut(table), table, columns)
+    # There are no clusters here, and where a search ends then depends on rounding.
+    given, _ = same_as_memory(cut(table), table, columns, init_params="kmeans")
     assert given.parameters_[1]["categories"] == [[1, 2, 3, "many", "none"]]
 
 
