@@ -53,7 +53,7 @@ def _divergence(
 def _trace_of_product(psi: Array, factors: Array) -> Array:
     """Return ``tr(Psi C C')`` for each factor C of a stack (..., d, d).
 
-    By a matrix product: as one sum over three arrays it would take a third of an iteration of
+    By a matrix product: as one sum over three arrays it would take a tenth of an iteration of
     64 features.
     """
     result: Array = (factors * (psi @ factors)).sum(axis=(-2, -1))
