@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,10 @@ from skem.kernels.arguments import GapModel, GapSpace
 from skem.kernels.steps import LEVEL, SCORE, SUM
 from skem.scoring.scorer import Array, Assigning, MomentScorer, Sums
 
-__all__ = ["DenseGaps", "DiagonalGaps", "GapScorer", "MakeRoom", "Room"]
+__all__ = ["DenseGaps", "DiagonalGaps", "GapScorer", "MakeRoom", "Room", "ScorerWithGaps"]
+
+Complete = TypeVar("Complete", bound=MomentScorer)
+Model = TypeVar("Model")
 
 # Rows of a block, of which all components' completions are held at a time: 320 KB where possible.
 _VALUES = 40_960
@@ -184,16 +187,15 @@ class MakeRoom:
 
 
 @dataclass(frozen=True)
-class GapScorer(Assigning):
-    """Scores complete tiles by one scorer, and tiles with gaps by the marginal densities.
-
-    Sums: those of the first, and moments of the rows in tiles with gaps.
+class ScorerWithGaps(Assigning, Generic[Complete, Model]):
+    """What scorers of tables with missing cells have in common.
 
     Parameters
     ----------
     complete : MomentScorer
+        Scores complete tiles.
     model : DenseGaps or DiagonalGaps
-        The same components.
+        The same components, for tiles with gaps.
     constants : ndarray of shape (n_components,)
         What a complete row at the means scores, in nats.
     nothing_seen : ndarray of shape (n_components,)
@@ -201,10 +203,34 @@ class GapScorer(Assigning):
         is left of them.
     """
 
-    complete: MomentScorer
-    model: DenseGaps | DiagonalGaps
+    complete: Complete
+    model: Model
     constants: Array
     nothing_seen: Array
+
+    def with_hard_assignments(self) -> Self:
+        return replace(self, hard=True, complete=self.complete.with_hard_assignments())
+
+    def add_constants(self, log_weights: Array) -> Self:
+        return replace(
+            self,
+            complete=self.complete.add_constants(log_weights),
+            constants=self.constants + log_weights,
+            nothing_seen=self.nothing_seen + log_weights,
+        )
+
+
+@dataclass(frozen=True)
+class GapScorer(ScorerWithGaps[MomentScorer, DenseGaps | DiagonalGaps]):
+    """Scores complete tiles by one scorer, and tiles with gaps by the marginal densities.
+
+    Sums: those of the first, and moments of the rows in tiles with gaps.
+
+    Parameters
+    ----------
+    complete, model, constants, nothing_seen
+        As for `ScorerWithGaps`.
+    """
 
     @property
     def space(self) -> Callable[[TilePlan], Room]:
@@ -226,17 +252,6 @@ class GapScorer(Assigning):
         """
         about = np.ascontiguousarray(summer.summed_about)
         return replace(self, complete=summer, model=replace(self.model, about=about))
-
-    def with_hard_assignments(self) -> GapScorer:
-        return replace(self, hard=True, complete=self.complete.with_hard_assignments())
-
-    def add_constants(self, log_weights: Array) -> GapScorer:
-        return replace(
-            self,
-            complete=self.complete.add_constants(log_weights),
-            constants=self.constants + log_weights,
-            nothing_seen=self.nothing_seen + log_weights,
-        )
 
     @cached_property
     def _levels(self) -> Array:

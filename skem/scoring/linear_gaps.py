@@ -12,7 +12,7 @@ the responsibilities that each cell is missing with give the moments of complete
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ from skem import kernels
 from skem.engine import Tile, TilePlan, aligned_arrays
 from skem.kernels.arguments import LinearGapSpace, LinearLevels, LinearSpace
 from skem.kernels.steps import SCORE, SUM
-from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer
+from skem.scoring.gaps import DenseGaps, DiagonalGaps, GapScorer, ScorerWithGaps
 from skem.scoring.linear import LinearScorer
-from skem.scoring.scorer import Array, Assigning, MomentScorer, OneForm, Sums
+from skem.scoring.scorer import Array, MomentScorer, OneForm, Sums
 
 __all__ = ["LinearGapScorer", "gap_scorer"]
 
@@ -62,7 +62,7 @@ def gap_scorer(
 
 
 @dataclass(frozen=True)
-class LinearGapScorer(OneForm, Assigning):
+class LinearGapScorer(OneForm, ScorerWithGaps[LinearScorer, DiagonalGaps]):
     """Scores tiles with gaps by the linear form of complete ones, and a level for each gap.
 
     Sums: those of the first, with 0 for missing cells, and the responsibilities of the rows in
@@ -70,17 +70,9 @@ class LinearGapScorer(OneForm, Assigning):
 
     Parameters
     ----------
-    complete : LinearScorer
-    model : DiagonalGaps
-        The same components.
-    constants, nothing_seen : ndarray of shape (n_components,)
-        As for `GapScorer`.
+    complete, model, constants, nothing_seen
+        As for `ScorerWithGaps`.
     """
-
-    complete: LinearScorer
-    model: DiagonalGaps
-    constants: Array
-    nothing_seen: Array
 
     space = staticmethod(_room)
 
@@ -110,17 +102,6 @@ class LinearGapScorer(OneForm, Assigning):
         """Return a scorer with sums about other points; gaps are filled as before."""
         centred = GapScorer(self.complete, self.model, self.constants, self.nothing_seen)
         return centred.with_summer(summer)
-
-    def with_hard_assignments(self) -> LinearGapScorer:
-        return replace(self, hard=True, complete=self.complete.with_hard_assignments())
-
-    def add_constants(self, log_weights: Array) -> LinearGapScorer:
-        return replace(
-            self,
-            complete=self.complete.add_constants(log_weights),
-            constants=self.constants + log_weights,
-            nothing_seen=self.nothing_seen + log_weights,
-        )
 
     @cached_property
     def _logs(self) -> Array:
