@@ -12,7 +12,8 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 
-from skem.engine import Threads, count_threads
+from skem.engine import count_threads
+from skem.engine.threads import one_library_thread
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import Tree
 from skem.mixture._criteria import count_parameters
@@ -272,7 +273,7 @@ def in_parallel(
     n_threads = count_threads(n_jobs) if size >= _WORTH_A_THREAD else 1
     n_workers = min(n_threads, n_tasks)
     jobs = (joblib.delayed(task)(number, n_threads // n_workers) for number in range(n_tasks))
-    with Threads(1):
+    with one_library_thread():
         return list(joblib.Parallel(n_jobs=n_workers, backend="threading")(jobs))
 
 
