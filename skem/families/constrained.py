@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from skem import kernels
 from skem.families.decomposition import compose, find_common_axes, loss_of, spectra_and_axes
 from skem.families.floor import root_of, whiten
+from skem.families.parameters import TINY
 
 __all__ = ["CONSTRAINED_ORIENTATIONS", "CONSTRAINED_VARIANCES"]
 
@@ -62,7 +63,7 @@ def _own_volume(spectra: Array, count: Array, least: Array) -> Array:
 
 def _own_shape(spectra: Array, count: Array, least: Array) -> Array:
     """One volume, a shape each: EV."""
-    spectra = np.maximum(spectra, np.finfo(np.float64).tiny)
+    spectra = np.maximum(spectra, TINY)
     result = np.empty_like(spectra)
     kernels.shapes.own_shape(spectra, count, np.ascontiguousarray(least), result)
     return result

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from skem import kernels
-from skem.families.parameters import Array, GaussianPrior, GaussianStatistics
+from skem.families.parameters import TINY, Array, GaussianPrior, GaussianStatistics
 from skem.families.structure import CovarianceStructure
 
 __all__ = ["GaussianCoordinates"]
 
-_TINY = float(np.finfo(np.float64).tiny)
 # Relative to `reg_covar`: a covariance that is narrower by less is as wide.
 _ROUNDING = 1e-9
 
@@ -57,14 +56,14 @@ class GaussianCoordinates:
         counts = self._counts(reference.weight)
         self.roots = self._factorise(reference, counts)
         self.origin = np.ascontiguousarray(reference.mean).reshape(-1, size)
-        self.shares = np.sqrt(np.maximum(reference.weight, _TINY) / total)
+        self.shares = np.sqrt(np.maximum(reference.weight, TINY) / total)
         # What the entries of a factor count for.
         self.sizes = np.sqrt(counts / total)
 
     def _counts(self, weight: Array) -> Array:
         """Return the observations that covariances have seen, as kernels take them."""
         counts = self.family.count(weight, self.reference.mean.shape[1])
-        return np.maximum(counts, _TINY).reshape(-1)
+        return np.maximum(counts, TINY).reshape(-1)
 
     def _factorise(self, stats: GaussianStatistics, counts: Array) -> Array:
         """Return the Cholesky factors of covariances, as kernels take them."""

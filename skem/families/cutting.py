@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skem.families.parameters import Array
+from skem.families.parameters import TINY, Array
 
 __all__ = ["cut_across_axis", "cut_along_axis", "cut_between_modes"]
 
@@ -31,7 +31,7 @@ def cut_across_axis(means: Array, covariances: Array, rows: Array, share: Array)
         Weighted responsibilities.
     """
     axis = np.linalg.eigh(covariances)[1][:, :, -1]
-    share = share / np.maximum(share.sum(axis=1), np.finfo(np.float64).tiny)[:, None]
+    share = share / np.maximum(share.sum(axis=1), TINY)[:, None]
     for _ in range(_POWERS):
         pull = _along(means, rows, axis)
         pull *= share
@@ -73,7 +73,7 @@ def cut_between_modes(rows: Array, share: Array) -> Array:
 def _two_modes(rows: Array, weights: Array) -> Array:
     """Standardised coordinates along the axis of the lowest kurtosis, (n,); weights add up to 1."""
     apart = rows - weights @ rows
-    apart /= np.maximum(np.abs(apart).max(), np.finfo(np.float64).tiny)
+    apart /= np.maximum(np.abs(apart).max(), TINY)
     variances, axes = np.linalg.eigh((apart.T * weights) @ apart)
     seen = variances > _FLAT * variances[-1]
     if not seen.any():
@@ -110,12 +110,11 @@ def cut_along_axis(features: Array, share: Array) -> Array:
     """
     seen = ~np.isnan(features)
     filled = np.where(seen, features, 0.0)
-    tiny = np.finfo(np.float64).tiny
     # A feature that varies less than this in a component does not vary there.
     least = 1e-8 * np.sqrt(np.square(filled).mean(axis=0))
     result = np.empty_like(share)
     for k, resp in enumerate(share):
-        total = np.maximum(resp @ seen, tiny)
+        total = np.maximum(resp @ seen, TINY)
         apart = np.where(seen, filled - (resp @ filled) / total, 0.0)
         deviation = np.sqrt((resp @ np.square(apart)) / total)
         apart /= np.where(deviation > least, deviation, 1.0)
@@ -126,6 +125,6 @@ def cut_along_axis(features: Array, share: Array) -> Array:
             length = np.abs(axis).max()
             axis /= length if length > 0 else 1.0
         along = apart @ axis
-        spread = np.sqrt((resp @ np.square(along)) / max(float(resp.sum()), tiny))
+        spread = np.sqrt((resp @ np.square(along)) / max(float(resp.sum()), TINY))
         result[k] = along * (_STEEPNESS / (spread if spread > 0 else 1.0))
     return result

@@ -13,7 +13,7 @@ from scipy.special import polygamma
 
 from skem.families.kinds.counts import log_less_digamma
 from skem.families.kinds.gamma import gamma_shape
-from skem.families.parameters import EMPTY, Array
+from skem.families.parameters import EMPTY, TINY, Array
 
 __all__ = ["START", "DegreesOfFreedom", "expected_log_scale"]
 
@@ -105,7 +105,7 @@ class DegreesOfFreedom:
             total = weight.sum()
             rate = np.full_like(rate, (rate * weight).sum() / total)
             weight, surprise = np.full_like(weight, total), np.full_like(weight, surprise.sum())
-        apart = surprise / np.maximum(weight, np.finfo(np.float64).tiny) - expected
+        apart = surprise / np.maximum(weight, TINY) - expected
         found = expected + rate * _haste(before, n_features) * apart
         result: Array = np.clip(found, expected / _MOST_CHANGE, expected * _MOST_CHANGE)
         return result

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import wishart
 
 from skem.families.gaussian import GaussianFamily
-from skem.families.parameters import GaussianParameters, GaussianPosterior
+from skem.families.parameters import TINY, GaussianParameters, GaussianPosterior
 from skem.scoring import (
     FeatureStudentScorer,
     GapFeatureStudentScorer,
@@ -90,7 +90,7 @@ def sample_predictive(
     shape = (n_rows, n_features if family.tail_of_each_feature else 1)
     noise = family.correlate(rng.standard_normal((n_rows, n_features)), parameters.factors, labels)
     # Of next to no degrees of freedom, it may be drawn below the smallest number.
-    drawn = np.maximum(rng.chisquare(np.broadcast_to(freedom, shape)), np.finfo(np.float64).tiny)
+    drawn = np.maximum(rng.chisquare(np.broadcast_to(freedom, shape)), TINY)
     wide = np.sqrt(stretch * freedom / drawn)
     return parameters.means[labels] + wide * noise
 

@@ -21,6 +21,7 @@ from scipy.special import gammaln
 from skem.families.freedom import DegreesOfFreedom, expected_log_scale
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
+    TINY,
     Array,
     GaussianParameters,
     GaussianPrior,
@@ -155,7 +156,7 @@ class StudentFamily:
             return blended
         start = np.full_like(old.weight, self.degrees.start)
         before = self.degrees.mode(old.weight, old.surprise, start)
-        weight = np.maximum(blended.weight, np.finfo(np.float64).tiny)
+        weight = np.maximum(blended.weight, TINY)
         mean = self.degrees.hasten(
             before, new.weight, new.surprise, rate * new.weight / weight, new.mean.shape[1]
         )
@@ -337,5 +338,5 @@ class StudentFamily:
         """Draw one row of each labelled component, shape (len(labels), D)."""
         freedom = parameters.freedom[labels]
         apart = self.gaussian.sample(parameters.gaussian, labels, rng) - parameters.means[labels]
-        scales = np.maximum(rng.chisquare(freedom), np.finfo(np.float64).tiny) / freedom
+        scales = np.maximum(rng.chisquare(freedom), TINY) / freedom
         return parameters.means[labels] + apart / np.sqrt(scales)[:, None]

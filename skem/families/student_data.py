@@ -13,6 +13,7 @@ from skem.families.coordinates import GaussianCoordinates
 from skem.families.freedom import DegreesOfFreedom, expected_log_scale
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
+    TINY,
     Array,
     GaussianParameters,
     GaussianPrior,
@@ -20,8 +21,6 @@ from skem.families.parameters import (
 )
 
 __all__ = ["StudentCoordinates", "StudentParameters", "StudentStatistics", "covariance_ratio"]
-
-_TINY = float(np.finfo(np.float64).tiny)
 
 
 class StudentStatistics(NamedTuple):
@@ -124,7 +123,7 @@ class StudentCoordinates:
         self.estimated = degrees.given is None
         self.start = float(expected_log_scale(np.asarray(degrees.start)))
         self.gaussian = GaussianCoordinates(gaussian, prior, total, self._counted(reference))
-        self.shares = np.sqrt(np.maximum(reference.weight, _TINY) / (2.0 * total))
+        self.shares = np.sqrt(np.maximum(reference.weight, TINY) / (2.0 * total))
 
     @staticmethod
     def _counted(stats: StudentStatistics) -> GaussianStatistics:
@@ -135,8 +134,8 @@ class StudentCoordinates:
         vector = self.gaussian.encode(self._counted(stats))
         if not self.estimated:
             return vector
-        mean = np.maximum(stats.surprise, _TINY) / np.maximum(stats.weight, _TINY)
-        return np.concatenate([vector, self.shares * np.log(np.maximum(mean, _TINY))])
+        mean = np.maximum(stats.surprise, TINY) / np.maximum(stats.weight, TINY)
+        return np.concatenate([vector, self.shares * np.log(np.maximum(mean, TINY))])
 
     def decode(self, vector: Array) -> StudentStatistics | None:
         """Return statistics of given coordinates, with mean scales of 1, as they are at the end."""
