@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from skem.kernels.covariances import EPSILON
+from skem.kernels.covariances import cholesky
 from skem.kernels.jit import kernel
 
 ROOT_OF_TWO = math.sqrt(2.0)
@@ -35,23 +35,15 @@ def factorise(scatter, counts, added, ridge, roots):
         False if a pivot is zero but for rounding, or below, or not finite.
     """
     n_matrices, n_features = scatter.shape[:2]
-    least = 8 * n_features * EPSILON
     for b in range(n_matrices):
+        root = roots[b]
         divisor = counts[b * counts.size // n_matrices] + added
         for i in range(n_features):
             for j in range(i + 1):
-                value = scatter[b, i, j] / divisor
-                if i == j:
-                    value += ridge
-                pivot = value
-                for c in range(j):
-                    pivot -= roots[b, i, c] * roots[b, j, c]
-                if i > j:
-                    roots[b, i, j] = pivot / roots[b, j, j]
-                elif pivot > least * value:
-                    roots[b, i, i] = math.sqrt(pivot)
-                else:
-                    return False
+                root[i, j] = scatter[b, i, j] / divisor
+            root[i, i] += ridge
+        if not cholesky(root, root):
+            return False
     return True
 
 

@@ -17,60 +17,50 @@ TINY = 2.0**-1022  # the smallest normal number
 DONE, BELOW_FLOOR = -1, -2
 
 
-@inner_kernel
-def subtract_scaled(line, factor, other):
-    """Subtract ``factor * other`` from ``line``, both (n,).
+@reassociating_kernel
+def cholesky(matrix, lower):
+    """Write L with ``matrix = L L'`` to the lower triangle of ``lower``; both (D, D), or the same.
 
-    Of slices, which take long to compile: with an offset in the index this loop, the one of order
-    ``D^3``, would not be vectorised.
-    """
-    for c in each(line.size):
-        line[c] -= factor * other[c]
-
-
-@inner_kernel
-def cholesky(matrix, upper):
-    """Write U with ``matrix = U' U`` to the upper triangle of ``upper``; both (D, D).
+    Rows of L times rows of L, from their beginnings: with an offset in the index the loop of order
+    ``D^3`` would not be vectorised, and slices take long to compile.
 
     Returns
     -------
     done : bool
-        False if a pivot is zero but for rounding, or below.
+        False if a pivot is zero but for rounding, or below, or not finite.
     """
     n_features = matrix.shape[0]
     least = 8 * n_features * EPSILON
-    for j in range(n_features):
-        for c in each(j, n_features):
-            upper[j, c] = matrix[j, c]
-    for j in range(n_features):
-        pivot = upper[j, j]
-        if not pivot > least * matrix[j, j]:
-            return False
-        line = upper[j, j:]
-        root = math.sqrt(pivot)
-        for c in each(line.size):
-            line[c] /= root
-        for i in range(j + 1, n_features):
-            subtract_scaled(upper[i, i:], upper[j, i], upper[j, i:])
+    for i in range(n_features):
+        for j in range(i + 1):
+            product = 0.0
+            for c in range(j):
+                product += lower[i, c] * lower[j, c]
+            rest = matrix[i, j] - product
+            if i > j:
+                lower[i, j] = rest / lower[j, j]
+            elif rest > least * matrix[i, i]:
+                lower[i, i] = math.sqrt(rest)
+            else:
+                return False
     return True
 
 
 @inner_kernel
-def invert(upper, inverse):
-    """Write the inverse of an upper triangular matrix, zeros below it; both (D, D)."""
-    n_features = upper.shape[0]
-    for i in range(n_features - 1, -1, -1):
-        line = inverse[i]
-        for c in each(n_features):
-            line[c] = 0.0
-        for j in range(i + 1, n_features):
-            subtract_scaled(line[j:], upper[i, j], inverse[j, j:])
-        for c in each(n_features):
-            line[c] /= upper[i, i]
-        line[i] = 1.0 / upper[i, i]
+def invert(lower, inverse):
+    """Write the lower triangle of the inverse of a lower triangular matrix; both (D, D)."""
+    n_features = lower.shape[0]
+    for i in range(n_features):
+        for c in each(i):
+            inverse[i, c] = 0.0
+        for j in range(i):
+            factor = lower[i, j] / lower[i, i]
+            for c in each(j + 1):
+                inverse[i, c] -= factor * inverse[j, c]
+        inverse[i, i] = 1.0 / lower[i, i]
 
 
-@kernel
+@reassociating_kernel
 def factorise(covariances, floors, factors, scratch):
     """Write upper triangular C with ``inv(covariance) = C C'``, by Cholesky's factors.
 
@@ -90,21 +80,31 @@ def factorise(covariances, floors, factors, scratch):
         whose covariance is not positive definite.
     """
     n_components, n_features = covariances.shape[:2]
-    upper, apart = scratch[0], scratch[1]
     n_floors = floors.shape[0]
-    # One loop for the floor and for the factors: `cholesky` takes long to compile.
-    for step in range(n_floors + 1):
-        for k in range(n_components):
-            for i in range(n_features):
-                for j in each(n_features):
-                    apart[i, j] = covariances[k, i, j]
-                if step < n_floors:
-                    for j in each(n_features):
-                        apart[i, j] -= floors[step, i, j]
-            if not cholesky(apart, upper):
-                return BELOW_FLOOR if step < n_floors else k
-            if step == n_floors:
-                invert(upper, factors[k])
+    lower, inverse = scratch[0], scratch[1]
+    highest = 0.0  # no eigenvalue of the floor is larger than their sum
+    for i in range(n_floors * n_features):
+        highest += floors[0, i, i]
+    for k in range(n_components):
+        if not cholesky(covariances[k], lower):
+            return BELOW_FLOOR if n_floors else k
+        invert(lower, inverse)
+        precision = 0.0  # the sum of the inverse's eigenvalues: the largest is no larger
+        for i in range(n_features):
+            for j in each(i):
+                factors[k, i, j] = 0.0
+            for j in each(i, n_features):
+                factors[k, i, j] = inverse[j, i]
+            for j in range(i + 1):
+                precision += inverse[i, j] * inverse[i, j]
+        # Most covariances are far above the floor: an eigenvalue twice as large as any of its.
+        if 2.0 * precision * highest < 1.0:
+            continue
+        for i in range(n_floors * n_features):
+            for j in each(n_features):
+                lower[i, j] = covariances[k, i, j] - floors[0, i, j]
+        if n_floors and not cholesky(lower, lower):
+            return BELOW_FLOOR
     return DONE
 
 

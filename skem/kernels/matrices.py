@@ -49,7 +49,7 @@ def common_matrix(scatter, count, most, volumes, matrix):
     """
     n_components, n_features = scatter.shape[:2]
     before = np.empty(n_components)
-    upper, factor, inverse = np.empty((3, n_features, n_features))
+    lower, factor, inverse = np.empty((3, n_features, n_features))
     for k in range(n_components):
         total = 0.0
         for i in range(n_features):
@@ -62,23 +62,23 @@ def common_matrix(scatter, count, most, volumes, matrix):
                 for k in range(n_components):
                     total += scatter[k, i, j] / volumes[k]
                 matrix[i, j] = total
-        if not cholesky(matrix, upper):
+        if not cholesky(matrix, lower):
             total = 0.0
             for i in range(n_features):
                 total += matrix[i, i]
             for i in range(n_features):
                 matrix[i, i] += WIDENED * total / n_features
-            cholesky(matrix, upper)
+            cholesky(matrix, lower)
         log_det = 0.0
         for i in range(n_features):
-            log_det += 2.0 * math.log(upper[i, i])
+            log_det += 2.0 * math.log(lower[i, i])
         size = math.exp(log_det / n_features)
-        invert(upper, factor)
+        invert(lower, factor)
         for i in range(n_features):
             for j in range(n_features):
                 total = 0.0
-                for c in range(n_features):
-                    total += factor[i, c] * factor[j, c]
+                for c in range(max(i, j), n_features):
+                    total += factor[c, i] * factor[c, j]
                 inverse[i, j] = total * size
                 matrix[i, j] /= size
         largest = 0.0

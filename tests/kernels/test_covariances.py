@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.linalg
 
 from skem import kernels
 
@@ -68,6 +69,20 @@ def test_a_floor():
     np.testing.assert_allclose(factors @ np.swapaxes(factors, 1, 2), np.linalg.inv(covariances))
     assert factorise(covariances, factors, 1.01 * np.eye(2)) == -2
     assert factorise(covariances, factors, np.diag([2.5, 0.0])) == -2
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.3, 0.6, 0.99, 1.01, 2.0])
+@SHAPES
+def test_floors_far_below_and_close(k, d, share):
+    # A covariance is above a floor as long as all eigenvalues of their ratio are above 1.
+    _, covariances, wanted = stack(k, d)
+    _, (floor,), _ = stack(1, d, seed=1)
+    least = min(scipy.linalg.eigh(each, floor, eigvals_only=True).min() for each in covariances)
+    factors = np.empty((k, d, d))
+    status = factorise(covariances, factors, share * least * floor)
+    assert status == (-1 if share < 1 else -2)
+    if share < 1:
+        np.testing.assert_allclose(factors, wanted, rtol=1e-11, atol=1e-13 * np.abs(wanted).max())
 
 
 @pytest.mark.core
