@@ -49,7 +49,8 @@ class DiagGaussian(GaussianFamily):
         return np.ones((n_components, n_features))
 
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
-        result: Array = np.log(factors).sum(axis=1)
+        result = np.empty(len(factors))
+        kernels.variances.log_determinants(np.ascontiguousarray(factors), result)
         return result
 
     def mahalanobis(self, deviations: Array, factors: Array) -> Array:

@@ -67,6 +67,16 @@ def linear_form(means, factors, coefficients, level):
 
 
 @kernel
+def log_determinants(factors, out):
+    """Write the sum of the logarithms of each line of (K, D) to ``out`` (K,)."""
+    for k in range(factors.shape[0]):
+        total = 0.0
+        for j in range(factors.shape[1]):
+            total += math.log(factors[k, j])
+        out[k] = total
+
+
+@kernel
 def cancellation(means, variances, factors):
     """Return the largest ``sum_j (m_j^2 + v_j) c_j^2`` of the components; all (K, D)."""
     largest = 0.0

@@ -75,3 +75,11 @@ def test_no_rows_have_no_statistics():
     kernels.variances.centre(np.zeros(2), *np.zeros((2, 2, 3)), shift, scatter)
     assert (shift == 0.0).all()
     assert (scatter == 0.0).all()
+
+
+@SHAPES
+def test_log_determinants(k, d):
+    _, variances = draw(k, d)
+    out = np.empty(k)
+    kernels.variances.log_determinants(1.0 / np.sqrt(variances), out)
+    np.testing.assert_allclose(np.exp(-2.0 * out), variances.prod(axis=1), rtol=1e-12)
