@@ -120,6 +120,8 @@ class TilePlan:
         return 1 if self.block_size is None else ceil(self.block_size / self.group_rows)
 
 
+# The same object for the same table: whoever keeps what suits a plan compares them in each pass.
+@lru_cache(maxsize=256)
 def plan_tiles(
     n_rows: int, n_features: int, n_components: int, n_pairs: int, block_size: int | None = None
 ) -> TilePlan:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from skem import kernels
-from skem.families.parameters import TINY, Array, GaussianPrior, GaussianStatistics
+from skem.families.parameters import Array, GaussianPrior, GaussianStatistics
 from skem.families.structure import CovarianceStructure
+from skem.kernels.arguments import CoordinateFrame
 
 __all__ = ["GaussianCoordinates"]
 
@@ -48,50 +49,54 @@ class GaussianCoordinates:
         reference: GaussianStatistics,
     ) -> None:
         self.family, self.prior, self.total = family, prior, total
-        self.reference = reference
         self.added = prior.degrees_of_freedom or 0.0
-        size = reference.mean.shape[1] if family.has_matrices else 1
+        self.n_features, self.shape = reference.mean.shape[1], reference.scatter.shape
+        size = self.n_features if family.has_matrices else 1
         # As kernels take them: a covariance of so many features each.
         self.block = -1, size, size
-        counts = self._counts(reference.weight)
-        self.roots = self._factorise(reference, counts)
-        self.origin = np.ascontiguousarray(reference.mean).reshape(-1, size)
-        self.shares = np.sqrt(np.maximum(reference.weight, TINY) / total)
-        # What the entries of a factor count for.
-        self.sizes = np.sqrt(counts / total)
+        counts, blocks = self._counts(reference.weight), self._blocks(reference)
+        self.frame = CoordinateFrame(
+            np.empty_like(blocks),
+            np.ascontiguousarray(reference.mean).reshape(-1, size),
+            np.empty(len(reference.weight)),
+            np.empty(len(counts)),
+        )
+        _insist(
+            kernels.coordinates.refer(
+                np.ascontiguousarray(reference.weight),
+                *(blocks, counts, self.added, family.reg_covar, total, self.frame),
+            )
+        )
 
     def _counts(self, weight: Array) -> Array:
         """Return the observations that covariances have seen, as kernels take them."""
-        counts = self.family.count(weight, self.reference.mean.shape[1])
-        return np.maximum(counts, TINY).reshape(-1)
+        return np.ascontiguousarray(self.family.count(weight, self.n_features)).reshape(-1)
 
-    def _factorise(self, stats: GaussianStatistics, counts: Array) -> Array:
-        """Return the Cholesky factors of covariances, as kernels take them."""
+    def _blocks(self, stats: GaussianStatistics) -> Array:
+        """Return the scatter matrices, the prior's included, as kernels take them."""
         scatter = stats.scatter
         if self.prior.degrees_of_freedom is not None:
             scatter = scatter + self.prior.covariance
-        blocks = np.ascontiguousarray(scatter).reshape(self.block)
-        roots = np.empty_like(blocks)
-        ridge = self.family.reg_covar
-        if not kernels.coordinates.factorise(blocks, counts, self.added, ridge, roots):
-            raise np.linalg.LinAlgError("a covariance is singular")
-        return roots
+        return np.ascontiguousarray(scatter).reshape(self.block)
 
     def encode(self, stats: GaussianStatistics) -> Array:
         """Return the coordinates of statistics."""
-        roots = self._factorise(stats, self._counts(stats.weight))
-        k, n_matrices, d = len(self.shares), *self.roots.shape[:2]
-        result = np.empty(k + self.origin.size + n_matrices * (d * (d + 1) // 2))
-        kernels.coordinates.encode(
-            np.ascontiguousarray(stats.weight),
-            np.ascontiguousarray(stats.mean).reshape(self.origin.shape),
-            roots,
-            self.total,
-            self.roots,
-            self.origin,
-            self.shares,
-            self.sizes,
-            result,
+        roots, origin, shares, _ = self.frame
+        n_matrices, d = roots.shape[:2]
+        result = np.empty(len(shares) + origin.size + n_matrices * (d * (d + 1) // 2))
+        _insist(
+            kernels.coordinates.encode(
+                np.ascontiguousarray(stats.weight),
+                np.ascontiguousarray(stats.mean).reshape(origin.shape),
+                self._blocks(stats),
+                self._counts(stats.weight),
+                self.added,
+                self.family.reg_covar,
+                self.total,
+                self.frame,
+                np.empty((d, d)),
+                result,
+            )
         )
         return result
 
@@ -101,34 +106,28 @@ class GaussianCoordinates:
         There are none for numbers that overflow, and for covariances that would be narrower
         than `reg_covar` and the prior make them.
         """
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            return self._decode(vector)
-
-    def _decode(self, vector: Array) -> GaussianStatistics | None:
-        k, ridge = len(self.shares), self.family.reg_covar
-        weight = np.square(vector[:k])
-        weight *= self.total / weight.sum()
-        counts = self._counts(weight)
-        mean, blocks = np.empty_like(self.origin), np.empty_like(self.roots)
-        finite = kernels.coordinates.decode(
-            vector[k:],
-            counts,
+        roots, origin, shares, _ = self.frame
+        weight, mean, blocks = np.empty_like(shares), np.empty_like(origin), np.empty_like(roots)
+        kernels.coordinates.decode_weights(vector, self.total, weight)
+        ridge = self.family.reg_covar
+        if not kernels.coordinates.decode(
+            vector[len(shares) :],
+            self._counts(weight),
             self.added,
             ridge,
-            self.roots,
-            self.origin,
-            self.shares,
-            self.sizes,
+            _ROUNDING * ridge,
+            self.frame,
+            np.empty(roots.shape[1:]),
             mean,
             blocks,
-            np.empty(self.block[1:]),
-        )
-        # NaN and infinity have no factors, either.
-        if not finite or not kernels.coordinates.factorise(
-            blocks, counts, self.added, _ROUNDING * ridge, np.empty_like(blocks)
         ):
             return None
-        scatter = blocks.reshape(self.reference.scatter.shape)
+        scatter = blocks.reshape(self.shape)
         if self.prior.degrees_of_freedom is not None:
             scatter -= self.prior.covariance
-        return GaussianStatistics(weight, mean.reshape(self.reference.mean.shape), scatter)
+        return GaussianStatistics(weight, mean.reshape(len(weight), -1), scatter)
+
+
+def _insist(factorised: bool) -> None:
+    if not factorised:
+        raise np.linalg.LinAlgError("a covariance is singular")

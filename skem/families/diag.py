@@ -15,6 +15,7 @@ from skem.families.parameters import (
     GaussianParameters,
     GaussianPosterior,
     GaussianPrior,
+    GaussianStatistics,
 )
 from skem.families.wishart import gamma_divergence, log_inverse_gamma
 from skem.kernels.arguments import LinearModel
@@ -48,7 +49,8 @@ class DiagGaussian(GaussianFamily):
         return np.ones((n_components, n_features))
 
     def log_det_factors(self, factors: Array, n_features: int) -> Array:
-        result: Array = np.log(factors).sum(axis=1)
+        result = np.empty(len(factors))
+        kernels.variances.log_determinants(np.ascontiguousarray(factors), result)
         return result
 
     def mahalanobis(self, deviations: Array, factors: Array) -> Array:
@@ -77,6 +79,16 @@ class DiagGaussian(GaussianFamily):
         (packed,) = sums
         n_features = len(packed) // 2
         return packed[-1], packed[n_features:-1].T, packed[:n_features].T
+
+    def centre(
+        self, points: Array, weight: Array, first: Array, second: Array
+    ) -> GaussianStatistics:
+        weight, first, second = map(np.ascontiguousarray, (weight, first, second))
+        mean, scatter = np.empty_like(first), np.empty_like(second)
+        kernels.variances.centre(weight, first, second, mean, scatter)
+        if points.ndim:
+            mean += points
+        return GaussianStatistics(weight, mean, scatter)
 
     def cancellation(self, parameters: GaussianParameters) -> float:
         return float(kernels.variances.cancellation(*map(np.ascontiguousarray, parameters)))

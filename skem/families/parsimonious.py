@@ -149,9 +149,9 @@ class EEI(DiagGaussian):
         apart = self._apart(self.identity(n_components, n_features))
         return n_components * n_features + apart.size
 
-    def factorise(self, covariances: Array) -> Array:
+    def _factors_above(self, covariances: Array, least: Array | None) -> Array | None:
         try:
-            return super().factorise(covariances)
+            return super()._factors_above(covariances, least)
         except SingularCovarianceError:
             raise SingularCovarianceError(None) from None
 

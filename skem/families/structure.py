@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from skem import kernels
 from skem.families.parameters import (
     Array,
     GaussianParameters,
@@ -191,25 +192,33 @@ class CovarianceStructure(ABC):
             return n_components + (n_features if self.has_matrices else 1)
         return n_components * self.rows_needed(n_features)
 
-    def ridge(self, n_components: int, n_features: int) -> Array:
-        """Return what is added to covariances."""
-        return self.reg_covar * self.identity(n_components, n_features)
-
     # --- of variances; a structure of matrices has its own --------------------------------
+
+    def ridge(self, n_components: int, n_features: int) -> Array | float:
+        """Return what is added to covariances."""
+        return self.reg_covar
 
     def factorise_above(self, covariances: Array) -> Array | None:
         """Return what `factorise` does where all covariances are above the floor, else None."""
-        if self.floor is not None and not (covariances >= self.floor).all():
-            return None
-        return self.factorise(covariances)
+        return self._factors_above(covariances, self.floor)
 
     def factorise(self, covariances: Array) -> Array:
         """Return C with inv(covariance) = C C'; raise SingularCovarianceError."""
-        positive = covariances > 0
-        if not positive.all():
-            raise SingularCovarianceError(int(np.argwhere(~positive)[0, 0]))
-        result: Array = 1.0 / np.sqrt(covariances)
-        return result
+        factors = self._factors_above(covariances, None)
+        assert factors is not None
+        return factors
+
+    def _factors_above(self, covariances: Array, least: Array | None) -> Array | None:
+        """Return factors where all covariances are above ``least``, else None."""
+        shape = (len(covariances), -1) if least is None else (-1, np.size(least))
+        variances = np.ascontiguousarray(covariances).reshape(shape)
+        factors = np.empty_like(variances)
+        floors = variances[:0] if least is None else np.reshape(least, (1, -1))
+        status = kernels.variances.factorise(variances, floors, factors)
+        if status >= 0:
+            raise SingularCovarianceError(status)
+        done = status == kernels.covariances.DONE
+        return factors.reshape(covariances.shape) if done else None
 
     def precisions(self, factors: Array) -> Array:
         """Return C C'."""

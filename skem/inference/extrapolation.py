@@ -62,8 +62,9 @@ class Squarem:
         if len(self.points) < 2:
             return None
         first, _ = self.points
-        r, v = x - first, image - 2.0 * x + first
-        wanted = math.sqrt(r @ r) / max(math.sqrt(v @ v), _TINY)
+        r = x - first
+        v = (image - x) - r
+        wanted = math.sqrt(r.dot(r)) / max(math.sqrt(v.dot(v)), _TINY)
         self.length = max(1.0, min(self.longest, wanted))
         self.forget()
         return first + 2.0 * self.length * r + self.length**2 * v

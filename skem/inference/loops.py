@@ -66,6 +66,14 @@ class _State(NamedTuple, Generic[Theta]):
     bound: float
 
 
+class _Iteration(NamedTuple, Generic[Theta]):
+    """A plain iteration that has been made."""
+
+    rule: Rule[Theta]
+    before: _State[Theta]
+    after: _State[Theta]
+
+
 def batch_em(
     passes: Passes,
     rule: Rule[Theta],
@@ -75,6 +83,7 @@ def batch_em(
     tol: float,
     after_iteration: Callable[[int, Theta, float, float], bool],
     keep_statistics: bool = False,
+    leave_trail: bool = False,
     acceleration: str | None = None,
     earlier: Earlier | None = None,
 ) -> Run[Theta]:
@@ -110,6 +119,10 @@ def batch_em(
         ``after_iteration(n_iter, theta, bound, gain)``; the loop ends if it returns True.
     keep_statistics : bool, default=False
         Whether to return the statistics expected at the parameters that are returned.
+    leave_trail : bool, default=False
+        Whether another run by the same passes and rule, if it comes to parameters that this one
+        came to (the same object), follows its plain iterations without making them again. Needs
+        `keep_statistics`.
     acceleration : str, default=None
         One of `ACCELERATIONS`.
     earlier : Earlier, default=None
@@ -123,6 +136,9 @@ def batch_em(
     passes = passes.over(passes.source.distinct)
     weight = passes.source.total_weight
 
+    # By rule and parameters, which it keeps from being other objects.
+    trail: dict[tuple[int, int], _Iteration[Theta]] = passes.trail
+
     def expect(theta: Theta, last: bool) -> _State[Theta]:
         scorer, statistics = rule.scorer(theta), None
         if last and not keep_statistics:
@@ -132,7 +148,17 @@ def batch_em(
         bound = (log_normaliser + rule.regulariser(theta)) / weight
         return _State(theta, scorer, statistics, bound)
 
-    state = expect(theta, last=max_iter == 0)
+    def iterate(state: _State[Theta], last: bool) -> _State[Theta]:
+        made = trail.get((id(rule), id(state.theta)))
+        if made is not None:
+            return made.after
+        after = expect(_maximise(passes, rule, state), last)
+        if leave_trail:
+            trail[id(rule), id(state.theta)] = _Iteration(rule, state, after)
+        return after
+
+    first = trail.get((id(rule), id(theta)))
+    state = expect(theta, last=max_iter == 0) if first is None else first.before
     accelerator = Accelerator(rule, weight, tol, acceleration)
     convergence = Convergence(
         rule.criterion, tol, hard=rule.hard, accelerated=acceleration is not None
@@ -146,7 +172,7 @@ def batch_em(
         converged = convergence.reached()
         last = converged or n_iter == max_iter
         guess = None if last else accelerator.guess(state.theta, state.statistics)
-        proposed = expect(_maximise(passes, rule, state) if guess is None else guess, last)
+        proposed = iterate(state, last) if guess is None else expect(guess, last)
         gain = proposed.bound - state.bound
         rises = proposed.bound >= highest - ROUNDING * abs(highest)
         for observer in (accelerator, convergence):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -44,11 +44,14 @@ class Passes:
     plan : TilePlan
     engine : Engine
         Entered by the caller.
+    trail : dict
+        Iterations of runs over these rows that were told to leave one; see `batch_em`.
     """
 
     source: Population
     plan: TilePlan
     engine: Engine
+    trail: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def expect(self, family: AnyFamily, scorer: Scorer, summer: Scorer | None = None) -> EStep:
         """Make one E-step over all rows.

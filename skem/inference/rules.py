@@ -148,9 +148,17 @@ def without_noise(rule: Rule[Theta]) -> Rule[Theta]:
 
 def joint_scorer(family: AnyFamily, theta: MixtureParameters) -> Scorer:
     """Make the scorer of log joint densities; a weight of zero scores -inf."""
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(theta.weights)
-    return family.scorer(theta.components, log_weights)
+    return family.scorer(theta.components, _logarithms(theta.weights))
+
+
+def _logarithms(weights: Array) -> Array:
+    # The context, which only zeros need, takes three times as long as the logarithms.
+    if np.count_nonzero(weights) == len(weights):
+        result: Array = np.log(weights)
+    else:
+        with np.errstate(divide="ignore"):
+            result = np.log(weights)
+    return result
 
 
 @dataclass(frozen=True)

@@ -144,18 +144,19 @@ def _search_few_rows(
 ) -> Theta:
     """Return where a search ends, if it describes rows left out better; else k-means' start.
 
-    Ends need not be exact for that: the fit goes on from here.
+    Ends need not be exact for that: the fit goes on from here. From k-means' start it follows what
+    was run from there.
     """
     plain = next((trial for trial in trials if trial.method == "kmeans"), chosen)
     try:
-        end = _run(scene, chosen.run.theta, _LONG)
+        end = _run(scene, chosen.run.theta, _LONG, leave_trail=chosen is plain)
         run = _move_on(scene, end)
 
         def not_outdone(n_iter: int, theta: Theta, bound: float, gain: float) -> bool:
             return run.bound < bound + _GAIN
 
         if plain is not chosen:
-            end = _run(scene, plain.run.theta, _LONG, stop=not_outdone)
+            end = _run(scene, plain.run.theta, _LONG, stop=not_outdone, leave_trail=True)
         if not_outdone(end.n_iter, end.theta, end.bound, 0.0):
             return plain.start
         scores, others = score_left_out(scene.passes, scene.rule, (run.theta, end.theta), start)
@@ -231,7 +232,8 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
     row.
     """
     methods = ["kmeans"]
-    some_will_do = _has_few_rows(scene) or not isinstance(scene.rule, PointRule)
+    few_rows = _has_few_rows(scene)
+    some_will_do = few_rows or not isinstance(scene.rule, PointRule)
     if start.n_components > 1 and len(scene.rows) <= _ROWS_WITH_A_TREE:
         methods.append("hierarchical")
     from_afar: list[tuple[str, str | Array]] = []
@@ -256,7 +258,9 @@ def _first(scene: Scene[Theta], start: Start) -> list[_Trial[Theta]]:
             given = replace(given, table=some)
         try:
             theta = start_by_rows(scene.passes, scene.rule, given)
-            run = _run(scene, theta, limits, acceleration)
+            # A fit may start there: see `_search_few_rows`.
+            leave_trail = few_rows and name == "kmeans"
+            run = _run(scene, theta, limits, acceleration, leave_trail=leave_trail)
             trials.append(_Trial(name, theta, run))
         except SingularCovarianceError as error:
             singular = error
@@ -308,6 +312,8 @@ def _run(
     limits: tuple[int, float],
     acceleration: str | None = None,
     stop: Callable[[int, Theta, float, float], bool] = _never,
+    *,
+    leave_trail: bool = False,
 ) -> Run[Theta]:
     return batch_em(
         scene.passes,
@@ -317,6 +323,7 @@ def _run(
         tol=limits[1],
         after_iteration=stop,
         keep_statistics=True,
+        leave_trail=leave_trail,
         acceleration=acceleration,
     )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 __all__ = [
     "CentredModel",
     "CentredSpace",
+    "CoordinateFrame",
     "GapModel",
     "GapSpace",
     "GatherModel",
@@ -273,3 +274,25 @@ class GapSpace(NamedTuple):
     filled: Array
     slopes: Array
     logs: Array
+
+
+class CoordinateFrame(NamedTuple):
+    """What coordinates of statistics are measured by; see `skem.kernels.coordinates`.
+
+    Attributes
+    ----------
+    roots : ndarray of shape (B, d, d)
+        Lower triangular factors of the reference's covariances.
+    origin : ndarray of shape (Q, d)
+        The reference's means.
+    shares : ndarray of shape (K,)
+        What a component's means are multiplied by.
+    sizes : ndarray of shape (N,)
+        What factors are multiplied by: their diagonals, of which it is the logarithm, by
+        ``sqrt(2)`` times as much.
+    """
+
+    roots: Array
+    origin: Array
+    shares: Array
+    sizes: Array

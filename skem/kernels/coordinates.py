@@ -11,61 +11,86 @@ import math
 
 import numpy as np
 
-from skem.kernels.covariances import cholesky
-from skem.kernels.jit import kernel
+from skem.kernels.covariances import TINY, cholesky
+from skem.kernels.jit import callee_kernel, kernel
 
 ROOT_OF_TWO = math.sqrt(2.0)
 
 
-@kernel
-def factorise(scatter, counts, added, ridge, roots):
-    """Write the Cholesky factors of ``scatter / (count + added) + ridge``.
+@callee_kernel
+def factorise(scatter, count, added, ridge, root):
+    """Write the Cholesky factor of ``scatter / (count + added) + ridge``; both (d, d).
 
-    Parameters
-    ----------
-    scatter : ndarray of shape (B, d, d)
-    counts : ndarray of shape (N,)
-    added, ridge : float
-    roots : ndarray of shape (B, d, d)
-        Receives lower triangles; what is above them is left as it is.
+    What is above the lower triangle is left as it is.
 
     Returns
     -------
     done : bool
         False if a pivot is zero but for rounding, or below, or not finite.
     """
-    n_matrices, n_features = scatter.shape[:2]
+    n_features = scatter.shape[0]
+    divisor = (count if count > TINY else TINY) + added
+    for i in range(n_features):
+        for j in range(i + 1):
+            root[i, j] = scatter[i, j] / divisor
+        root[i, i] += ridge
+    return cholesky(root, root)
+
+
+@kernel
+def refer(weight, scatter, counts, added, ridge, total, frame):
+    """Write what coordinates about a reference are made by.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (K,)
+    scatter : ndarray of shape (B, d, d)
+    counts : ndarray of shape (N,)
+        Observations that covariances have seen.
+    added, ridge : float
+        Covariances are ``scatter / (count + added) + ridge``.
+    total : float
+        Total weight of the rows.
+    frame : CoordinateFrame
+        Receives all but the origin.
+
+    Returns
+    -------
+    done : bool
+        False if a covariance has no factor.
+    """
+    roots, _, shares, sizes = frame
+    for k in range(weight.size):
+        shares[k] = math.sqrt((weight[k] if weight[k] > TINY else TINY) / total)
+    for n in range(counts.size):
+        sizes[n] = math.sqrt((counts[n] if counts[n] > TINY else TINY) / total)
+    n_matrices = scatter.shape[0]
     for b in range(n_matrices):
-        root = roots[b]
-        divisor = counts[b * counts.size // n_matrices] + added
-        for i in range(n_features):
-            for j in range(i + 1):
-                root[i, j] = scatter[b, i, j] / divisor
-            root[i, i] += ridge
-        if not cholesky(root, root):
+        if not factorise(scatter[b], counts[b * counts.size // n_matrices], added, ridge, roots[b]):
             return False
     return True
 
 
 @kernel
-def encode(weight, mean, roots, total, reference, origin, shares, sizes, out):
+def encode(weight, mean, scatter, counts, added, ridge, total, frame, root, out):
     """Write coordinates: of weights, of means and of Cholesky factors.
 
     Parameters
     ----------
-    weight : ndarray of shape (K,)
-    mean, origin : ndarray of shape (Q, d)
-        Means, and the reference's.
-    roots, reference : ndarray of shape (B, d, d)
-        Lower triangular factors, and the reference's. The first are overwritten.
-    total : float
-    shares : ndarray of shape (K,)
-        What a component's means are multiplied by.
-    sizes : ndarray of shape (N,)
-        What factors are multiplied by: their diagonals, of which it is the logarithm, by
-        ``sqrt(2)`` times as much.
+    weight, scatter, counts, added, ridge, total
+        As for `refer`.
+    mean : ndarray of shape (Q, d)
+    frame : CoordinateFrame
+    root : ndarray of shape (d, d)
+        Scratch.
     out : ndarray of shape (K + Q d + B d (d + 1) / 2,)
+
+    Returns
+    -------
+    done : bool
+        False if a covariance has no factor.
     """
+    roots, origin, shares, sizes = frame
     n_matrices, n_features = roots.shape[:2]
     p = 0
     for k in range(weight.size):
@@ -77,27 +102,45 @@ def encode(weight, mean, roots, total, reference, origin, shares, sizes, out):
         for i in range(n_features):
             value = mean[q, i] - origin[q, i]
             for c in range(i):
-                value -= reference[b, i, c] * out[p + c]
-            out[p + i] = value / reference[b, i, i]
+                value -= roots[b, i, c] * out[p + c]
+            out[p + i] = value / roots[b, i, i]
         share = shares[q * shares.size // n_means]
         for _ in range(n_features):
             out[p] *= share
             p += 1
     for b in range(n_matrices):
-        size = sizes[b * sizes.size // n_matrices]
+        n = b * counts.size // n_matrices
+        if not factorise(scatter[b], counts[n], added, ridge, root):
+            return False
+        size = sizes[n]
         for i in range(n_features):
             for j in range(i + 1):
-                value = roots[b, i, j]
+                value = root[i, j]
                 for c in range(j, i):
-                    value -= reference[b, i, c] * roots[b, c, j]
-                value /= reference[b, i, i]
-                roots[b, i, j] = value
+                    value -= roots[b, i, c] * root[c, j]
+                value /= roots[b, i, i]
+                root[i, j] = value
                 out[p] = size * value if i > j else ROOT_OF_TWO * size * math.log(value)
                 p += 1
+    return True
 
 
 @kernel
-def decode(vector, counts, added, ridge, reference, origin, shares, sizes, mean, scatter, scratch):
+def decode_weights(vector, total, weight):
+    """Write the weights (K,) that a vector begins with, made to add up to the total.
+
+    They are not finite if their coordinates aren't, or are too large.
+    """
+    added = 0.0
+    for k in range(weight.size):
+        weight[k] = vector[k] * vector[k]
+        added += weight[k]
+    for k in range(weight.size):
+        weight[k] *= total / added
+
+
+@kernel
+def decode(vector, counts, added, ridge, least, frame, root, mean, scatter):
     """Write means and scatter matrices of coordinates that `encode` has written.
 
     Parameters
@@ -105,20 +148,22 @@ def decode(vector, counts, added, ridge, reference, origin, shares, sizes, mean,
     vector : ndarray of shape (Q d + B d (d + 1) / 2,)
         Without those of weights.
     counts, added, ridge
-        As for `factorise`; the scatters are what has the factors under these.
-    reference, origin, shares, sizes
-        As for `encode`.
+        As for `refer`.
+    least : float
+        A ridge with which covariances have to have factors.
+    frame : CoordinateFrame
+    root : ndarray of shape (d, d)
+        Scratch.
     mean : ndarray of shape (Q, d)
     scatter : ndarray of shape (B, d, d)
-        Numbers that are too large overflow.
-    scratch : ndarray of shape (d, d)
 
     Returns
     -------
-    finite : bool
-        Whether the means are.
+    done : bool
+        False if no rows could have them: of numbers that overflow, too.
     """
-    n_matrices, n_features = scatter.shape[:2]
+    roots, origin, shares, sizes = frame
+    n_matrices, n_features = roots.shape[:2]
     n_means = mean.shape[0]
     p = 0
     size = 0.0
@@ -128,29 +173,34 @@ def decode(vector, counts, added, ridge, reference, origin, shares, sizes, mean,
         for i in range(n_features):
             value = 0.0
             for c in range(i + 1):
-                value += reference[b, i, c] * vector[p + c]
+                value += roots[b, i, c] * vector[p + c]
             mean[q, i] = origin[q, i] + value / share
             size += abs(mean[q, i])
         p += n_features
     for b in range(n_matrices):
-        divisor = counts[b * counts.size // n_matrices] + added
-        scale = sizes[b * sizes.size // n_matrices]
+        n = b * counts.size // n_matrices
+        divisor = (counts[n] if counts[n] > TINY else TINY) + added
+        scale = sizes[n]
         # The reference's factor times that of the coordinates, whose lines lie one after another.
         for i in range(n_features):
             for j in range(i + 1):
                 value = 0.0
                 for c in range(j, i + 1):
                     part = vector[p + c * (c + 1) // 2 + j] / scale
-                    value += reference[b, i, c] * (part if c > j else np.exp(part / ROOT_OF_TWO))
-                scratch[i, j] = value
+                    value += roots[b, i, c] * (part if c > j else np.exp(part / ROOT_OF_TWO))
+                root[i, j] = value
         p += n_features * (n_features + 1) // 2
         for i in range(n_features):
             for j in range(i + 1):
                 value = 0.0
                 for c in range(j + 1):
-                    value += scratch[i, c] * scratch[j, c]
+                    value += root[i, c] * root[j, c]
                 if i == j:
                     value -= ridge
                 scatter[b, i, j] = value * divisor
                 scatter[b, j, i] = scatter[b, i, j]
+        # NaN and infinity have no factors, either.
+        if not factorise(scatter[b], counts[n], added, least, root):
+            return False
+        size += counts[n]
     return size < math.inf

@@ -19,7 +19,7 @@ from skem.kernels.rotations import turn_axes
 SETTLED = 1e-12  # relative change that ends iterations
 NOTHING = 1e-100  # a scatter that is none: features have unit variance here
 TURNS = 3  # of common axes: later EM iterations go on, and each is an improvement
-HALVINGS = 100
+STEPS = 100  # of Newton's method, which makes five or so
 
 
 @kernel
@@ -113,10 +113,11 @@ def own_volume(spectra, count, most, variances):
 
 @kernel
 def log_ratio(spectrum, least, volume):
-    """Return log mu with which ``max(spectrum / mu, least)`` has a log volume.
+    """Return log mu with which ``max(spectrum / mu, least)`` has a log volume, and its slope.
 
     All of (D,); the mean of the logarithms is the volume's. With each direction that is held at
-    the least the others have to be smaller, so those that were held stay so.
+    the least the others have to be smaller, so those that were held stay so. The slope is that
+    for larger volumes; where none is free for now, one will be.
     """
     n_features = spectrum.size
     highest = -np.inf
@@ -134,10 +135,10 @@ def log_ratio(spectrum, least, volume):
             else:
                 total += bottom
         if free == 0:
-            return highest
+            return highest, -float(n_features)
         found = total / free
         if not found > ratio:
-            return ratio
+            return ratio, -n_features / free
         ratio = found
 
 
@@ -167,7 +168,7 @@ def own_shape(spectra, count, least, variances):
         for j in range(n_features):
             variances[k, j] = spectra[k, j] / size
     above = True
-    low, high = -np.inf, -np.inf
+    volume = -np.inf
     for k in range(n_components):
         bottom = 0.0
         for j in range(n_features):
@@ -175,26 +176,25 @@ def own_shape(spectra, count, least, variances):
             above = above and variances[k, j] >= least[k, j]
             if least[k, j] > 0.0:
                 bottom += math.log(least[k, j]) / n_features
-                high = max(high, math.log(max(spectra[k, j] / count[k], least[k, j])))
-        low = max(low, bottom)
+        volume = max(volume, bottom)
     if above:
         return
-    high = max(low, high) + 1.0
-    for halving in range(HALVINGS):
-        # The lowest at first: no volume is smaller.
-        volume = 0.5 * (low + high) if halving else low
-        ratios = 0.0
+    # Newton's method, from the lowest that there is: the logarithm of what the mu add up to is
+    # convex, and falls.
+    size = math.log(counted)
+    for _ in range(STEPS):
+        ratios, slope = 0.0, 0.0
         for k in range(n_components):
-            ratios += math.exp(log_ratio(spectra[k], least[k], volume))
-        # Larger volumes need smaller mu.
-        if ratios > counted:
-            low = volume
-        else:
-            high = volume
-        if high - low <= EPSILON * max(abs(low), abs(high), 1.0):
+            ratio, by_volume = log_ratio(spectra[k], least[k], volume)
+            ratio = math.exp(ratio - size)
+            ratios += ratio
+            slope += ratio * by_volume
+        step = -math.log(ratios) * ratios / slope
+        if not step > EPSILON * max(abs(volume), 1.0):
             break
+        volume += step
     for k in range(n_components):
-        ratio = math.exp(log_ratio(spectra[k], least[k], high))
+        ratio = math.exp(log_ratio(spectra[k], least[k], volume)[0])
         for j in range(n_features):
             variances[k, j] = max(spectra[k, j] / ratio, least[k, j])
 

@@ -150,6 +150,8 @@ class PointKind(GaussianReader, PointEstimates):
         self, estimator: PointSettings, problem: FitProblem, theta: MixtureParameters | None
     ) -> MixtureParameters:
         """Put `*_init` in their places; nothing of them is changed."""
+        if theta is not None and not any(_is_given(estimator)):
+            return theta
         return _complete(estimator, problem, theta)
 
     def read(self, estimator: FittedMixture, family: GaussianFamily) -> MixtureParameters:

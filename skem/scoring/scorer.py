@@ -36,6 +36,10 @@ __all__ = [
 Array: TypeAlias = NDArray[np.float64]
 Sums: TypeAlias = tuple[Array, ...]
 
+# Made once: scorers are asked about which point they sum in each iteration.
+_ORIGIN = np.zeros(())
+_ORIGIN.setflags(write=False)
+
 
 class Scores(Protocol):
     """What can score the rows of a tile."""
@@ -166,7 +170,7 @@ class OneForm:
 
     @property
     def summed_about(self) -> Array:
-        return np.zeros(())
+        return _ORIGIN
 
     def by_points(self, sums: Sums) -> tuple[tuple[Array, Sums], ...]:
         return ((self.summed_about, sums),)

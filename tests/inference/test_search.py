@@ -14,7 +14,15 @@ from skem.families import (
     StickBreakingWeights,
 )
 from skem.families.parsimonious import PARSIMONIOUS
-from skem.inference import PointRule, Start, VariationalRule, batch_em, find_start, search
+from skem.inference import (
+    Passes,
+    PointRule,
+    Start,
+    VariationalRule,
+    batch_em,
+    find_start,
+    search,
+)
 
 ALL_KINDS = (*gaussian.KINDS, *PARSIMONIOUS)
 hard_and_soft = pytest.mark.parametrize("hard", [False, True], ids=["soft", "hard"])
@@ -402,3 +410,36 @@ def test_no_end_is_looked_for_twice(monkeypatch):
     find_start(passes, rule, start_of(passes))
     assert len(begun) > 2
     assert len(set(begun)) == len(begun)
+
+
+def test_a_fit_from_k_means_does_not_repeat_what_a_search_has_run(monkeypatch):
+    # Nothing is to be found in so few rows, so the search gives k-means' start back.
+    rule = point_rule(n_features=5)
+    X = np.random.default_rng(0).normal(size=(40, 5))
+    passes = visit_to(X, rule, 3)
+    theta = find_start(passes, rule, start_of(passes))
+    by_k_means = find_start(passes, rule, start_of(passes, method="kmeans"))
+    np.testing.assert_array_equal(theta.components.means, by_k_means.components.means)
+
+    made, expect = [], Passes.expect
+    monkeypatch.setattr(Passes, "expect", lambda *args: made.append(1) or expect(*args))
+    again = climb(passes, rule, theta, tol=1e-7)
+    after_search = len(made)
+    alone = climb(visit_to(X, rule, 3), rule, by_k_means, tol=1e-7)
+    assert after_search < len(made) - after_search - 3
+    assert again.bounds == alone.bounds
+    assert again.converged == alone.converged
+    for one, other in zip(again.theta.components, alone.theta.components, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_another_rule_does_not_follow_a_trail():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    rule, other = point_rule(), point_rule(reg_covar=0.1)
+    passes = visit_to(X, rule, 2)
+    theta = find_start(passes, rule, start_of(passes, method="kmeans"))
+    how = {"max_iter": 5, "tol": 0.0, "after_iteration": lambda *_: False, "keep_statistics": True}
+    runs = [batch_em(passes, rule, theta, leave_trail=True, **how)]
+    runs += [batch_em(passes, made_by, theta, **how) for made_by in (rule, other)]
+    fresh = batch_em(visit_to(X, rule, 2), other, theta, **how)
+    assert runs[0].bounds == runs[1].bounds != runs[2].bounds == fresh.bounds

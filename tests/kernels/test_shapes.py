@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize
 
 from skem import kernels
+from skem.kernels.arguments import CoordinateFrame
 
 
 def scatters(k, d, seed=0):
@@ -72,14 +73,19 @@ def test_coordinates_are_those_of_numpy_and_lead_back():
     (reference, counts), (scatter, _) = scatters(k, d), scatters(k, d, 1)
     rng = np.random.default_rng(2)
     weight, mean, origin = rng.uniform(1.0, 2.0, k), *rng.standard_normal((2, k, d))
-    shares, sizes = rng.uniform(0.5, 2.0, (2, k))
-    roots, given = np.zeros((k, d, d)), np.zeros((k, d, d))
-    assert kernels.coordinates.factorise(reference, counts, added, ridge, roots)
-    assert kernels.coordinates.factorise(scatter, counts, added, ridge, given)
+    frame = CoordinateFrame(np.zeros((k, d, d)), origin, np.empty(k), np.empty(k))
+    roots, _, shares, sizes = frame
+    assert kernels.coordinates.refer(weight, reference, counts, added, ridge, total, frame)
+    covariances = reference / (counts + added)[:, None, None] + ridge * np.eye(d)
+    np.testing.assert_allclose(roots, np.linalg.cholesky(covariances), rtol=1e-12)
+    np.testing.assert_allclose(shares, np.sqrt(weight / total), rtol=1e-14)
+    np.testing.assert_allclose(sizes, np.sqrt(counts / total), rtol=1e-14)
+    out, root = np.empty(k + k * d + k * d * (d + 1) // 2), np.empty((d, d))
+    assert kernels.coordinates.encode(
+        weight, mean, scatter, counts, added, ridge, total, frame, root, out
+    )
     covariances = scatter / (counts + added)[:, None, None] + ridge * np.eye(d)
-    np.testing.assert_allclose(given, np.linalg.cholesky(covariances), rtol=1e-12)
-    out = np.empty(k + k * d + k * d * (d + 1) // 2)
-    kernels.coordinates.encode(weight, mean, given.copy(), total, roots, origin, shares, sizes, out)
+    given = np.linalg.cholesky(covariances)
     np.testing.assert_allclose(out[:k], 2.0 * np.sqrt(weight / total), rtol=1e-13)
     inverses = np.linalg.inv(roots)
     means = shares[:, None] * np.einsum("kij,kj->ki", inverses, mean - origin)
@@ -90,17 +96,20 @@ def test_coordinates_are_those_of_numpy_and_lead_back():
     lower = np.tril_indices(d)
     wanted = sizes[:, None] * factors[:, lower[0], lower[1]]
     np.testing.assert_allclose(out[k + k * d :], wanted.ravel(), rtol=1e-11, atol=1e-13)
-    means, again = np.empty((k, d)), np.empty((k, d, d))
-    assert kernels.coordinates.decode(
-        *(out[k:], counts, added, ridge, roots, origin, shares, sizes),
-        *(means, again, np.empty((d, d))),
-    )
+    weights, means, again = np.empty(k), np.empty((k, d)), np.empty((k, d, d))
+    kernels.coordinates.decode_weights(out, total, weights)
+    np.testing.assert_allclose(weights, weight * total / weight.sum(), rtol=1e-13)
+    assert kernels.coordinates.decode(out[k:], counts, added, ridge, 0.0, frame, root, means, again)
     np.testing.assert_allclose(means, mean, rtol=1e-11)
     np.testing.assert_allclose(again, scatter, rtol=1e-11)
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
 def test_what_is_singular_or_no_number_has_no_coordinates(value):
-    blocks = np.tile(np.diag([1.0, value]), (2, 1, 1))
-    roots = np.empty_like(blocks)
-    assert not kernels.coordinates.factorise(blocks, np.ones(1), 0.0, 0.0, roots)
+    good, bad = np.tile(np.eye(2), (2, 1, 1)), np.tile(np.diag([1.0, value]), (2, 1, 1))
+    ones, origin, root = np.ones(2), np.zeros((2, 2)), np.empty((2, 2))
+    frame = CoordinateFrame(np.empty_like(good), origin, np.empty(2), np.empty(2))
+    given = ones, 0.0, 0.0, 2.0, frame
+    assert not kernels.coordinates.refer(ones, bad, *given)
+    assert kernels.coordinates.refer(ones, good, *given)
+    assert not kernels.coordinates.encode(ones, origin, bad, *given, root, np.empty(12))
