@@ -102,7 +102,7 @@ class Task:
 
     def subtask(self, name: str, max_subtasks: int = 0, *, number: int | None = None) -> Task:
         """Begin a task inside this one; numbered if its siblings run side by side."""
-        context = self.context if self.estimator._is_watched else None
+        context = self.context
         if context is not None:
             context = context.subcontext(task_name=name, task_id=number, max_subtasks=max_subtasks)
         return Task(self.estimator, context, self.data).begin()
@@ -119,11 +119,11 @@ def root_task(
     n_rows: int | None = None,
 ) -> Task:
     """Begin the task of a whole fit; ``n_rows`` is needed where ``len(X)`` does not tell."""
-    context = None
-    if hasattr(estimator, "_init_callback_context"):
-        context = estimator._init_callback_context(
-            max_subtasks=max_subtasks, sequential_subtasks=sequential
-        )
+    if not estimator._is_watched:
+        return Task(estimator, None, {})
+    context = estimator._init_callback_context(
+        max_subtasks=max_subtasks, sequential_subtasks=sequential
+    )
     # `ScoringMonitor` scores only where there is a y. A density has none: stand in for it.
     if y is None:
         y = np.broadcast_to(np.float64(0), (len(X) if n_rows is None else n_rows,))

@@ -136,7 +136,7 @@ def _error(
             n_components, covariance_type=covariance_type, init_params=tree, **WHILE_CHOOSING
         )
         try:
-            said = fit_quietly(mixture, POINT, holed, weights)
+            said = fit_quietly(mixture, POINT, holed, weights).remarks()
         except (ValueError, ArithmeticError):
             return np.inf
         if any("collapsed" in message for message in said):

@@ -252,7 +252,7 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         measure(rows, weights, GAUSSIAN_FAMILIES["full"](0.0), gappy=True, names=names.tolist())
         mixture = choose_mixture(rows, weights, check_random_state(self.random_state))
         mixture.feature_names_in_ = names
-        said = fit_quietly(mixture, POINT, rows, weights)
+        said = fit_quietly(mixture, POINT, rows, weights).remarks()
         # Rows without names follow.
         del mixture.feature_names_in_
         self.estimator_ = mixture

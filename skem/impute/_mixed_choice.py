@@ -134,7 +134,7 @@ def _error(
         mixture = EMMixture(n_components, random_state=seed, **_STARTS, **WHILE_CHOOSING)
         mixture._layout = layout
         try:
-            said = fit_quietly(mixture, BLOCK_POINT, fold.holed, weights)
+            said = fit_quietly(mixture, BLOCK_POINT, fold.holed, weights).remarks()
         except (ValueError, ArithmeticError):
             return np.inf
         if any("collapsed" in message for message in said):

@@ -20,7 +20,7 @@ from skem._seeds import generator
 from skem.mixture._base import BaseMixture, narrow_to
 from skem.mixture._em import EMGaussianMixture
 from skem.mixture._em_mixture import EMMixture
-from skem.mixture._fitting import fit_quietly
+from skem.mixture._fitting import Ended, fit_quietly
 from skem.mixture._grid import in_parallel, iteration_size
 from skem.mixture._reading import set_attributes
 from skem.mixture._shared import GIVEN_STARTS
@@ -152,26 +152,25 @@ def bootstrap_likelihood_ratio(
     rows: Floats = reader._kind.read_rows(reader, X, reset=True)
     known = set_attributes(reader)
 
-    blank = {n: _blank(estimator, n, known) for n in (k, k + 1)}
+    blanks = [_blank(estimator, n, known) for n in (k, k + 1)]
 
-    def fit(n_components: int, table: Floats, **parameters: Any) -> tuple[BaseMixture, list[str]]:
-        mixture = copy(blank[n_components])  # `clone` takes as long as a small fit
-        vars(mixture).update(parameters)
-        return mixture, fit_quietly(mixture, mixture._kind, table, None)
+    def fits(table: Floats, **parameters: Any) -> list[Ended]:
+        """Fit K and K + 1 components."""
+        mixtures = [copy(one) for one in blanks]  # `clone` takes as long as a small fit
+        for mixture in mixtures:
+            vars(mixture).update(parameters)
+        return [fit_quietly(mixture, mixture._kind, table, None) for mixture in mixtures]
 
-    def ratio(table: Floats, **parameters: Any) -> tuple[float, BaseMixture, list[str]]:
-        fits = [fit(n, table, **parameters) for n in (k, k + 1)]
-        less, more = (float(one._log_density(table).mean(dtype=np.float64)) for one, _ in fits)
-        return 2.0 * len(table) * (more - less), fits[0][0], [*fits[0][1], *fits[1][1]]
-
-    statistic, null, said = ratio(rows)
-    for message in dict.fromkeys(said):
+    less, more = fits(rows)
+    for message in dict.fromkeys([*less.remarks(), *more.remarks()]):
         warnings.warn(message, ConvergenceWarning, stacklevel=2)
+    statistic, null = _ratio(less, more), less.estimator
+    assert isinstance(null, BaseMixture)
 
     def replicate(rng: np.random.RandomState, n_threads: int) -> float:
         table = draw_table(null, rows, rng)
         seed = rng.randint(2**31 - 1)
-        return ratio(table, n_jobs=n_threads, random_state=seed, resolution=resolution)[0]
+        return _ratio(*fits(table, n_jobs=n_threads, random_state=seed, resolution=resolution))
 
     # What is drawn was recorded in no steps: they need not be looked for.
     resolution = None if isinstance(reader.resolution, str) else reader.resolution
@@ -179,6 +178,10 @@ def bootstrap_likelihood_ratio(
     replicates = np.array(repeat(replicate, n_bootstrap, random_state, n_jobs, size))
     as_large = int(np.count_nonzero(replicates >= statistic))
     return LikelihoodRatioTest(statistic, (1 + as_large) / (1 + len(replicates)), replicates)
+
+
+def _ratio(less: Ended, more: Ended) -> float:
+    return 2.0 * (more.log_likelihood() - less.log_likelihood())
 
 
 def draw_table(mixture: BaseMixture, X: Floats, rng: np.random.RandomState) -> Floats:

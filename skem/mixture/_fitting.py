@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import joblib
 import numpy as np
@@ -48,6 +48,7 @@ from skem.mixture._starting import go_on, start
 from skem.mixture._units import Shown, check_enough_rows, measure
 
 __all__ = [
+    "Ended",
     "check",
     "diagnose",
     "fit",
@@ -170,8 +171,42 @@ def fit(
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
     rows, weights = check(kind, estimator, X, sample_weight, reset=True)
-    attributes, messages = _fit(kind, estimator, rows, y, weights)
+    with one_library_thread():
+        attributes, ended = _fit(kind, estimator, rows, y, weights)
+        messages = ended.remarks()
     publish(estimator, attributes, messages, depth=2 + FRAMES)
+
+
+class Ended(NamedTuple):
+    """Where a fit ended, on the table that it was fitted to."""
+
+    kind: Kind
+    estimator: MixtureSettings
+    problem: FitProblem
+    run: Run[Any]
+
+    def log_likelihood(self) -> float:
+        """Return the weighted sum of the rows' log densities, in nats; of a point estimate."""
+        problem, table = self.problem, self.problem.table
+        scorer = self.kind.density(self.estimator, problem.family, self.run.theta)
+        with make_engine(table, 1) as engine:
+            in_units = Passes(table, problem.plan, engine).log_normaliser(scorer)
+        log_scale = float((table.seen_share * np.log(problem.units.scale)).sum())
+        return in_units - table.total_weight * log_scale
+
+    def remarks(self) -> list[str]:
+        """Return what the user should be warned of."""
+        kind, estimator, problem, run = self
+        with one_library_thread():
+            messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
+        messages += never_together(problem.family, problem.table, problem.shown.names)
+        if not run.converged and 0 < estimator.max_iter == run.n_iter:
+            messages.append(
+                f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: "
+                f"the bound still rose by tol={estimator.tol:g} or more. Increase max_iter or "
+                "tol, try other init_params, or check for degenerate data."
+            )
+        return messages
 
 
 @with_callbacks
@@ -181,15 +216,15 @@ def fit_quietly(
     X: NDArray[np.floating],
     weights: Array | None,
     shown: Shown | None = None,
-) -> list[str]:
-    """Fit to rows and weights that have been checked; return what `fit` would warn of.
+) -> Ended:
+    """Fit to rows and weights that have been checked; what `fit` would warn of can be asked for.
 
     Filters of warnings belong to the process, so fits side by side can't catch their own.
     ``shown`` is how messages show columns of rows without names.
     """
-    attributes, messages = _fit(kind, estimator, X, None, weights, shown)
+    attributes, ended = _fit(kind, estimator, X, None, weights, shown)
     publish(estimator, attributes | {"n_features_in_": X.shape[1]}, [], depth=0)
-    return messages
+    return ended
 
 
 # What is done before and after iterations, too: BLAS would share out each small matrix, which took
@@ -202,7 +237,7 @@ def _fit(
     y: object,
     weights: Array | None,
     shown: Shown | None = None,
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[dict[str, Any], Ended]:
     n_init = 1 if _goes_on(estimator) or _is_certain(kind, estimator) else estimator.n_init
     problem = make_problem(kind, estimator, X, weights, shown=shown)
     given, given_weights = X.given if isinstance(X, Partitions) else (X, weights)
@@ -247,22 +282,7 @@ def _fit(
         run = kind.numbered(estimator, problem, run)
     attributes = _fitted_attributes(kind, estimator, problem, run, rng.randint(2**31 - 1))
     root.end(lambda: attributes)
-    return attributes, _remarks(kind, estimator, problem, run)
-
-
-def _remarks(
-    kind: Kind, estimator: MixtureSettings, problem: FitProblem, run: Run[Any]
-) -> list[str]:
-    """Return what the user should be warned of."""
-    messages = diagnose(kind, estimator, problem, run.theta, problem.table.n_positive)
-    messages += never_together(problem.family, problem.table, problem.shown.names)
-    if not run.converged and 0 < estimator.max_iter == run.n_iter:
-        messages.append(
-            f"{kind.algorithm} did not converge in max_iter={estimator.max_iter} iterations: the "
-            f"bound still rose by tol={estimator.tol:g} or more. Increase max_iter or tol, try "
-            "other init_params, or check for degenerate data."
-        )
-    return messages
+    return attributes, Ended(kind, estimator, problem, run)
 
 
 def _fitted_attributes(

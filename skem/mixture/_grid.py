@@ -294,7 +294,7 @@ def attempt(
     """Fit a mixture to checked rows and judge it."""
     begin = perf_counter()
     try:
-        said = fit_quietly(mixture, mixture._kind, X, weights, shown)
+        said = fit_quietly(mixture, mixture._kind, X, weights, shown).remarks()
         seconds = perf_counter() - begin
         values = judge(cell, mixture)
         if not np.isfinite(list(values.values())).all():

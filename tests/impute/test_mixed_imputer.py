@@ -316,11 +316,15 @@ def test_fits_that_fail_or_collapse_are_not_chosen(monkeypatch):
     frame = frame_of(numbers(80)[1])[["word", "kg"]]
     real = _mixed_choice.fit_quietly
 
+    class Collapsed:
+        def remarks(self):
+            return ["A component collapsed"]
+
     def failing(mixture, *arguments):
         if mixture.n_components > 2:
             raise ValueError("not this one")
-        said = real(mixture, *arguments)
-        return ["A component collapsed"] if mixture.n_components == 2 else said
+        ended = real(mixture, *arguments)
+        return Collapsed() if mixture.n_components == 2 else ended
 
     monkeypatch.setattr(_mixed_choice, "fit_quietly", failing)
     assert MixtureImputer(random_state=0).fit(frame).estimator_.n_components == 1

@@ -34,14 +34,21 @@ def test_far_clusters_give_the_smallest_p():
     assert not hasattr(one, "weights_")
 
 
-def test_the_statistic_is_twice_the_difference_of_log_likelihoods():
-    X = one_feature(60, 0, apart=3.0)
-    two = EMGaussianMixture(2, covariance_type="tied", tol=1e-6, random_state=3)
-    test = bootstrap_likelihood_ratio(X, two, n_bootstrap=2, random_state=0)
-    less, more = (
-        fit(X, k, covariance_type="tied", tol=1e-6, random_state=3).score_samples(X).sum()
-        for k in (2, 3)
+# The bound of these has a prior's density in it, or that of assignments.
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"covariance_prior": [[0.5]], "mean_precision_prior": 0.1}, {"assignment": "hard"}],
+)
+@pytest.mark.parametrize("gappy", [False, True])
+def test_the_statistic_is_twice_the_difference_of_log_likelihoods(settings, gappy):
+    X = 7.0 * one_feature(60, 0, apart=3.0)
+    if gappy:
+        X[::9] = np.nan
+    settings = {"covariance_type": "tied", "tol": 1e-6, "random_state": 3} | settings
+    test = bootstrap_likelihood_ratio(
+        X, EMGaussianMixture(2, **settings), n_bootstrap=2, random_state=0
     )
+    less, more = (fit(X, k, **settings).score_samples(X).sum() for k in (2, 3))
     assert test.statistic == pytest.approx(2 * (more - less), rel=1e-9)
 
 
