@@ -126,25 +126,15 @@ def sum_columns(X: Rows, weights: Array | None) -> ColumnSums:
     first = 0 if weights is None else int(np.flatnonzero(weights > 0)[0])
     total = float(len(X)) if weights is None else float(weights.sum())
     start = X[first].astype(np.float64)
-    sums, largest = np.zeros_like(start), np.zeros_like(start)
-    one, ignored = np.ones_like(start), np.zeros_like(start)
+    sums, largest, rest, squares, ignored = np.zeros((5, len(start)))
+    one = np.ones_like(start)
     with np.errstate(over="ignore", invalid="ignore"):
         for rows, w in _pieces(X, weights):
-            kernels.rows.column_deviations(rows, w, start, one, sums, ignored)
-            np.maximum(largest, _reach(rows if (w > 0).all() else rows[w > 0], start), out=largest)
+            kernels.rows.column_deviations(rows, w, start, one, sums, ignored, largest)
         centre, unit = start + sums / total, _unit(largest)
-        rest, squares = np.zeros_like(start), np.zeros_like(start)
         for rows, w in _pieces(X, weights):
-            kernels.rows.column_deviations(rows, w, centre, unit, rest, squares)
+            kernels.rows.column_deviations(rows, w, centre, unit, rest, squares, ignored)
     return ColumnSums(start, np.full_like(start, total), sums, centre, unit, rest, squares)
-
-
-def _reach(rows: Rows, start: Array) -> Array:
-    """Return the largest distance of each column's cells from a value, (n_features,)."""
-    if not len(rows):
-        return np.zeros_like(start)
-    # Rounding keeps the order of numbers: the farthest cell is the largest or the smallest.
-    return np.maximum(np.abs(rows.max(axis=0) - start), np.abs(rows.min(axis=0) - start))
 
 
 def sum_seen_columns(X: Rows, weights: Array | None) -> ColumnSums:

@@ -121,11 +121,15 @@ def load_tile(X, weights, origin, inverse_scale, n_places, values, tile_weights)
 
 
 @kernel
-def column_deviations(X, weights, centre, scale, sums, squares):
-    """Add weighted sums of ``(x_n - centre) / scale`` and of its squares (n_features,)."""
+def column_deviations(X, weights, centre, scale, sums, squares, largest):
+    """Add weighted sums of ``(x_n - centre) / scale`` and of its squares (n_features,).
+
+    ``largest`` (n_features,) rises to the largest of their sizes.
+    """
     for i in range(X.shape[0]):
         if weights[i] > 0.0:
             for j in range(X.shape[1]):
                 deviation = (X[i, j] - centre[j]) / scale[j]
                 sums[j] += weights[i] * deviation
                 squares[j] += weights[i] * deviation * deviation
+                largest[j] = max(largest[j], abs(deviation))

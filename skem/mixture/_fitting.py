@@ -171,6 +171,8 @@ def fit(
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
     rows, weights = check(kind, estimator, X, sample_weight, reset=True)
+    # What is done before and after iterations, too: BLAS would share out each small matrix, which
+    # took four fifths of a fit to 569 rows and 30 columns.
     with one_library_thread():
         attributes, ended = _fit(kind, estimator, rows, y, weights)
         messages = ended.remarks()
@@ -210,6 +212,7 @@ class Ended(NamedTuple):
 
 
 @with_callbacks
+@one_library_thread()
 def fit_quietly(
     estimator: MixtureSettings,
     kind: Kind,
@@ -227,9 +230,6 @@ def fit_quietly(
     return ended
 
 
-# What is done before and after iterations, too: BLAS would share out each small matrix, which took
-# four fifths of a fit to 569 rows and 30 columns.
-@one_library_thread()
 def _fit(
     kind: Kind,
     estimator: MixtureSettings,
@@ -293,12 +293,13 @@ def _fitted_attributes(
     seed: int,
 ) -> dict[str, Any]:
     more, record = kind.outcome(problem, run)
+    *bounds, bound = kind.bound(problem, np.array([*run.bounds, run.bound])).tolist()
     return {
         **parameter_attributes(kind, problem, run.theta),
         "converged_": run.converged,
         "n_iter_": run.n_iter,
-        "lower_bound_": float(kind.bound(problem, run.bound)),
-        "lower_bounds_": kind.bound(problem, np.array(run.bounds)).tolist(),
+        "lower_bound_": bound,
+        "lower_bounds_": bounds,
         "resolution_": problem.units.steps,
         **narrow(more, problem.table.X.dtype),
         "_record": FitRecord(
@@ -358,7 +359,7 @@ def _run(
         acceleration=estimator.acceleration,
         earlier=earlier,
     )
-    progress.end(kind.bound(problem, run.bound), run.converged)
+    progress.end(lambda: kind.bound(problem, run.bound), run.converged)
     return run
 
 

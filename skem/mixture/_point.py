@@ -221,9 +221,9 @@ def number_by_weight(family: Any, run: Run[MixtureParameters]) -> Run[MixturePar
     """Order components by decreasing weight; noise stays the last."""
     weights = run.theta.weights
     k = len(weights) - isinstance(family, NoisyFamily)
-    order = np.append(np.argsort(-weights[:k], kind="stable"), np.arange(k, len(weights)))
-    if (order[1:] > order[:-1]).all():
+    if (weights[1:k] <= weights[: k - 1]).all():
         return run
+    order = np.append(np.argsort(-weights[:k], kind="stable"), np.arange(k, len(weights)))
     stats = run.statistics
     theta = MixtureParameters(run.theta.weights[order], family.take(run.theta.components, order))
     return run._replace(

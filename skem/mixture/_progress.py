@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 from time import perf_counter
 
@@ -38,11 +39,11 @@ class Progress:
         print(f"  Iteration {n_iter}" + (detail if self.verbose > 1 else ""))
         self.last = now
 
-    def end(self, bound: float, converged: bool) -> None:
+    def end(self, bound: Callable[[], float], converged: bool) -> None:
         """Report the end of a start."""
         if self.verbose:
             words = "converged" if converged else "did not converge"
-            time = f" time lapse {perf_counter() - self.began:.5f}s\t lower bound {bound:.5f}."
+            time = f" time lapse {perf_counter() - self.began:.5f}s\t lower bound {bound():.5f}."
             print(f"Initialization {words}." + (time if self.verbose > 1 else ""))
 
 

@@ -157,11 +157,13 @@ def test_column_deviations(dtype):
     X = rng.standard_normal((13, 3)).astype(dtype)
     weights = rng.integers(0, 3, 13).astype(np.float64)
     start, scale = rng.standard_normal(3), rng.uniform(0.5, 2.0, 3)
-    sums, squares = np.full(3, 10.0), np.full(3, 20.0)
-    kernels.rows.column_deviations(X, weights, start, scale, sums, squares)
+    sums, squares, largest = np.full(3, 10.0), np.full(3, 20.0), np.array([0.1, 0.1, 99.0])
+    kernels.rows.column_deviations(X, weights, start, scale, sums, squares, largest)
     deviations = (X.astype(np.float64) - start) / scale
     np.testing.assert_allclose(sums, 10 + weights @ deviations, rtol=1e-13)
     np.testing.assert_allclose(squares, 20 + weights @ deviations**2, rtol=1e-13)
+    seen = np.abs(deviations[weights > 0]).max(axis=0)
+    np.testing.assert_allclose(largest, [seen[0], seen[1], 99.0], rtol=1e-13)
 
 
 def test_unknown_kernels_are_named():
