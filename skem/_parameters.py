@@ -124,7 +124,10 @@ def check_parameters(
     """Raise ValueError for the first parameter with a value that none of its tests passes."""
     for name, choices in allowed.items():
         value = values[name]
-        if not any(choice.test(value) for choice in choices):
+        for choice in choices:
+            if choice.test(value):
+                break
+        else:
             words = [choice.words for choice in choices]
             listed = " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
             raise ValueError(
@@ -190,8 +193,10 @@ def check_rows(
         # scoring a hundred rows.
         assert isinstance(X, np.ndarray)
         known = vars(estimator)
-        without_names = "feature_names_in_" not in known
-        if reset or not (without_names and known.get("n_features_in_") == X.shape[1]):
+        same = reset or known.get("n_features_in_") == X.shape[1]
+        if same and "feature_names_in_" not in known:
+            known["n_features_in_"] = X.shape[1]
+        else:
             validate_data(estimator, X, reset=reset, skip_check_array=True)
         return X
     who = "This" if estimator is None else type(estimator).__name__
