@@ -191,7 +191,7 @@ class Ended(NamedTuple):
         """Return the weighted sum of the rows' log densities, in nats; of a point estimate."""
         problem, table = self.problem, self.problem.table
         scorer = self.kind.density(self.estimator, problem.family, self.run.theta)
-        with make_engine(table, 1) as engine:
+        with make_engine(table, count_threads(self.estimator.n_jobs)) as engine:
             in_units = Passes(table, problem.plan, engine).log_normaliser(scorer)
         log_scale = float((table.seen_share * np.log(problem.units.scale)).sum())
         return in_units - table.total_weight * log_scale
