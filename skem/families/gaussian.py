@@ -348,7 +348,8 @@ class GaussianFamily(GaussianRows):
         if not self.has_matrices:
             return bool((matrices > 0).all()), "positive"
         rounding = 1e-8 * float(np.abs(matrices).max())
-        symmetric = np.allclose(matrices, np.swapaxes(matrices, -1, -2), rtol=0, atol=rounding)
+        apart = np.abs(matrices - np.swapaxes(matrices, -1, -2))
+        symmetric = bool((apart <= rounding).all())
         positive = symmetric and bool((np.linalg.eigvalsh(matrices) > 0).all())
         return positive, "symmetric, positive-definite"
 
