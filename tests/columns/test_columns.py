@@ -1,5 +1,7 @@
 """Tables of every library as blocks of columns, and back."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -151,8 +153,9 @@ def test_numbers_with_text_are_an_error():
     frame["height"] = [f"{x}" for x in range(len(frame))]
     with pytest.raises(ValueError, match="has numbers as text, such as '0' in row 0"):
         fit(frame)
-    with pytest.raises(ValueError, match="which is neither a number nor a category"):
-        fit(frame.assign(height=pd.Timestamp("2020-01-01")))
+    for day in (pd.Timestamp("2020-01-01"), date(2020, 1, 1)):
+        with pytest.raises(ValueError, match="which is neither a number nor a category"):
+            fit(frame.assign(height=day))
 
 
 def test_whole_numbers_with_gaps_are_categories_if_declared():
