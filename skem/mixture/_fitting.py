@@ -18,6 +18,7 @@ from skem._parameters import (
     check_parameters,
     check_sample_weight,
 )
+from skem._refitting import check_same_names, kept_on_failure
 from skem._seeds import generator
 from skem.engine import (
     AnyTable,
@@ -169,8 +170,12 @@ def fit(
 
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
-    rows, weights = check(kind, estimator, X, sample_weight, reset=True)
-    attributes, messages = _fit(kind, estimator, rows, y, weights)
+    names = getattr(estimator, "feature_names_in_", None)
+    with kept_on_failure(estimator):
+        rows, weights = check(kind, estimator, X, sample_weight, reset=True)
+        if _goes_on(estimator):
+            check_same_names(estimator, names)
+        attributes, messages = _fit(kind, estimator, rows, y, weights)
     publish(estimator, attributes, messages, depth=2 + FRAMES)
 
 
