@@ -136,3 +136,11 @@ def test_dates_are_no_numbers(table, estimator):
 def test_columns_of_text_are_named(table):
     with pytest.raises(ValueError, match="Column 'a' of X holds text: 'x' in row 0"):
         check_rows(table, Estimator())
+
+
+def test_weights_of_pandas_are_read_as_they_are():
+    # Pandas' nullable arrays have a mask of another kind.
+    weights = check_sample_weight(pd.array([1, 2], dtype="Int64"), 2)
+    np.testing.assert_array_equal(weights, [1.0, 2.0])
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        check_sample_weight(pd.array([1, None], dtype="Int64"), 2)
