@@ -45,7 +45,9 @@ def refuse_dates(X: Any) -> None:
 
 def without_mask(X: Any) -> Any:
     """Return a masked array as a plain one, with NaN in masked cells; anything else as it is."""
-    if not isinstance(X, np.ma.MaskedArray) or not np.ma.is_masked(X):
+    if not isinstance(X, np.ma.MaskedArray) or not X.mask.any():
         return X
-    kept = X if X.dtype.kind in "fcO" else X.astype(np.float64 if X.dtype.kind in "iub" else object)
-    return kept.filled(np.nan)
+    numbers = {"f": X.dtype, "i": np.float64, "u": np.float64}
+    plain = X.data.astype(numbers.get(X.dtype.kind, object))
+    plain[X.mask] = np.nan
+    return plain

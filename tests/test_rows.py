@@ -94,6 +94,7 @@ def test_masked_cells_are_missing(dtype):
     np.testing.assert_array_equal(check_rows(masked, Estimator()), missing)
     with pytest.raises(ValueError, match="contains NaN"):
         check_rows(masked, allow_nan=False)
+    np.testing.assert_array_equal(masked, np.ma.array(ROWS.astype(dtype), mask=ROWS == 2.0))
     with pytest.raises(ValueError, match="sample_weight contains NaN"):
         check_sample_weight(np.ma.array(np.ones(3), mask=[True, False, False]), 3)
 
@@ -109,6 +110,14 @@ def test_mixtures_of_masked_tables(mixture):
     assert type(mixture.impute(masked)) is np.ndarray
     imputer = MixtureImputer(mixture)
     np.testing.assert_array_equal(imputer.fit_transform(masked), filled)
+
+
+def test_masked_truth_values_stay_categories():
+    X = np.array([[True], [False]] * 10)
+    masked = np.ma.array(X, mask=np.arange(20)[:, None] == 3)
+    mixture = EMMixture().fit(masked)
+    assert mixture.kinds_ == {0: "categorical"} == EMMixture().fit(np.ma.array(X)).kinds_
+    assert mixture.parameters_[0]["probabilities"][0][0] == pytest.approx([9 / 19, 10 / 19])
 
 
 DAYS = np.array(["2026-01-01", "2026-01-02", "NaT"], dtype="M8[us]")
