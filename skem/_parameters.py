@@ -13,6 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skem._collections import check_in_memory
+from skem._tables import column_names, refuse_dates, without_mask
 
 __all__ = [
     "Allowed",
@@ -171,7 +172,8 @@ def check_rows(
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features)
-        Pandas' NA may stand among Python objects, where scikit-learn fails.
+        Pandas' NA may stand among Python objects, where scikit-learn fails. Masked cells are
+        missing.
     estimator : estimator, default=None
         One that is to remember the columns, or has done so.
     reset : bool, default=True
@@ -184,7 +186,7 @@ def check_rows(
     Raises
     ------
     ValueError
-        If a column holds text, which is named, and for what scikit-learn refuses.
+        If a column holds text or dates, which is named, and for what scikit-learn refuses.
     TypeError
         For objects that are no numbers, and for collections of Dask.
     """
@@ -201,6 +203,8 @@ def check_rows(
         return X
     who = "This" if estimator is None else type(estimator).__name__
     check_in_memory(X, who, "Give it a sample of the rows")
+    refuse_dates(X)
+    X = without_mask(X)
     read = check_array if estimator is None else partial(validate_data, estimator, reset=reset)
     finite = "allow-nan" if allow_nan else True
 
@@ -249,7 +253,7 @@ def _refuse_text(X: Any, error: ValueError, takes_text: str) -> None:
     for j, column in enumerate(cells.T):
         for i, cell in enumerate(column):
             if isinstance(cell, str) and not _is_written_number(cell):
-                name = getattr(X, "columns", range(len(cells.T)))[j]
+                name = column_names(X, len(cells.T))[j]
                 instead = f"; {takes_text} takes it as it is" if takes_text else ""
                 raise ValueError(
                     f"Column {name!r} of X holds text: {cell!r} in row {i}. Drop the column, or "
@@ -278,7 +282,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array |
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
     weights: Array = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        without_mask(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )
     if weights.ndim != 1:
         raise ValueError(f"sample_weight must be 1D, but got an array of {weights.ndim} dimensions")

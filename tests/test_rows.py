@@ -4,11 +4,14 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skem._parameters import check_rows
+from skem import VAE, EMGaussianMixture, EMMixture, MixtureImputer
+from skem._parameters import check_rows, check_sample_weight
 
 ROWS = np.arange(6.0).reshape(3, 2)
 LARGE = np.full((3, 2), 1e308)
@@ -32,7 +35,6 @@ TABLES = {
     "too wide": np.hstack([ROWS, ROWS]),
     "complex": ROWS + 1j,
     "frame": pd.DataFrame(ROWS, columns=["a", "b"]),
-    "masked": np.ma.array(ROWS, mask=ROWS == 2.0),
 }
 
 
@@ -82,3 +84,72 @@ def test_as_scikit_learn_does(table, names):
 
 def test_rows_are_not_copied():
     assert check_rows(ROWS, Estimator()) is ROWS
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, object])
+def test_masked_cells_are_missing(dtype):
+    # scikit-learn reads what lies under the mask.
+    masked = np.ma.array(ROWS.astype(dtype), mask=ROWS == 2.0)
+    missing = np.where(ROWS == 2.0, np.nan, ROWS)
+    np.testing.assert_array_equal(check_rows(masked, Estimator()), missing)
+    with pytest.raises(ValueError, match="contains NaN"):
+        check_rows(masked, allow_nan=False)
+    np.testing.assert_array_equal(masked, np.ma.array(ROWS.astype(dtype), mask=ROWS == 2.0))
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        check_sample_weight(np.ma.array(np.ones(3), mask=[True, False, False]), 3)
+
+
+@pytest.mark.parametrize("mixture", [EMGaussianMixture(), EMMixture(columns=[("diag", [0, 1])])])
+def test_mixtures_of_masked_tables(mixture):
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    hidden = np.random.default_rng(1).uniform(size=X.shape) < 0.2
+    masked = np.ma.array(np.where(hidden, 1e6, X), mask=hidden)
+    missing = np.where(hidden, np.nan, X)
+    filled = mixture.fit(missing).impute(missing)
+    np.testing.assert_array_equal(mixture.fit(masked).impute(masked), filled)
+    assert type(mixture.impute(masked)) is np.ndarray
+    imputer = MixtureImputer(mixture)
+    np.testing.assert_array_equal(imputer.fit_transform(masked), filled)
+
+
+def test_masked_truth_values_stay_categories():
+    X = np.array([[True], [False]] * 10)
+    masked = np.ma.array(X, mask=np.arange(20)[:, None] == 3)
+    mixture = EMMixture().fit(masked)
+    assert mixture.kinds_ == {0: "categorical"} == EMMixture().fit(np.ma.array(X)).kinds_
+    assert mixture.parameters_[0]["probabilities"][0][0] == pytest.approx([9 / 19, 10 / 19])
+
+
+DAYS = np.array(["2026-01-01", "2026-01-02", "NaT"], dtype="M8[us]")
+TIMES = {
+    "array": DAYS[:, None],
+    "differences": (DAYS - DAYS[0])[:, None],
+    "pandas": pd.DataFrame({"0": DAYS}),
+    "beside numbers": pd.DataFrame({"0": DAYS, "b": 1.0}),
+    "zones": pd.DataFrame({"0": pd.Series(DAYS).dt.tz_localize("UTC")}),
+    "periods": pd.DataFrame({"0": pd.Series(DAYS).dt.to_period("D")}),
+    "pandas, Arrow": pd.DataFrame({"0": pd.Series(DAYS, dtype="timestamp[us][pyarrow]")}),
+    "polars": pl.DataFrame({"0": DAYS}),
+    "Arrow": pa.table({"0": pa.array(DAYS)}),
+}
+
+
+@pytest.mark.parametrize("table", list(TIMES))
+@pytest.mark.parametrize("estimator", [EMGaussianMixture(), VAE(), EMMixture(), MixtureImputer()])
+def test_dates_are_no_numbers(table, estimator):
+    with pytest.raises(ValueError, match=r"Column '?0'? (of X )?has the dtype"):
+        estimator.fit(TIMES[table])
+
+
+@pytest.mark.parametrize("table", [pl.DataFrame({"a": ["x"]}), pa.table({"a": ["x"]})])
+def test_columns_of_text_are_named(table):
+    with pytest.raises(ValueError, match="Column 'a' of X holds text: 'x' in row 0"):
+        check_rows(table, Estimator())
+
+
+def test_weights_of_pandas_are_read_as_they_are():
+    # Pandas' nullable arrays have a mask of another kind.
+    weights = check_sample_weight(pd.array([1, 2], dtype="Int64"), 2)
+    np.testing.assert_array_equal(weights, [1.0, 2.0])
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        check_sample_weight(pd.array([1, None], dtype="Int64"), 2)

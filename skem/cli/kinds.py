@@ -22,6 +22,13 @@ CODED = ("categorical", "bernoulli")
 _FEW_VALUES, _ROWS_OF_A_VALUE = 20, 5
 _EMPTY, _AS_TEXT = "no value", "numbers written as text"
 _NO_NUMBERS = "categories, and only numbers are used here"
+# Numbers as people write them: 5 %, $1,200.50, 1 000, and a minus that is no hyphen.
+_SPACE, _CURRENCY = r"[ \x{a0}\x{202f}]", "$€£¥"
+_WRITTEN = (
+    rf"^[-+\x{{2212}}]?{_SPACE}?[{_CURRENCY}]?{_SPACE}?[-+\x{{2212}}]?"
+    rf"\d+([,.'\x{{2019}} \x{{a0}}\x{{202f}}]\d{{3}})*([.,]\d+)?"
+    rf"{_SPACE}?[%‰{_CURRENCY}]?$"
+)
 
 
 class Kinds(NamedTuple):
@@ -182,6 +189,8 @@ def _say_unusable(reader: Reader, name: str) -> str:
     values = pc.unique(words(column).filter(pa.array(~found.missing)))
     if len(values) == 1:
         return f"no other value than {values[0].as_py()!r}"
+    if pc.all(pc.match_substring_regex(values, _WRITTEN)).as_py():
+        return f"numbers with signs or separators, such as {values[0].as_py()!r}"
     if is_id_name(name):
         return "named as ids are"
     if len(values) > max(min(_FEW_VALUES, seen // 2), seen // _ROWS_OF_A_VALUE):

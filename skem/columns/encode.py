@@ -19,6 +19,8 @@ Array: TypeAlias = NDArray[np.float64]
 # Kinds whose values are codes of categories.
 _CODED = ("categorical", "bernoulli")
 _SHOWN = 10
+# From here on not every whole number is a float.
+_LARGE = 2.0**53
 
 
 class ColumnInfo(NamedTuple):
@@ -151,7 +153,7 @@ def _find_categories(column: RawColumn, kind: str) -> tuple[Any, ...]:
     else:
         distinct = column.distinct()
         if column.numbers is not None:
-            _refuse_fractions(column)
+            _refuse_unfit(column)
         elif distinct and all(isinstance(value, bool | np.bool_) for value in distinct):
             distinct = [False, True]
         found = tuple(sorted(distinct, key=lambda value: (_rank(value), value)))
@@ -180,9 +182,17 @@ def _list(values: Sequence[Any]) -> str:
     return shown + (", ..." if len(values) > _SHOWN else "")
 
 
-def _refuse_fractions(column: RawColumn) -> None:
+def _refuse_unfit(column: RawColumn) -> None:
+    """Raise ValueError for numbers that can't be categories."""
     assert column.numbers is not None
     numbers = column.numbers
+    large = np.flatnonzero(np.abs(numbers) >= _LARGE)
+    if len(large):
+        raise ValueError(
+            f"Column {column.name!r} has about {numbers[large[0]]:g} in row "
+            f"{column.row(int(large[0]))}, but numbers of 2**53 or more are not told from their "
+            "neighbours: make such categories text"
+        )
     odd = np.flatnonzero(~np.isnan(numbers) & (numbers != np.floor(numbers)))
     if len(odd):
         raise ValueError(
@@ -242,7 +252,8 @@ def _look_up(column: RawColumn, categories: Sequence[Any]) -> Array:
         order = np.argsort(categories)
         values = np.array(categories, dtype=np.float64)[order]
         places = np.minimum(np.searchsorted(values, column.numbers), len(values) - 1)
-        codes = np.where(values[places] == column.numbers, order[places], -1.0)
+        found = (values[places] == column.numbers) & (np.abs(column.numbers) < _LARGE)
+        codes = np.where(found, order[places], -1.0)
         return np.where(np.isnan(column.numbers), np.nan, codes)
     known = {value: float(code) for code, value in enumerate(categories)}
     cells = column.cells().tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import date, time, timedelta
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
+from skem._tables import is_temporal
+
 __all__ = ["RawColumn", "has_categories", "is_missing", "is_numeric", "library_of", "read_columns"]
 
 Array: TypeAlias = NDArray[np.float64]
 
 # The kinds of NumPy dtypes that are numbers.
 _NUMBERS = "iuf"
+# Objects that are neither numbers nor categories.
+_NO_CATEGORIES = (list, dict, set, np.ndarray, date, time, timedelta)
 
 
 class RawColumn(NamedTuple):
@@ -181,7 +186,7 @@ def _from_pandas(X: Any) -> list[RawColumn]:
             numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
             columns.append(RawColumn(name, position, numbers, None, label))
         else:
-            _refuse_dates(name, getattr(dtype, "kind", "O"), label)
+            _refuse_dates(name, label)
             if hasattr(dtype, "pyarrow_dtype") or getattr(dtype, "storage", None) == "pyarrow":
                 columns.append(_from_chunks(name, position, _chunked(series), label))
             else:
@@ -224,7 +229,7 @@ def _from_polars(X: Any) -> list[RawColumn]:
             numbers = np.array([np.nan if v is None else v for v in cells], dtype=np.float64)
             columns.append(RawColumn(name, position, numbers, None, label))
             continue
-        _refuse_dates(name, "M" if dtype.is_temporal() else "O", label)
+        _refuse_dates(name, label)
         found = _from_objects(name, position, series.to_list(), label)
         if label.startswith("Enum"):
             found = found._replace(categories=tuple(dtype.categories.to_list()))
@@ -242,7 +247,7 @@ def _from_arrow(X: Any) -> list[RawColumn]:
             numbers = np.array([np.nan if v is None else v for v in cells], dtype=np.float64)
             columns.append(RawColumn(name, position, numbers, None, label))
             continue
-        _refuse_dates(name, "M" if label.startswith(("date", "time", "dura")) else "O", label)
+        _refuse_dates(name, label)
         columns.append(_from_chunks(name, position, chunked, label))
     return columns
 
@@ -258,7 +263,7 @@ def _from_array(X: Any) -> list[RawColumn]:
         if array.dtype.kind in _NUMBERS:
             columns.append(RawColumn(position, position, column.astype(np.float64), None, label))
             continue
-        _refuse_dates(position, array.dtype.kind, label)
+        _refuse_dates(position, label)
         columns.append(_from_objects(position, position, column.tolist(), label))
     return columns
 
@@ -271,8 +276,8 @@ _READERS = {
 }
 
 
-def _refuse_dates(name: Any, kind: str, label: str) -> None:
-    if kind in "Mmc":
+def _refuse_dates(name: Any, label: str) -> None:
+    if is_temporal(label) or label.startswith("complex"):
         raise ValueError(
             f"Column {name!r} has the dtype {label}, which is neither a number nor a category: "
             "convert it, or drop it"
@@ -292,7 +297,7 @@ def _from_objects(name: Any, position: int, cells: list[Any], label: str) -> Raw
         numbers = np.array([np.nan if v is None else float(v) for v in cells])
         return RawColumn(name, position, numbers, None, label)
     for row, value in enumerate(cells):
-        if isinstance(value, list | dict | set | np.ndarray):
+        if isinstance(value, _NO_CATEGORIES):
             raise ValueError(
                 f"Column {name!r} has a {type(value).__name__} in row {row}, which is neither a "
                 "number nor a category"

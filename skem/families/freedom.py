@@ -72,7 +72,7 @@ class DegreesOfFreedom:
         """
         if self.given is not None:
             return np.full_like(previous, self.given)
-        if self.shared:
+        if self.shared and weight.any():
             value = self._solve(np.atleast_1d(surprise.sum() / weight.sum()))
             return np.full_like(previous, value[0])
         known = weight > EMPTY * weight.sum()
@@ -103,7 +103,7 @@ class DegreesOfFreedom:
         expected = -expected_log_scale(before)
         if self.shared:
             total = weight.sum()
-            rate = np.full_like(rate, (rate * weight).sum() / total)
+            rate = np.full_like(rate, (rate * weight).sum() / max(total, TINY))
             weight, surprise = np.full_like(weight, total), np.full_like(weight, surprise.sum())
         apart = surprise / np.maximum(weight, TINY) - expected
         found = expected + rate * _haste(before, n_features) * apart

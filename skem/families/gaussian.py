@@ -26,6 +26,7 @@ from skem.families.parameters import (
     GaussianPosterior,
     GaussianPrior,
     GaussianStatistics,
+    shares_of,
 )
 from skem.families.rows import LOG_2PI, GaussianRows
 from skem.families.wishart import log_det_correction
@@ -205,6 +206,8 @@ class GaussianFamily(GaussianRows):
         if divisor is not posterior.mean_precision:
             known, every_one = _above(divisor, EMPTY * total)
         if not every_one:
+            if not known.any():  # all rows are noise
+                return previous._replace(means=means)
             divisor = np.where(known, divisor, 1.0)
         covariances = self.covariances_of(posterior.scatter, divisor, known, previous.covariances)
         covariances = covariances + self.ridge(n_components, n_features)
@@ -369,6 +372,7 @@ class GaussianFamily(GaussianRows):
         n_components, n_features = parameters.means.shape
         ridge = self.reg_covar * np.eye(n_features)
         within = self.dense(parameters.covariances, n_components, n_features) - ridge
+        weights = shares_of(weights)
         apart = parameters.means - weights @ parameters.means
         total: Array = np.einsum("k,kij->ij", weights, within) + (weights * apart.T) @ apart
         return total

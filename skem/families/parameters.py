@@ -20,6 +20,7 @@ __all__ = [
     "GaussianPrior",
     "GaussianStatistics",
     "SingularCovarianceError",
+    "shares_of",
 ]
 
 Array: TypeAlias = NDArray[np.float64]
@@ -28,6 +29,16 @@ Array: TypeAlias = NDArray[np.float64]
 EMPTY = 1e-14
 # What stands in for a divisor of zero: the smallest normal number.
 TINY = float(np.finfo(np.float64).tiny)
+
+
+def shares_of(weights: Array) -> Array:
+    """Divide weights (K,) by their sum, which is less than one where some rows are noise.
+
+    If all rows are, no component has more than another.
+    """
+    total = weights.sum()
+    result: Array = weights / total if total > 0 else np.full(len(weights), 1.0 / len(weights))
+    return result
 
 
 class SingularCovarianceError(ValueError):

@@ -24,7 +24,9 @@ __all__ = ["LOG_2PI", "GaussianRows"]
 
 
 def _average(values: Array, weights: Array) -> Array:
-    """Average lines (K, n) by weights (K,)."""
+    """Average lines (K, n) by weights (K,), which are all zero if every row is noise."""
+    if not weights.any():
+        weights = np.ones_like(weights)
     result: Array = (weights[:, None] * values).sum(axis=0) / weights[:, None].sum(axis=0)
     return result
 

@@ -22,6 +22,7 @@ from skem._parameters import (
     one_of,
     random_state,
 )
+from skem._refitting import kept_on_failure
 from skem.columns import add_columns, fill_zeros, put_columns, take_columns
 from skem.families import GAUSSIAN_FAMILIES
 from skem.impute._choice import choose_mixture
@@ -200,10 +201,11 @@ class MixtureImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             What the mixture warns of.
         """
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
-        table = read(self, X, reset=True)
-        weights = check_sample_weight(sample_weight, len(table.missing))
-        names = getattr(self, "feature_names_in_", None)
-        for category, message in self._fit(table, weights, names):
+        with kept_on_failure(self):
+            table = read(self, X, reset=True)
+            weights = check_sample_weight(sample_weight, len(table.missing))
+            said = self._fit(table, weights, getattr(self, "feature_names_in_", None))
+        for category, message in said:
             warnings.warn(message, category, stacklevel=2)
         return self
 

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 
 from skem._collections import check_in_memory
 from skem._parameters import check_rows
+from skem._tables import without_mask
 from skem.columns import RawColumn, has_categories, library_of
 from skem.mixture._layout import read_table
 
@@ -54,6 +55,7 @@ def read(imputer: Any, X: Any, *, reset: bool) -> Table:
     """
     name = type(imputer).__name__
     check_in_memory(X, name, "Fill the cells of a collection by a fitted mixture's impute")
+    X = without_mask(X)
     if not reset:
         every_kind = imputer._of_every_kind
     elif imputer.estimator is None:

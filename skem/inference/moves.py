@@ -127,6 +127,8 @@ def promising_moves(
     rule = scene.rule
     assert run.statistics is not None
     resp, joint = (values[: scene.n_components] for values in _assign(scene, run))
+    if not resp.any():  # all rows are noise
+        return
     pairs: list[_Merged] | None = None
     for apart in scene.family.cuts(run.theta.components, scene.rows, resp * scene.weights):
         parts = _split(scene, run, resp, joint, apart)

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skem._collections import check_in_memory, is_collection
 from skem._parameters import check_sample_weight
+from skem._tables import without_mask
 from skem.columns import ColumnInfo, fill_cells, library_of
 from skem.inference import ComputeResponsibilities
 from skem.mixture._base import BaseMixture
@@ -202,6 +203,7 @@ class BlockMixtureMethods(BaseMixture):
         values = self._check_rows(X)
         tables = impute_tables(self, values, method, n_draws, parameters, random_state)
         infos, gaps = self._layout.encoding.columns, np.isnan(values)
+        X = without_mask(X)
         filled = [fill_cells(X, infos, table, gaps) for table in tables]
         if n_draws == 1:
             return filled[0]

@@ -27,6 +27,7 @@ from skem._parameters import (
     random_state,
     some,
 )
+from skem._refitting import kept_on_failure
 from skem.families import GAUSSIAN_FAMILIES
 from skem.inference import START_METHODS
 from skem.mixture._again import fit_again
@@ -178,7 +179,9 @@ class Choice(Chosen):
             or rows are too few; and if of all numbers of components that were asked for only one
             component could be used.
         """
-        for category, message in self._search(X, y, sample_weight, groups, unwatched):
+        with kept_on_failure(self):
+            said = self._search(X, y, sample_weight, groups, unwatched)
+        for category, message in said:
             warnings.warn(message, category, stacklevel=2 + FRAMES)
         return self
 

@@ -18,6 +18,7 @@ from skem._parameters import (
     check_parameters,
     check_sample_weight,
 )
+from skem._refitting import check_same_names, kept_on_failure
 from skem._seeds import generator
 from skem.engine import (
     AnyTable,
@@ -170,10 +171,13 @@ def fit(
 
     To be called by the estimator's own `fit`, which `with_callbacks` wraps.
     """
-    rows, weights = check(kind, estimator, X, sample_weight, reset=True)
+    names = getattr(estimator, "feature_names_in_", None)
     # What is done before and after iterations, too: BLAS would share out each small matrix, which
     # took four fifths of a fit to 569 rows and 30 columns.
-    with one_library_thread():
+    with kept_on_failure(estimator), one_library_thread():
+        rows, weights = check(kind, estimator, X, sample_weight, reset=True)
+        if _goes_on(estimator):
+            check_same_names(estimator, names)
         attributes, ended = _fit(kind, estimator, rows, y, weights)
         messages = ended.remarks()
     publish(estimator, attributes, messages, depth=2 + FRAMES)

@@ -15,6 +15,7 @@ from skem._parameters import check_parameters, integer, none, one_of
 from skem._parameters import random_state as seeds
 from skem.engine import index_gaps
 from skem.families import GaussianFamily
+from skem.families.parameters import shares_of
 from skem.inference import ComputeResponsibilities, MixtureParameters
 from skem.mixture._evaluating import evaluate
 from skem.mixture._fitting import fit_quietly
@@ -158,7 +159,7 @@ def _without_noise(theta: MixtureParameters, resp: Floats) -> _Belonging:
     k = len(theta.components.means)
     if resp.shape[1] == k:
         return _Belonging(theta, resp)
-    weights = theta.weights[:k] / theta.weights[:k].sum()
+    weights = shares_of(theta.weights[:k])
     total = resp[:, :k].sum(axis=1, keepdims=True)
     share = np.where(total > 0, resp[:, :k] / np.where(total > 0, total, 1), weights)
     return _Belonging(theta._replace(weights=weights), share.astype(resp.dtype))

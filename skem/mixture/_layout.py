@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skem._collections import check_in_memory
 from skem._parameters import float_dtypes
+from skem._tables import without_mask
 from skem.columns import (
     GAUSSIAN_KINDS,
     BlockPlan,
@@ -125,6 +126,7 @@ class Layout(NamedTuple):
 def read_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, list[RawColumn]]:
     """Check that X is a table; return its rows, if all are numbers, and its columns."""
     check_in_memory(X, type(estimator).__name__, "Give it a sample of the rows")
+    X = without_mask(X)
     if is_numeric(X):
         rows: Floats = validate_data(
             estimator, X, reset=reset, dtype=float_dtypes(X), ensure_all_finite="allow-nan"

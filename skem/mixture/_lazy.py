@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skem._parameters import float_dtypes
+from skem._tables import refuse_dates
 from skem.columns import fill_zeros
 from skem.engine.dask import (
     NumberReader,
@@ -47,6 +48,7 @@ def read_collection(estimator: Any, X: Any, sample_weight: Any, *, reset: bool) 
 def check_columns(estimator: Any, X: Any, *, reset: bool) -> np.dtype[Any]:
     """Check names and numbers of columns as scikit-learn does; return the dtype of the rows."""
     empty = empty_rows(X)
+    refuse_dates(empty)
     checked: Floats = validate_data(
         estimator,
         empty,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
 from skem._collections import check_in_memory
+from skem._refitting import kept_on_failure
 from skem.engine import Partitions, Table, Threads, count_threads
 from skem.inference import Passes, blend
 from skem.mixture._fitting import (
@@ -44,8 +45,9 @@ def step(
     """
     check_in_memory(X, "partial_fit", "Give it batches that fit into memory, one after the other")
     fitted = hasattr(estimator, "weights_")
-    rows, weights = check(kind, estimator, X, sample_weight, reset=not fitted)
-    attributes, messages = _step(kind, estimator, rows, weights, total_weight, fitted)
+    with kept_on_failure(estimator):
+        rows, weights = check(kind, estimator, X, sample_weight, reset=not fitted)
+        attributes, messages = _step(kind, estimator, rows, weights, total_weight, fitted)
     publish(estimator, attributes, messages, depth=2)
 
 

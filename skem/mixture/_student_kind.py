@@ -141,6 +141,6 @@ def _find_blurred(
     family, units = problem.family.gaussian, problem.units
     whole = np.square(units.column_scale / units.scale)
     narrow = np.diagonal(family.total_covariance(weights, parameters)) < _NARROW * whole
-    least = family.column_variances(parameters)[weights > 0].min(axis=0)
+    least = family.column_variances(parameters)[weights > 0].min(axis=0, initial=np.inf)
     found: NDArray[np.bool_] = narrow & (least <= _BLURRED * family.reg_covar) & ~units.constant
     return found

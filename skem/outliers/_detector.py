@@ -23,6 +23,7 @@ from skem._parameters import (
     random_state,
     real,
 )
+from skem._refitting import kept_on_failure
 from skem.outliers._model import density_of_samples, explainer_of, fit_clone, log_density
 from skem.outliers._robust import fit_robust
 
@@ -191,20 +192,24 @@ class MixtureOutlierDetector(OutlierMixin, BaseEstimator):
         check_parameters(type(self).__name__, self.get_params(deep=False), self._allowed)
         check_in_memory(X, type(self).__name__, "Fit it to a sample of the rows")
         rng = check_random_state(self.random_state)
-        if self.estimator is None:
-            self._fit_default(X, sample_weight, rng)
-        else:
-            validate_data(self, X, skip_check_array=True)
-            self.estimator_ = fit_clone(self.estimator, X, y, sample_weight)
-        seed = rng.randint(2**31 - 1)
+        with kept_on_failure(self):
+            if self.estimator is None:
+                self._fit_default(X, sample_weight, rng)
+            else:
+                validate_data(self, X, skip_check_array=True)
+                self.estimator_ = fit_clone(self.estimator, X, y, sample_weight)
+            self._fit_threshold(X, sample_weight, rng.randint(2**31 - 1))
+        return self
+
+    def _fit_threshold(self, X: ArrayLike, sample_weight: ArrayLike | None, seed: int) -> None:
+        """Find the density below which rows are outliers of the fitted model."""
         if self.contamination == "auto":
             samples = density_of_samples(self.estimator_, _SAMPLES, seed)
             self.offset_ = float(np.quantile(samples, _SHARE))
-        else:
-            scores = log_density(self.estimator_, X)
-            weights = check_sample_weight(sample_weight, len(scores))
-            self.offset_ = _threshold(scores, weights, float(self.contamination))
-        return self
+            return
+        scores = log_density(self.estimator_, X)
+        weights = check_sample_weight(sample_weight, len(scores))
+        self.offset_ = _threshold(scores, weights, float(self.contamination))
 
     def _fit_default(
         self, X: ArrayLike, sample_weight: ArrayLike | None, rng: np.random.RandomState

@@ -38,6 +38,7 @@ from skem._parameters import (
     random_state,
     real,
 )
+from skem._refitting import check_same_names, kept_on_failure
 from skem.engine import Threads, count_threads
 from skem.vae import _fitting
 from skem.vae._evaluation import RowTerms, encode, row_terms
@@ -178,9 +179,14 @@ class BaseAutoencoder(
             If training diverged or did not converge, the code is not used, the warm-up of the
             divergence was not over, or a column is constant.
         """
-        data = self._check_fit(X, y, sample_weight, reset=True)
         before = getattr(self, "_trained", None)
-        self._publish(_fitting.fit(self, self._make_latent(), before, data), level=3 + FRAMES)
+        names = getattr(self, "feature_names_in_", None)
+        with kept_on_failure(self):
+            data = self._check_fit(X, y, sample_weight, reset=True)
+            if self.warm_start and before is not None:
+                check_same_names(self, names)
+            outcome = _fitting.fit(self, self._make_latent(), before, data)
+        self._publish(outcome, level=3 + FRAMES)
         return self
 
     def partial_fit(
@@ -205,8 +211,9 @@ class BaseAutoencoder(
         self : estimator
         """
         before = getattr(self, "_trained", None)
-        data = self._check_fit(X, y, sample_weight, reset=before is None)
-        outcome = _fitting.step(self, self._make_latent(), before, data)
+        with kept_on_failure(self):
+            data = self._check_fit(X, y, sample_weight, reset=before is None)
+            outcome = _fitting.step(self, self._make_latent(), before, data)
         outcome.attributes["loss_curve_"][:0] = getattr(self, "loss_curve_", [])
         self._publish(outcome, level=3)
         return self

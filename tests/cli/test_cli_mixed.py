@@ -361,3 +361,36 @@ def test_what_may_not_describe_a_row_is_noted(run, tmp_path):
     assert "2 columns: 1 categorical, 1 Gaussian (full, standardised)" in said
     _, said, _ = run("cluster", path, "-k", 1, "--kind", "categorical=code,row_id")
     assert re.search(r"^    1 +0.325$", said, re.M)
+
+
+WRITTEN = {
+    "percent": ["5%", "10%", "2.5 %"],
+    "money": ["$5", "-$10.50", "20 €"],
+    "thousands": ["1,200.5", "500", "10,000"],
+    "spaces": ["1\u00a0200", "500", "1 000 000"],
+    "minus": ["\u22125", "3", "\u22122"],
+}
+NOT_WRITTEN = {
+    "address": ["10.0.0.1", "10.0.0.2", "10.0.0.3"],
+    "range": ["10-20", "20-30", "30-40"],
+    "grade": ["1+", "1-", "2+"],
+    "size": ["5 kg", "10 kg", "20 kg"],
+    "code": ["12 34", "12 35", "12 36"],
+}
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, *NOT_WRITTEN])
+def test_numbers_with_signs_are_no_categories(run, refused, tmp_path, name):
+    values = (WRITTEN | NOT_WRITTEN)[name]
+    size = np.random.default_rng(0).normal(size=90)
+    path = tmp_path / "written.csv"
+    pd.DataFrame({"size_cm": size, name: values * 30}).to_csv(path, index=False)
+    status, said, err = run("cluster", path, "-k", "1")
+    assert status == 0
+    reason = f"'{name}' (numbers with signs or separators, such as {values[0]!r})"
+    assert (reason in err) == (name in WRITTEN)
+    assert ("1 categorical" in said) == (name in NOT_WRITTEN)
+    _, said, _ = run("cluster", path, "-k", "1", "--kind", f"categorical={name}")
+    assert "1 categorical" in said
+    if name in WRITTEN:
+        refused("cluster", path, "--columns", name, says=f"column {name!r}")

@@ -1,5 +1,7 @@
 """Tables of every library as blocks of columns, and back."""
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -151,8 +153,9 @@ def test_numbers_with_text_are_an_error():
     frame["height"] = [f"{x}" for x in range(len(frame))]
     with pytest.raises(ValueError, match="has numbers as text, such as '0' in row 0"):
         fit(frame)
-    with pytest.raises(ValueError, match="which is neither a number nor a category"):
-        fit(frame.assign(height=pd.Timestamp("2020-01-01")))
+    for day in (pd.Timestamp("2020-01-01"), date(2020, 1, 1)):
+        with pytest.raises(ValueError, match="which is neither a number nor a category"):
+            fit(frame.assign(height=day))
 
 
 def test_whole_numbers_with_gaps_are_categories_if_declared():
@@ -275,3 +278,18 @@ def test_nested_arrow_values_are_refused():
     frame = pd.DataFrame({"c": pd.array([[1], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64())))})
     with pytest.raises(ValueError, match="'c' has a list in row 0"):
         read_columns(frame)
+
+
+def test_numbers_that_are_no_floats_are_no_categories():
+    codes = 2**60 + np.array([1, 2, 3] * 10)
+    spec = [("categorical", [0])]
+    for column in (codes, codes.astype(object), pd.array(codes, dtype="Int64")):
+        with pytest.raises(ValueError, match=r"2\*\*53 or more.* make such categories text"):
+            EMMixture(columns=spec).fit(pd.DataFrame({"code": column}))
+    # The largest whole number that floats tell from the next one, and what keeps its digits.
+    for column in (np.where(codes % 2, 2**53 - 1, 1), pd.Categorical(codes), codes.astype(str)):
+        X = pd.DataFrame({"code": column})
+        mixture = EMMixture(columns=spec).fit(X)
+        assert set(mixture.sample(100, random_state=0)[0]["code"]) == set(X["code"])
+        with pytest.raises(ValueError, match="none of the categories"):
+            mixture.predict(pd.DataFrame({"code": [2**60 + 4]}))

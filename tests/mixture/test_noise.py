@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from oracles import gaps, gaussian
 from scipy.special import logsumexp, softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mixture.tables import assert_same_outputs, blobs, core, every_type, fit
@@ -169,6 +170,35 @@ def test_the_rows_of_clusters_and_noise_are_told_apart(estimator):
     X, labels = noisy_blobs(n_noise=60, seed=3)
     predicted = fit(X, 2, estimator=estimator, noise=True, random_state=0).predict(X)
     assert ((predicted == -1) == (labels == -1)).mean() > 0.85
+
+
+@core
+@pytest.mark.parametrize(
+    ("estimator", "options"),
+    [
+        (EMGaussianMixture, {"covariance_type": "diag"}),
+        (EMGaussianMixture, {"covariance_type": "full", "assignment": "hard"}),
+        (EMGaussianMixture, {"covariance_type": "VEV", "assignment": "hard"}),
+        (EMGaussianMixture, {"covariance_type": "EVI", "assignment": "hard"}),
+        (EMStudentMixture, {"covariance_type": "VII"}),
+        (EMStudentMixture, {"covariance_type": "spherical", "df": "shared"}),
+    ],
+)
+@pytest.mark.filterwarnings("error::RuntimeWarning", "ignore:EM did not converge")
+def test_all_rows_may_be_noise(estimator, options):
+    # Noise that is denser than any Gaussian of such rows takes them all.
+    X = np.random.default_rng(0).uniform(size=(40, 2))
+    with pytest.warns(ConvergenceWarning, match="emptied") as told:
+        mixture = estimator(3, noise=1e-6, tol=0, max_iter=300, random_state=0, **options).fit(X)
+    assert not any("depend" in str(warning.message) for warning in told)
+    np.testing.assert_array_equal(mixture.weights_, 0.0)
+    assert mixture.noise_weight_ == 1.0
+    np.testing.assert_allclose(mixture.score_samples(X), -np.log(1e-6))
+    np.testing.assert_array_equal(mixture.predict_proba(X), np.eye(4)[[3] * len(X)])
+    np.testing.assert_array_equal(mixture.predict(X), -1)
+    # Of a row of which nothing is seen each component may be: their means, equally.
+    filled = mixture.impute(np.full((1, 2), np.nan))
+    np.testing.assert_allclose(filled[0], mixture.means_.mean(axis=0))
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,7 @@ INFINITE = np.where(X[650, 1] == X, np.inf, X)
             "Partition 3 of X failed by OSError: no such file",
         ),
         (da.ones((4, 3, 2)), None, ValueError, "2D array"),
+        (tables.cut(X).astype("M8[us]"), None, ValueError, "Column 0 of X has the dtype datetime"),
         (dask.delayed(X), None, TypeError, "dask array or a dask data frame"),
     ],
 )
