@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skem import kernels
-from skem.families.parameters import Array, GaussianPrior, GaussianStatistics
+from skem.families.parameters import TINY, Array, GaussianPrior, GaussianStatistics
 from skem.families.structure import CovarianceStructure
 from skem.kernels.arguments import CoordinateFrame
 
@@ -58,13 +58,12 @@ class GaussianCoordinates:
         self.frame = CoordinateFrame(
             np.empty_like(blocks),
             np.ascontiguousarray(reference.mean).reshape(-1, size),
-            np.empty(len(reference.weight)),
-            np.empty(len(counts)),
+            np.sqrt(np.maximum(reference.weight, TINY) / total),
+            np.sqrt(np.maximum(counts, TINY) / total),
         )
         _insist(
             kernels.coordinates.refer(
-                np.ascontiguousarray(reference.weight),
-                *(blocks, counts, self.added, family.reg_covar, total, self.frame),
+                blocks, counts, self.added, family.reg_covar, self.frame.roots
             )
         )
 

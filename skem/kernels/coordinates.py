@@ -28,9 +28,8 @@ def factorise(scatter, count, added, ridge, root):
     done : bool
         False if a pivot is zero but for rounding, or below, or not finite.
     """
-    n_features = scatter.shape[0]
     divisor = (count if count > TINY else TINY) + added
-    for i in range(n_features):
+    for i in range(scatter.shape[0]):
         for j in range(i + 1):
             root[i, j] = scatter[i, j] / divisor
         root[i, i] += ridge
@@ -38,32 +37,22 @@ def factorise(scatter, count, added, ridge, root):
 
 
 @kernel
-def refer(weight, scatter, counts, added, ridge, total, frame):
-    """Write what coordinates about a reference are made by.
+def refer(scatter, counts, added, ridge, roots):
+    """Write the Cholesky factors of what coordinates are measured by.
 
     Parameters
     ----------
-    weight : ndarray of shape (K,)
-    scatter : ndarray of shape (B, d, d)
+    scatter, roots : ndarray of shape (B, d, d)
     counts : ndarray of shape (N,)
         Observations that covariances have seen.
     added, ridge : float
         Covariances are ``scatter / (count + added) + ridge``.
-    total : float
-        Total weight of the rows.
-    frame : CoordinateFrame
-        Receives all but the origin.
 
     Returns
     -------
     done : bool
         False if a covariance has no factor.
     """
-    roots, _, shares, sizes = frame
-    for k in range(weight.size):
-        shares[k] = math.sqrt((weight[k] if weight[k] > TINY else TINY) / total)
-    for n in range(counts.size):
-        sizes[n] = math.sqrt((counts[n] if counts[n] > TINY else TINY) / total)
     n_matrices = scatter.shape[0]
     for b in range(n_matrices):
         if not factorise(scatter[b], counts[b * counts.size // n_matrices], added, ridge, roots[b]):
@@ -77,9 +66,12 @@ def encode(weight, mean, scatter, counts, added, ridge, total, frame, root, out)
 
     Parameters
     ----------
-    weight, scatter, counts, added, ridge, total
-        As for `refer`.
+    weight : ndarray of shape (K,)
     mean : ndarray of shape (Q, d)
+    scatter, counts, added, ridge
+        As for `refer`.
+    total : float
+        Total weight of the rows.
     frame : CoordinateFrame
     root : ndarray of shape (d, d)
         Scratch.

@@ -73,13 +73,11 @@ def test_coordinates_are_those_of_numpy_and_lead_back():
     (reference, counts), (scatter, _) = scatters(k, d), scatters(k, d, 1)
     rng = np.random.default_rng(2)
     weight, mean, origin = rng.uniform(1.0, 2.0, k), *rng.standard_normal((2, k, d))
-    frame = CoordinateFrame(np.zeros((k, d, d)), origin, np.empty(k), np.empty(k))
-    roots, _, shares, sizes = frame
-    assert kernels.coordinates.refer(weight, reference, counts, added, ridge, total, frame)
+    roots, shares, sizes = np.zeros((k, d, d)), rng.uniform(0.1, 1.0, k), rng.uniform(0.1, 1.0, k)
+    frame = CoordinateFrame(roots, origin, shares, sizes)
+    assert kernels.coordinates.refer(reference, counts, added, ridge, roots)
     covariances = reference / (counts + added)[:, None, None] + ridge * np.eye(d)
     np.testing.assert_allclose(roots, np.linalg.cholesky(covariances), rtol=1e-12)
-    np.testing.assert_allclose(shares, np.sqrt(weight / total), rtol=1e-14)
-    np.testing.assert_allclose(sizes, np.sqrt(counts / total), rtol=1e-14)
     out, root = np.empty(k + k * d + k * d * (d + 1) // 2), np.empty((d, d))
     assert kernels.coordinates.encode(
         weight, mean, scatter, counts, added, ridge, total, frame, root, out
@@ -108,8 +106,8 @@ def test_coordinates_are_those_of_numpy_and_lead_back():
 def test_what_is_singular_or_no_number_has_no_coordinates(value):
     good, bad = np.tile(np.eye(2), (2, 1, 1)), np.tile(np.diag([1.0, value]), (2, 1, 1))
     ones, origin, root = np.ones(2), np.zeros((2, 2)), np.empty((2, 2))
-    frame = CoordinateFrame(np.empty_like(good), origin, np.empty(2), np.empty(2))
-    given = ones, 0.0, 0.0, 2.0, frame
-    assert not kernels.coordinates.refer(ones, bad, *given)
-    assert kernels.coordinates.refer(ones, good, *given)
-    assert not kernels.coordinates.encode(ones, origin, bad, *given, root, np.empty(12))
+    frame = CoordinateFrame(np.empty_like(good), origin, ones, ones)
+    given = ones, 0.0, 0.0
+    assert not kernels.coordinates.refer(bad, *given, frame.roots)
+    assert kernels.coordinates.refer(good, *given, frame.roots)
+    assert not kernels.coordinates.encode(ones, origin, bad, *given, 2.0, frame, root, np.empty(12))
