@@ -12,10 +12,12 @@ from skem.families import GaussianFamily, GaussianParameters, GaussianPrior
 from skem.families.held import Held, find_collapsed, find_dependent, find_held
 from skem.mixture._units import Shown, Units
 
-__all__ = ["describe_held", "held_columns", "warn_of_held"]
+__all__ = ["EMPTIED", "describe_held", "held_columns", "warn_of_held"]
 
 Array: TypeAlias = NDArray[np.float64]
 
+# A component with no larger weight than this has lost all its rows.
+EMPTIED = 1e-12
 # Rounding of published covariances, by their dtype's name.
 _PUBLISHED = {"float64": 3e-9, "float32": 1e-5}
 # Components that a message describes one by one, and columns of one sort that it names.
@@ -120,6 +122,8 @@ def describe_held(
 ) -> list[str]:
     """Return what a user should know of components that are held up, and of dependent columns.
 
+    Components that have lost all rows are not among them.
+
     Parameters
     ----------
     family, prior, weights, parameters, n_rows
@@ -130,6 +134,7 @@ def describe_held(
     """
     messages = []
     names = shown.names
+    weights = np.where(weights > EMPTIED, weights, 0.0)
     held = find_held(family, weights, parameters, n_rows)
     collapsed = find_collapsed(family, prior, weights, parameters, n_rows)
     if collapsed:

@@ -29,7 +29,7 @@ from skem.inference import (
     batch_em,
     joint_scorer,
 )
-from skem.mixture._held import describe_held
+from skem.mixture._held import EMPTIED, describe_held
 from skem.mixture._noise import published_weights
 from skem.mixture._problem import Bound, FitProblem, Outcome
 from skem.mixture._protocols import FittedMixture, PointSettings
@@ -52,8 +52,6 @@ Array: TypeAlias = NDArray[np.float64]
 
 # What noise begins with where weights, means and precisions are given.
 _NOISE = 0.1
-# A component with a smaller weight than this has lost all its rows.
-_EMPTIED = 1e-12
 
 
 class PointEstimates:
@@ -233,7 +231,7 @@ def number_by_weight(family: Any, run: Run[MixtureParameters]) -> Run[MixturePar
 
 def warn_of_emptied(weights: Array) -> list[str]:
     """Name components without rows."""
-    emptied = np.flatnonzero(weights <= _EMPTIED)
+    emptied = np.flatnonzero(weights <= EMPTIED)
     if not len(emptied):
         return []
     return [

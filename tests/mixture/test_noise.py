@@ -201,6 +201,15 @@ def test_all_rows_may_be_noise(estimator, options):
     np.testing.assert_allclose(filled[0], mixture.means_.mean(axis=0))
 
 
+def test_what_has_lost_its_rows_has_not_collapsed():
+    # Weights that are next to nothing: EM has converged before they vanish.
+    X = np.random.default_rng(0).uniform(size=(40, 2))
+    with pytest.warns(ConvergenceWarning) as told:
+        mixture = EMGaussianMixture(3, noise=1e-6, random_state=0).fit(X)
+    assert (mixture.weights_ > 0).all()
+    assert [str(warning.message)[:31] for warning in told] == ["Component(s) [0, 1, 2] emptied:"]
+
+
 @pytest.mark.parametrize(
     "init_params", ["auto", "kmeans", "k-means++", "hierarchical", "random_from_data"]
 )
