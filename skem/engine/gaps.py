@@ -61,10 +61,13 @@ def index_gaps(X: NDArray[np.floating], weights: Array | None) -> GapIndex:
     rows = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
     keys = np.ascontiguousarray(packed[rows]).view(f"V{packed.shape[1]}").ravel()
     patterns, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    order = rows[np.argsort(inverse, kind="stable")]
     bits = patterns.view(np.uint8).reshape(len(patterns), -1)
     missing = np.unpackbits(bits, axis=1, count=X.shape[1]).astype(bool)
-    return GapIndex(order, np.r_[0, np.cumsum(counts)].astype(np.int64), missing)
+    by_size = np.lexsort((counts, np.count_nonzero(missing, axis=1)))
+    place = np.empty_like(by_size)
+    place[by_size] = np.arange(len(by_size))
+    order = rows[np.argsort(place[inverse], kind="stable")]
+    return GapIndex(order, np.r_[0, np.cumsum(counts[by_size])].astype(np.int64), missing[by_size])
 
 
 @dataclass(frozen=True)

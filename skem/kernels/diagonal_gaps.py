@@ -2,30 +2,10 @@
 
 import math
 
-from skem.kernels.gaps import LOG_2PI, list_gap, normalise_rows
+from skem.kernels.gap_inverses import list_gap
+from skem.kernels.gaps import LOG_2PI, mark_seen, normalise_rows
 from skem.kernels.jit import kernel, reassociating_kernel
 from skem.kernels.steps import LEVEL, SCORE, SUM
-
-
-@kernel
-def mark_seen(gaps, segment, start, out):
-    """Write 1 for seen cells and 0 for others to ``out`` (D, n), for the rows from ``start`` on.
-
-    Returns
-    -------
-    segment : int
-        That of the first row after these; ``segment`` is that of the row ``start``.
-    """
-    first, missing = gaps
-    n_features, n = out.shape
-    s = segment
-    while s < len(missing) and first[s] < start + n:
-        for j in range(n_features):
-            value = 0.0 if missing[s, j] else 1.0
-            for i in range(max(first[s] - start, 0), min(first[s + 1] - start, n)):
-                out[j, i] = value
-        s += 1
-    return s - 1 if first[s] > start + n else s
 
 
 @kernel
