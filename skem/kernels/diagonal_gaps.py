@@ -4,11 +4,11 @@ import math
 
 from skem.kernels.gap_inverses import list_gap
 from skem.kernels.gaps import LOG_2PI, mark_seen, normalise_rows
-from skem.kernels.jit import kernel, reassociating_kernel
+from skem.kernels.jit import callee_kernel, kernel, reassociating_callee
 from skem.kernels.steps import LEVEL, SCORE, SUM
 
 
-@kernel
+@callee_kernel
 def score_seen(values, start, seen, centres, precisions, block):
     """Write minus half the squared distances of a block's seen cells."""
     n_components, n_features = centres.shape
@@ -27,7 +27,7 @@ def score_seen(values, start, seen, centres, precisions, block):
                 line[i] -= half * deviation * deviation
 
 
-@kernel
+@callee_kernel
 def raise_scores(steps, gaps, segment, start, n, levels, space, heights):
     """Write the heights of a block's segments, and add levels to its scores if asked for.
 
@@ -51,7 +51,7 @@ def raise_scores(steps, gaps, segment, start, n, levels, space, heights):
         s += 1
 
 
-@reassociating_kernel
+@reassociating_callee
 def add_seen_moments(values, start, seen, model, resp, space, weight, moment, second):
     """Add a block's expected weight, first and squared moments about ``model.about``, (K, D)."""
     centres, precisions, _, about = model

@@ -9,7 +9,7 @@ Symmetric matrices are held as the lines of their lower triangle, row by row: (u
 
 import math
 
-from skem.kernels.jit import contracted_kernel, kernel
+from skem.kernels.jit import callee_kernel, contracted_callee
 
 # A pivot that rounding left below this share of the diagonal counts as so large.
 LEAST_PIVOT = 1e-16
@@ -17,7 +17,7 @@ LEAST_PIVOT = 1e-16
 LOW, HIGH = 1e-100, 1e100
 
 
-@kernel
+@callee_kernel
 def list_gap(missing, gap):
     """Write the numbers of the missing columns to ``gap``; return how many there are."""
     q = 0
@@ -28,7 +28,7 @@ def list_gap(missing, gap):
     return q
 
 
-@kernel
+@callee_kernel
 def next_batch(missing, segment, stop, batch):
     """Gather segments whose gaps have as many cells as the first one's.
 
@@ -62,7 +62,7 @@ def next_batch(missing, segment, stop, batch):
     return m, q
 
 
-@contracted_kernel
+@contracted_callee
 def take_pivots(matrix, q, m, j, least, products, inverse, column, share):
     """Turn the j-th row of each of a batch's matrices into what is to be added to the others.
 
@@ -93,15 +93,15 @@ def take_pivots(matrix, q, m, j, least, products, inverse, column, share):
         share[j, i] = inverse[i]
 
 
-@contracted_kernel
+@contracted_callee
 def eliminate(matrix, q, m, j, column, share):
     """Add what `take_pivots` found to a batch's matrices, and write their j-th rows."""
-    at = 0
     for u in range(q):
         for v in range(u + 1):
-            for i in range(m):
-                matrix[at, i] += column[u, i] * share[v, i]
-            at += 1
+            if u != j and v != j:
+                at = u * (u + 1) // 2 + v
+                for i in range(m):
+                    matrix[at, i] += column[u, i] * share[v, i]
     diagonal = j * (j + 1) // 2
     for u in range(q):
         at = diagonal + u if u < j else u * (u + 1) // 2 + j
@@ -109,7 +109,7 @@ def eliminate(matrix, q, m, j, column, share):
             matrix[at, i] = share[u, i]
 
 
-@kernel
+@callee_kernel
 def add_logarithms_of(products, m, always, log_dets):
     """Add the logarithms of products, which begin again, where they are needed.
 
@@ -124,7 +124,7 @@ def add_logarithms_of(products, m, always, log_dets):
             products[i] = 1.0
 
 
-@kernel
+@callee_kernel
 def invert_gaps(precisions, q, m, batch):
     """Invert a batch's blocks of precisions, by Gauss and Jordan's elimination.
 
@@ -159,7 +159,7 @@ def invert_gaps(precisions, q, m, batch):
             eliminate(matrix, q, m, j, column, share)
 
 
-@contracted_kernel
+@contracted_callee
 def add_covariances(q, m, batch, shared, resp, lower):
     """Add the conditional covariances of some rows' missing cells to second moments.
 
@@ -193,7 +193,7 @@ def add_covariances(q, m, batch, shared, resp, lower):
                 target[cells[p, i]] += total * inverses[to, p, i]
 
 
-@kernel
+@callee_kernel
 def add_lower(lower, second):
     """Add symmetric matrices, of which the lower triangles are given, to others."""
     for k in range(len(second)):

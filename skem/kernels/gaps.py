@@ -21,14 +21,20 @@ import math
 import numpy as np
 
 from skem.kernels.gap_inverses import add_covariances, add_lower, invert_gaps, next_batch
-from skem.kernels.jit import contracted_kernel, kernel, reassociating_kernel
+from skem.kernels.jit import (
+    callee_kernel,
+    contracted_callee,
+    inner_kernel,
+    kernel,
+    reassociating_callee,
+)
 from skem.kernels.normalise import log_normalise, responsibilities
 from skem.kernels.steps import HARDEN, LEVEL, NORMALISE, SCORE, SUM
 
 LOG_2PI = math.log(2.0 * math.pi)
 
 
-@kernel
+@callee_kernel
 def mark_seen(gaps, segment, start, out):
     """Write 1 for seen cells and 0 for others to ``out`` (D, n), for the rows from ``start`` on.
 
@@ -49,7 +55,7 @@ def mark_seen(gaps, segment, start, out):
     return s - 1 if first[s] > start + n else s
 
 
-@kernel
+@callee_kernel
 def fill_with_means(values, start, seen, centre, filled):
     """Write a block's rows minus a component's mean to ``filled`` (D, n), 0 in the gaps.
 
@@ -64,7 +70,7 @@ def fill_with_means(values, start, seen, centre, filled):
             target[i] = source[i] - middle if there[i] > 0.0 else 0.0
 
 
-@kernel
+@callee_kernel
 def multiply_block(precision, whole, slopes, halves):
     """Write slopes, and minus half the squared distances of the filled rows to ``halves``."""
     np.dot(precision, whole, slopes)
@@ -78,7 +84,7 @@ def multiply_block(precision, whole, slopes, halves):
             halves[i] -= 0.5 * x[i] * y[i]
 
 
-@kernel
+@inner_kernel
 def find_rows(first, segment, m, start, n, batch):
     """Write which rows of a block of n belong to each segment of a batch.
 
@@ -92,7 +98,7 @@ def find_rows(first, segment, m, start, n, batch):
     return longest
 
 
-@contracted_kernel
+@contracted_callee
 def complete_rows(i, q, columns, begin, end, inverses, slopes, filled, halves):
     """Put a component's conditional means into the gap of a segment's rows, from begin to end.
 
@@ -113,7 +119,7 @@ def complete_rows(i, q, columns, begin, end, inverses, slopes, filled, halves):
             half[r] -= 0.5 * target[r] * own[r]
 
 
-@contracted_kernel
+@contracted_callee
 def multiply_abreast(q, m, inverses, slopes, shifts, total):
     """Write minus a batch's inverses times ``slopes`` (q, m) to ``shifts``, and their product.
 
@@ -132,7 +138,7 @@ def multiply_abreast(q, m, inverses, slopes, shifts, total):
             total[i] += shifts[u, i] * slopes[u, i]
 
 
-@kernel
+@callee_kernel
 def complete_batch(q, m, longest, shared, n, batch, space):
     """Put the components' conditional means into the gaps of a batch's rows, in a block of n.
 
@@ -163,7 +169,7 @@ def complete_batch(q, m, longest, shared, n, batch, space):
                     halves[rows[i]] -= 0.5 * total[i]
 
 
-@kernel
+@callee_kernel
 def normalise_rows(steps, tile, start, n, block):
     """Normalise scores of n rows if asked for, and keep them in the tile.
 
@@ -192,7 +198,7 @@ def normalise_rows(steps, tile, start, n, block):
     return total
 
 
-@kernel
+@inner_kernel
 def raise_scores(steps, q, m, shared, levels, space, heights):
     """Write the heights (K, m) of a batch's segments, and the scores of its rows.
 
@@ -213,7 +219,7 @@ def raise_scores(steps, q, m, shared, levels, space, heights):
                 block[k, r - begins[0]] = level + halves[k, r]
 
 
-@kernel
+@inner_kernel
 def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heights):
     """Complete a block of rows filled with means, batch by batch, and score them.
 
@@ -256,7 +262,7 @@ def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heig
     return total
 
 
-@kernel
+@callee_kernel
 def move_rows(whole, centre, about):
     """Turn rows (D, n) minus a centre into rows minus another point."""
     for j in range(len(whole)):
@@ -266,7 +272,7 @@ def move_rows(whole, centre, about):
                 whole[j, i] += apart
 
 
-@reassociating_kernel
+@reassociating_callee
 def add_moments(whole, resp, k, space, weight, moment, second):
     """Add a block's weight, first and second moments of one component; ``whole`` is (D, n)."""
     n_features, n = whole.shape

@@ -25,7 +25,7 @@ _VALUES = 40_960
 _LEAST_ROWS, _MOST_ROWS = 32, 256
 # Gaps that are inverted at a time: 1 MB for all components where possible.
 _INVERSES = 131_072
-_LEAST_LANES, _MOST_LANES = 8, 32
+_LEAST_LANES, _MOST_LANES = 8, 56
 
 
 class Room(NamedTuple):

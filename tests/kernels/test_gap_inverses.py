@@ -2,9 +2,16 @@
 
 import numpy as np
 import pytest
+from oracles.callees import from_python
 from oracles.rooms import gap_batch
 
-from skem import kernels
+from skem.kernels import gap_inverses
+
+list_gap = from_python(gap_inverses.list_gap)
+next_batch = from_python(gap_inverses.next_batch)
+invert_gaps = from_python(gap_inverses.invert_gaps)
+add_covariances = from_python(gap_inverses.add_covariances)
+add_lower = from_python(gap_inverses.add_lower)
 
 N_FEATURES, N_LANES = 9, 5
 
@@ -22,8 +29,8 @@ def make_precisions(rng, n_matrices):
 
 
 def invert(precisions, missing, batch):
-    n_gaps, q = kernels.gap_inverses.next_batch(missing, 0, len(missing), batch)
-    kernels.gap_inverses.invert_gaps(precisions, q, n_gaps, batch)
+    n_gaps, q = next_batch(missing, 0, len(missing), batch)
+    invert_gaps(precisions, q, n_gaps, batch)
     return n_gaps, q
 
 
@@ -71,7 +78,7 @@ def test_a_batch_has_gaps_of_equally_many_cells():
     batch = gap_batch(1, N_FEATURES, N_LANES)
     found, s = [], 0
     while s < len(missing):
-        n_gaps, q = kernels.gap_inverses.next_batch(missing, s, len(missing), batch)
+        n_gaps, q = next_batch(missing, s, len(missing), batch)
         found.append((n_gaps, q))
         for i in range(n_gaps):
             gap = np.flatnonzero(missing[s + i])
@@ -81,7 +88,7 @@ def test_a_batch_has_gaps_of_equally_many_cells():
         s += n_gaps
     assert found == [(2, 2), (1, 3), (5, 4), (4, 4), (1, 0)]
     # No further than asked for.
-    assert kernels.gap_inverses.next_batch(missing, 3, 6, batch) == (3, 4)
+    assert next_batch(missing, 3, 6, batch) == (3, 4)
 
 
 @pytest.mark.core
@@ -96,9 +103,9 @@ def test_covariances_are_added_where_cells_are_missing(shared):
     batch.begins[:4], batch.ends[:4] = first[:-1], first[1:]
     resp = rng.uniform(size=(9, 2))
     lower = np.zeros((2, N_FEATURES, N_FEATURES))
-    kernels.gap_inverses.add_covariances(q, n_gaps, batch, shared, resp, lower)
+    add_covariances(q, n_gaps, batch, shared, resp, lower)
     second = np.ones_like(lower)
-    kernels.gap_inverses.add_lower(lower, second)
+    add_lower(lower, second)
     expected = np.ones_like(lower)
     for i, gap in enumerate(missing):
         for k, total in enumerate(resp[first[i] : first[i + 1]].sum(axis=0)):
@@ -109,6 +116,6 @@ def test_covariances_are_added_where_cells_are_missing(shared):
 
 def test_the_numbers_of_missing_columns():
     gap = np.full(4, -1)
-    assert kernels.gap_inverses.list_gap(np.array([False, True, False, True]), gap) == 2
+    assert list_gap(np.array([False, True, False, True]), gap) == 2
     np.testing.assert_array_equal(gap[:2], [1, 3])
-    assert kernels.gap_inverses.list_gap(np.zeros(4, bool), gap) == 0
+    assert list_gap(np.zeros(4, bool), gap) == 0
