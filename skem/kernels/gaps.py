@@ -220,7 +220,7 @@ def raise_scores(steps, q, m, shared, levels, space, heights):
 
 
 @inner_kernel
-def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heights):
+def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heights, held):
     """Complete a block of rows filled with means, batch by batch, and score them.
 
     Parameters
@@ -235,11 +235,15 @@ def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heig
         First row of the block, and how many there are.
     heights : ndarray of shape (n_components, >= n_segments)
         Receives ``|g| log(2 pi) / 2 - log|Λ_gg| / 2``.
+    held : (int, int)
+        The first segment, and their number, of the batch whose inverses there are: a segment may
+        be longer than a block.
 
     Returns
     -------
     total : float
         As `gap_steps` returns.
+    held : (int, int)
     """
     first, missing = gaps
     batch = space.batch
@@ -250,7 +254,9 @@ def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heig
         m, q = next_batch(missing, s, end, batch)
         longest = find_rows(first, s, m, start, n, batch)
         a, b = batch.begins[0], batch.ends[m - 1]
-        invert_gaps(model.precisions, q, m, batch)
+        if held != (s, m):
+            invert_gaps(model.precisions, q, m, batch)
+            held = (s, m)
         complete_batch(q, m, longest, shared, n, batch, space)
         raise_scores(steps, q, m, shared, model.levels, space, heights[:, s : s + m])
         if steps & SCORE:
@@ -259,7 +265,7 @@ def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heig
             resp = tile.resp[start : start + n]
             add_covariances(q, m, batch, shared, resp, space.lower)
         s += m
-    return total
+    return total, held
 
 
 @callee_kernel
@@ -330,6 +336,7 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
     space.lower[:] = 0.0
     total = 0.0
     segment = 0
+    held = (-1, 0)
     for start in range(0, n_rows, rows):
         n = min(rows, n_rows - start)
         size = n_features * n
@@ -342,7 +349,10 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
             own = precisions[k if len(precisions) > 1 else 0]
             multiply_block(own, whole, slopes, space.halves[k])
         end = after + 1 if first[after] < start + n else after
-        total += complete_block(steps, tile, gaps, segment, end, start, n, model, space, heights)
+        more, held = complete_block(
+            steps, tile, gaps, segment, end, start, n, model, space, heights, held
+        )
+        total += more
         segment = after
         if steps & SUM:
             resp = tile.resp[start : start + n]
