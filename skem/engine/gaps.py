@@ -22,6 +22,9 @@ _ROWS = 16_384
 class GapIndex(NamedTuple):
     """The rows of a table in the order of their gaps: complete ones first, then pattern by pattern.
 
+    Patterns with fewer missing cells come first, and of those the ones that fewer rows have:
+    kernels work on neighbours of equal size side by side.
+
     Attributes
     ----------
     order : ndarray of shape (n_kept,), intp
@@ -64,9 +67,7 @@ def index_gaps(X: NDArray[np.floating], weights: Array | None) -> GapIndex:
     bits = patterns.view(np.uint8).reshape(len(patterns), -1)
     missing = np.unpackbits(bits, axis=1, count=X.shape[1]).astype(bool)
     by_size = np.lexsort((counts, np.count_nonzero(missing, axis=1)))
-    place = np.empty_like(by_size)
-    place[by_size] = np.arange(len(by_size))
-    order = rows[np.argsort(place[inverse], kind="stable")]
+    order = rows[np.argsort(np.argsort(by_size)[inverse], kind="stable")]
     return GapIndex(order, np.r_[0, np.cumsum(counts[by_size])].astype(np.int64), missing[by_size])
 
 
