@@ -1,15 +1,14 @@
 """Inverses of the gaps' blocks of precisions, many at a time.
 
 Where cells are missing at random nearly every row has a gap of its own. One inverse of a small
-matrix has loops too short for vectors; so up to `lanes` gaps with equally many cells, a *batch*,
-are inverted side by side: every number of the elimination becomes a line, one place for each gap.
-Symmetric matrices are held as the lines of their lower triangle, row by row: (u, v) is line
-``u (u + 1) / 2 + v``.
+matrix has loops too short for vectors; so some gaps with equally many cells, a *batch*, are
+inverted side by side: every number of the elimination becomes a line, one place for each gap.
+Of symmetric matrices the lines of the lower triangle are held, row by row.
 """
 
 import math
 
-from skem.kernels.jit import callee_kernel, contracted_callee
+from skem.kernels.jit import callee_kernel, contracted_callee, inner_kernel
 
 # A pivot that rounding left below this share of the diagonal counts as so large.
 LEAST_PIVOT = 1e-16
@@ -26,6 +25,12 @@ def list_gap(missing, gap):
             gap[q] = j
             q += 1
     return q
+
+
+@inner_kernel
+def line_of(u, v):
+    """Return the line of a symmetric matrix's cell."""
+    return u * (u + 1) // 2 + v if v < u else v * (v + 1) // 2 + u
 
 
 @callee_kernel
@@ -53,12 +58,11 @@ def next_batch(missing, segment, stop, batch):
         if list_gap(missing[segment + m], columns[:, m]) != q:
             break
         m += 1
-    at = 0
     for u in range(q):
         for v in range(u + 1):
+            at = line_of(u, v)
             for i in range(m):
                 cells[at, i] = columns[u, i] * n_features + columns[v, i]
-            at += 1
     return m, q
 
 
@@ -79,13 +83,13 @@ def take_pivots(matrix, q, m, j, least, products, inverse, column, share):
         Receive the row, and the row over the pivot, in place j its inverse: (u, v) of the other
         rows is short of ``column[u] * share[v]``, and ``share`` is the new row.
     """
-    diagonal = j * (j + 1) // 2
+    diagonal = line_of(j, j)
     for i in range(m):
-        pivot = max(-matrix[diagonal + j, i], least[j, i])
+        pivot = max(-matrix[diagonal, i], least[j, i])
         products[i] *= pivot
         inverse[i] = 1.0 / pivot
     for u in range(q):
-        at = diagonal + u if u < j else u * (u + 1) // 2 + j
+        at = line_of(u, j)
         for i in range(m):
             column[u, i] = matrix[at, i]
             share[u, i] = matrix[at, i] * inverse[i]
@@ -99,12 +103,11 @@ def eliminate(matrix, q, m, j, column, share):
     for u in range(q):
         for v in range(u + 1):
             if u != j and v != j:
-                at = u * (u + 1) // 2 + v
+                at = u * (u + 1) // 2 + v  # as `line_of`, in less time: v <= u
                 for i in range(m):
                     matrix[at, i] += column[u, i] * share[v, i]
-    diagonal = j * (j + 1) // 2
     for u in range(q):
-        at = diagonal + u if u < j else u * (u + 1) // 2 + j
+        at = line_of(u, j)
         for i in range(m):
             matrix[at, i] = share[u, i]
 
@@ -148,8 +151,9 @@ def invert_gaps(precisions, q, m, batch):
             for i in range(m):
                 matrix[p, i] = -flat[cells[p, i]]
         for u in range(q):
+            diagonal = line_of(u, u)
             for i in range(m):
-                least[u, i] = -LEAST_PIVOT * matrix[u * (u + 1) // 2 + u, i]
+                least[u, i] = -LEAST_PIVOT * matrix[diagonal, i]
         for i in range(m):
             log_dets[i] = 0.0
             products[i] = 1.0

@@ -20,7 +20,13 @@ import math
 
 import numpy as np
 
-from skem.kernels.gap_inverses import add_covariances, add_lower, invert_gaps, next_batch
+from skem.kernels.gap_inverses import (
+    add_covariances,
+    add_lower,
+    invert_gaps,
+    line_of,
+    next_batch,
+)
 from skem.kernels.jit import (
     callee_kernel,
     contracted_callee,
@@ -110,7 +116,7 @@ def complete_rows(i, q, columns, begin, end, inverses, slopes, filled, halves):
         line = columns[u, i] * n
         target, own = filled[line + begin : line + end], slopes[line + begin : line + end]
         for v in range(q):
-            value = inverses[u * (u + 1) // 2 + v if v < u else v * (v + 1) // 2 + u, i]
+            value = inverses[line_of(u, v), i]
             line = columns[v, i] * n
             slope = slopes[line + begin : line + end]
             for r in range(half.size):
@@ -131,7 +137,7 @@ def multiply_abreast(q, m, inverses, slopes, shifts, total):
         for i in range(m):
             shifts[u, i] = 0.0
         for v in range(q):
-            at = u * (u + 1) // 2 + v if v < u else v * (v + 1) // 2 + u
+            at = line_of(u, v)
             for i in range(m):
                 shifts[u, i] -= inverses[at, i] * slopes[v, i]
         for i in range(m):
