@@ -22,6 +22,9 @@ _ROWS = 16_384
 class GapIndex(NamedTuple):
     """The rows of a table in the order of their gaps: complete ones first, then pattern by pattern.
 
+    Patterns with fewer missing cells come first, and of those the ones that fewer rows have:
+    kernels work on neighbours of equal size side by side.
+
     Attributes
     ----------
     order : ndarray of shape (n_kept,), intp
@@ -61,10 +64,11 @@ def index_gaps(X: NDArray[np.floating], weights: Array | None) -> GapIndex:
     rows = np.arange(len(X)) if weights is None else np.flatnonzero(weights > 0)
     keys = np.ascontiguousarray(packed[rows]).view(f"V{packed.shape[1]}").ravel()
     patterns, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    order = rows[np.argsort(inverse, kind="stable")]
     bits = patterns.view(np.uint8).reshape(len(patterns), -1)
     missing = np.unpackbits(bits, axis=1, count=X.shape[1]).astype(bool)
-    return GapIndex(order, np.r_[0, np.cumsum(counts)].astype(np.int64), missing)
+    by_size = np.lexsort((counts, np.count_nonzero(missing, axis=1)))
+    order = rows[np.argsort(np.argsort(by_size)[inverse], kind="stable")]
+    return GapIndex(order, np.r_[0, np.cumsum(counts[by_size])].astype(np.int64), missing[by_size])
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ __all__ = [
     "diagonal_gaps",
     "discrepancy",
     "elementary",
+    "gap_inverses",
     "gaps",
     "gather",
     "gaussian_latent",

@@ -12,6 +12,7 @@ __all__ = [
     "CentredModel",
     "CentredSpace",
     "CoordinateFrame",
+    "GapBatch",
     "GapModel",
     "GapSpace",
     "GatherModel",
@@ -247,13 +248,48 @@ class GapModel(NamedTuple):
     about: Array
 
 
+class GapBatch(NamedTuple):
+    """Gaps with equally many cells, of one segment each, and what is made of them side by side.
+
+    Attributes
+    ----------
+    columns : ndarray of shape (n_features, n_lanes), int64
+        Numbers of the missing columns, a column for each gap.
+    cells : ndarray of shape (n_pairs, n_lanes), int64
+        Where each cell of the lower triangle of a gap's block is in a whole matrix, raveled.
+    begins, ends, rows : ndarray of shape (n_lanes,), int64
+        The rows of each segment, and one of them.
+    inverses : ndarray of shape (n_components, n_pairs, n_lanes)
+        Lower triangles of conditional covariances.
+    column, share, least : ndarray of shape (n_features, n_lanes)
+        Scratch of the elimination.
+    products, total : ndarray of shape (n_lanes,)
+    log_dets : ndarray of shape (n_components, n_lanes)
+        Of the precisions' blocks.
+    """
+
+    columns: Index
+    cells: Index
+    begins: Index
+    ends: Index
+    rows: Index
+    inverses: Array
+    column: Array
+    share: Array
+    least: Array
+    products: Array
+    total: Array
+    log_dets: Array
+
+
 class GapSpace(NamedTuple):
     """Scratch for rows with gaps.
 
     Attributes
     ----------
     gap : ndarray of shape (n_features,), int64
-    inverses : ndarray of shape (n_components, n_features, n_features)
+    batch : GapBatch
+    lower : ndarray of shape (n_components, n_features, n_features)
     part : ndarray of shape (n_features, n_features)
     block, halves : ndarray of shape (n_components, block_rows)
         Their shape says how many rows are worked on at a time.
@@ -265,7 +301,8 @@ class GapSpace(NamedTuple):
     """
 
     gap: Index
-    inverses: Array
+    batch: GapBatch
+    lower: Array
     part: Array
     block: Array
     halves: Array

@@ -2,33 +2,13 @@
 
 import math
 
-from skem.kernels.gaps import LOG_2PI, list_gap, normalise_rows
-from skem.kernels.jit import kernel, reassociating_kernel
+from skem.kernels.gap_inverses import list_gap
+from skem.kernels.gaps import LOG_2PI, mark_seen, normalise_rows
+from skem.kernels.jit import callee_kernel, kernel, reassociating_callee
 from skem.kernels.steps import LEVEL, SCORE, SUM
 
 
-@kernel
-def mark_seen(gaps, segment, start, out):
-    """Write 1 for seen cells and 0 for others to ``out`` (D, n), for the rows from ``start`` on.
-
-    Returns
-    -------
-    segment : int
-        That of the first row after these; ``segment`` is that of the row ``start``.
-    """
-    first, missing = gaps
-    n_features, n = out.shape
-    s = segment
-    while s < len(missing) and first[s] < start + n:
-        for j in range(n_features):
-            value = 0.0 if missing[s, j] else 1.0
-            for i in range(max(first[s] - start, 0), min(first[s + 1] - start, n)):
-                out[j, i] = value
-        s += 1
-    return s - 1 if first[s] > start + n else s
-
-
-@kernel
+@callee_kernel
 def score_seen(values, start, seen, centres, precisions, block):
     """Write minus half the squared distances of a block's seen cells."""
     n_components, n_features = centres.shape
@@ -47,7 +27,7 @@ def score_seen(values, start, seen, centres, precisions, block):
                 line[i] -= half * deviation * deviation
 
 
-@kernel
+@callee_kernel
 def raise_scores(steps, gaps, segment, start, n, levels, space, heights):
     """Write the heights of a block's segments, and add levels to its scores if asked for.
 
@@ -71,7 +51,7 @@ def raise_scores(steps, gaps, segment, start, n, levels, space, heights):
         s += 1
 
 
-@reassociating_kernel
+@reassociating_callee
 def add_seen_moments(values, start, seen, model, resp, space, weight, moment, second):
     """Add a block's expected weight, first and squared moments about ``model.about``, (K, D)."""
     centres, precisions, _, about = model

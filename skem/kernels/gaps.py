@@ -20,113 +20,63 @@ import math
 
 import numpy as np
 
-from skem.kernels.jit import kernel, reassociating_kernel
+from skem.kernels.gap_inverses import (
+    add_covariances,
+    add_lower,
+    invert_gaps,
+    line_of,
+    next_batch,
+)
+from skem.kernels.jit import (
+    callee_kernel,
+    contracted_callee,
+    inner_kernel,
+    kernel,
+    reassociating_callee,
+)
 from skem.kernels.normalise import log_normalise, responsibilities
 from skem.kernels.steps import HARDEN, LEVEL, NORMALISE, SCORE, SUM
 
 LOG_2PI = math.log(2.0 * math.pi)
 
-# A pivot that rounding left below this share of the diagonal counts as so large.
-LEAST_PIVOT = 1e-16
 
-
-@kernel
-def list_gap(missing, gap):
-    """Write the numbers of the missing columns to ``gap``; return how many there are."""
-    q = 0
-    for j in range(missing.size):
-        if missing[j]:
-            gap[q] = j
-            q += 1
-    return q
-
-
-@kernel
-def invert_gap(precisions, k, gap, q, inverses, to):
-    """Invert a gap's block of component k's precision, by Gauss and Jordan's elimination.
-
-    For blocks as small as gaps are it takes less time than Cholesky's factor and its inverse: there
-    are no roots, and inner loops go along whole rows.
-
-    Parameters
-    ----------
-    precisions : ndarray of shape (n_matrices, n_features, n_features)
-    k : int
-    gap : ndarray of shape (>= q,), int64
-    q : int
-    inverses : ndarray of shape (n_matrices, n_features, n_features)
-        The first rows and columns of matrix ``to`` receive the conditional covariance of the
-        missing cells.
-    to : int
+@callee_kernel
+def mark_seen(gaps, segment, start, out):
+    """Write 1 for seen cells and 0 for others to ``out`` (D, n), for the rows from ``start`` on.
 
     Returns
     -------
-    log_det : float
-        Of the block of the precision.
-    """
-    for i in range(q):
-        for j in range(q):
-            inverses[to, i, j] = precisions[k, gap[i], gap[j]]
-    log_det = 0.0
-    product = 1.0
-    for j in range(q):
-        pivot = max(inverses[to, j, j], LEAST_PIVOT * precisions[k, gap[j], gap[j]])
-        product *= pivot
-        if not 1e-100 < product < 1e100:  # a logarithm now and then, not for every pivot
-            log_det += math.log(product)
-            product = 1.0
-        share = 1.0 / pivot
-        for m in range(q):
-            inverses[to, j, m] *= share
-        inverses[to, j, j] = share
-        for i in range(q):
-            if i != j:
-                factor = inverses[to, i, j]
-                for m in range(q):
-                    inverses[to, i, m] -= factor * inverses[to, j, m]
-                inverses[to, i, j] = -factor * share
-    return log_det + math.log(product)
-
-
-@kernel
-def fill_with_means(values, gaps, segment, start, n, centres, filled):
-    """Write a block's rows minus each component's mean, 0 in the gaps.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_features + 2, >= n_places)
-        What the cells of gaps hold is not read.
-    gaps : Gaps
     segment : int
-        That of the row ``start``.
-    start, n : int
-        First row of the block, and how many there are.
-    centres : ndarray of shape (n_components, n_features)
-    filled : ndarray of shape (n_components, >= n_features * n)
-        Receives a block (n_features, n) for each component.
+        That of the first row after these; ``segment`` is that of the row ``start``.
     """
     first, missing = gaps
-    n_components, n_features = centres.shape
-    for k in range(n_components):
-        for j in range(n_features):
-            source = values[j, start : start + n]
-            target = filled[k, j * n : (j + 1) * n]
-            middle = centres[k, j]
-            for i in range(n):
-                target[i] = source[i] - middle
+    n_features, n = out.shape
     s = segment
     while s < len(missing) and first[s] < start + n:
-        a = max(first[s] - start, 0)
-        b = min(first[s + 1] - start, n)
         for j in range(n_features):
-            if missing[s, j]:
-                for k in range(n_components):
-                    for i in range(j * n + a, j * n + b):
-                        filled[k, i] = 0.0
+            value = 0.0 if missing[s, j] else 1.0
+            for i in range(max(first[s] - start, 0), min(first[s + 1] - start, n)):
+                out[j, i] = value
         s += 1
+    return s - 1 if first[s] > start + n else s
 
 
-@kernel
+@callee_kernel
+def fill_with_means(values, start, seen, centre, filled):
+    """Write a block's rows minus a component's mean to ``filled`` (D, n), 0 in the gaps.
+
+    What ``values`` hold there is not read: it may be NaN.
+    """
+    n_features, n = filled.shape
+    for j in range(n_features):
+        source = values[j, start : start + n]
+        target, there = filled[j], seen[j]
+        middle = centre[j]
+        for i in range(n):
+            target[i] = source[i] - middle if there[i] > 0.0 else 0.0
+
+
+@callee_kernel
 def multiply_block(precision, whole, slopes, halves):
     """Write slopes, and minus half the squared distances of the filled rows to ``halves``."""
     np.dot(precision, whole, slopes)
@@ -140,25 +90,92 @@ def multiply_block(precision, whole, slopes, halves):
             halves[i] -= 0.5 * x[i] * y[i]
 
 
-@kernel
-def complete_rows(k, a, b, n, gap, q, inverses, at, slopes, filled, block):
-    """Put component k's conditional means into a gap of the rows from ``a`` to ``b`` of ``n``.
+@inner_kernel
+def find_rows(first, segment, m, start, n, batch):
+    """Write which rows of a block of n belong to each segment of a batch.
 
-    Matrix ``at`` of ``inverses`` is the gap's. To ``block``, from its first column on, is added
-    what this adds to minus half the squared distances.
+    Returns how many the longest has.
     """
+    longest = 0
+    for i in range(m):
+        batch.begins[i] = max(first[segment + i] - start, 0)
+        batch.ends[i] = min(first[segment + i + 1] - start, n)
+        longest = max(longest, batch.ends[i] - batch.begins[i])
+    return longest
+
+
+@contracted_callee
+def complete_rows(i, q, columns, begin, end, inverses, slopes, filled, halves):
+    """Put a component's conditional means into the gap of a segment's rows, from begin to end.
+
+    It is the i-th of a batch; other parameters are as for `complete_batch`, for one component.
+    """
+    n = halves.size
+    half = halves[begin:end]
     for u in range(q):
-        line = gap[u] * n
+        line = columns[u, i] * n
+        target, own = filled[line + begin : line + end], slopes[line + begin : line + end]
         for v in range(q):
-            value = inverses[at, u, v]
-            shift = (gap[v] - gap[u]) * n
-            for i in range(line + a, line + b):
-                filled[k, i] -= value * slopes[k, i + shift]
-        for i in range(b - a):
-            block[k, i] -= 0.5 * filled[k, line + a + i] * slopes[k, line + a + i]
+            value = inverses[line_of(u, v), i]
+            line = columns[v, i] * n
+            slope = slopes[line + begin : line + end]
+            for r in range(half.size):
+                target[r] -= value * slope[r]
+        for r in range(half.size):
+            half[r] -= 0.5 * target[r] * own[r]
 
 
-@kernel
+@contracted_callee
+def multiply_abreast(q, m, inverses, slopes, shifts, total):
+    """Write minus a batch's inverses times ``slopes`` (q, m) to ``shifts``, and their product.
+
+    To ``total`` (m,) are written the products of slopes and shifts.
+    """
+    for i in range(m):
+        total[i] = 0.0
+    for u in range(q):
+        for i in range(m):
+            shifts[u, i] = 0.0
+        for v in range(q):
+            at = line_of(u, v)
+            for i in range(m):
+                shifts[u, i] -= inverses[at, i] * slopes[v, i]
+        for i in range(m):
+            total[i] += shifts[u, i] * slopes[u, i]
+
+
+@callee_kernel
+def complete_batch(q, m, longest, shared, n, batch, space):
+    """Put the components' conditional means into the gaps of a batch's rows, in a block of n.
+
+    To ``space.halves`` is added what this adds to minus half the squared distances.
+    """
+    columns, begins, ends, rows = batch.columns, batch.begins, batch.ends, batch.rows
+    gathered, shifts, total = batch.column, batch.share, batch.total
+    for k in range(len(space.halves)):
+        inverses = batch.inverses[0 if shared else k]
+        slopes, filled, halves = space.slopes[k], space.filled[k], space.halves[k, :n]
+        if longest > m:
+            for i in range(m):
+                complete_rows(i, q, columns, begins[i], ends[i], inverses, slopes, filled, halves)
+            continue
+        # A row of each segment at a time; the last again where there are no more.
+        for turn in range(longest):
+            for i in range(m):
+                rows[i] = min(begins[i] + turn, ends[i] - 1)
+            for u in range(q):
+                for i in range(m):
+                    gathered[u, i] = slopes[columns[u, i] * n + rows[i]]
+            multiply_abreast(q, m, inverses, gathered, shifts, total)
+            for u in range(q):
+                for i in range(m):
+                    filled[columns[u, i] * n + rows[i]] = shifts[u, i]
+            for i in range(m):
+                if begins[i] + turn < ends[i]:
+                    halves[rows[i]] -= 0.5 * total[i]
+
+
+@callee_kernel
 def normalise_rows(steps, tile, start, n, block):
     """Normalise scores of n rows if asked for, and keep them in the tile.
 
@@ -187,83 +204,77 @@ def normalise_rows(steps, tile, start, n, block):
     return total
 
 
-@kernel
-def add_covariances(gap, q, inverses, shared, start, stop, resp, second):
-    """Add the conditional covariances of some rows' missing cells to second moments.
+@inner_kernel
+def raise_scores(steps, q, m, shared, levels, space, heights):
+    """Write the heights (K, m) of a batch's segments, and the scores of its rows.
 
-    If they are shared, that of all components to those of the first.
+    These are in ``space.block``, from its first place on. Parameters are as for `gap_steps`.
     """
-    total = 0.0
-    for k in range(len(second)):
-        if not shared:
-            total = 0.0
-        for i in range(start, stop):
-            total += resp[i, k]
-        if not shared or k == len(second) - 1:
-            to = 0 if shared else k
-            for u in range(q):
-                for v in range(q):
-                    second[to, gap[u], gap[v]] += total * inverses[to, u, v]
+    n_components, n_features = len(levels), levels.shape[1] - 1
+    halves, block = space.halves, space.block
+    begins, ends, log_dets = space.batch.begins, space.batch.ends, space.batch.log_dets
+    for k in range(n_components):
+        for i in range(m):
+            height = 0.5 * (q * LOG_2PI - log_dets[0 if shared else k, i])
+            heights[k, i] = height
+            level = 0.0
+            if steps & LEVEL:
+                # Where nothing is seen the level is all there is.
+                level = levels[k, n_features - q] + (height if q < n_features else 0.0)
+            for r in range(begins[i], ends[i]):
+                block[k, r - begins[0]] = level + halves[k, r]
 
 
-@kernel
-def complete_block(steps, tile, gaps, segment, start, n, model, space, heights, second):
-    """Complete a block of rows filled with means, segment by segment, and score them.
+@inner_kernel
+def complete_block(steps, tile, gaps, segment, end, start, n, model, space, heights, held):
+    """Complete a block of rows filled with means, batch by batch, and score them.
 
     Parameters
     ----------
     steps, tile, model, space
-        As for `gap_steps`.
-    gaps, segment, start, n
-        As for `fill_with_means`.
+        As for `gap_steps`. Conditional covariances are added to the lower triangles of
+        ``space.lower``.
+    gaps : Gaps
+    segment, end : int
+        The first segment of the block, and that after the last.
+    start, n : int
+        First row of the block, and how many there are.
     heights : ndarray of shape (n_components, >= n_segments)
         Receives ``|g| log(2 pi) / 2 - log|Λ_gg| / 2``.
-    second : ndarray of shape (n_components, n_features, n_features)
-        To be added to.
+    held : (int, int)
+        The first segment, and their number, of the batch whose inverses there are: a segment may
+        be longer than a block.
 
     Returns
     -------
     total : float
         As `gap_steps` returns.
-    segment : int
-        That of the row after the block.
+    held : (int, int)
     """
     first, missing = gaps
-    precisions, levels = model.precisions, model.levels
-    # Taken out of the tuple within the loops, each would be counted each time.
-    gap, inverses, halves, block = space.gap, space.inverses, space.halves, space.block
-    slopes, filled, resp = space.slopes, space.filled, tile.resp
-    n_components, n_features = len(levels), missing.shape[1]
-    shared = len(precisions) == 1
+    batch = space.batch
+    shared = len(model.precisions) == 1
     total = 0.0
     s = segment
-    while s < len(missing) and first[s] < start + n:
-        a = max(first[s] - start, 0)
-        b = min(first[s + 1] - start, n)
-        q = list_gap(missing[s], gap)
-        height = 0.0
-        for k in range(n_components):
-            at = 0 if shared else k
-            if k == 0 or not shared:
-                log_det = invert_gap(precisions, k, gap, q, inverses, k)
-                height = 0.5 * (q * LOG_2PI - log_det)
-            heights[k, s] = height
-            level = 0.0
-            if steps & LEVEL:
-                # Where nothing is seen the level is all there is.
-                level = levels[k, n_features - q] + (height if q < n_features else 0.0)
-            for i in range(b - a):
-                block[k, i] = level + halves[k, a + i]
-            complete_rows(k, a, b, n, gap, q, inverses, at, slopes, filled, block)
+    while s < end:
+        m, q = next_batch(missing, s, end, batch)
+        longest = find_rows(first, s, m, start, n, batch)
+        a, b = batch.begins[0], batch.ends[m - 1]
+        if held != (s, m):
+            invert_gaps(model.precisions, q, m, batch)
+            held = (s, m)
+        complete_batch(q, m, longest, shared, n, batch, space)
+        raise_scores(steps, q, m, shared, model.levels, space, heights[:, s : s + m])
         if steps & SCORE:
-            total += normalise_rows(steps, tile, start + a, b - a, block)
+            total += normalise_rows(steps, tile, start + a, b - a, space.block)
         if steps & SUM:
-            add_covariances(gap, q, inverses, shared, start + a, start + b, resp, second)
-        s += 1
-    return total, s - 1 if first[s] > start + n else s
+            resp = tile.resp[start : start + n]
+            add_covariances(q, m, batch, shared, resp, space.lower)
+        s += m
+    return total, held
 
 
-@kernel
+@callee_kernel
 def move_rows(whole, centre, about):
     """Turn rows (D, n) minus a centre into rows minus another point."""
     for j in range(len(whole)):
@@ -273,7 +284,7 @@ def move_rows(whole, centre, about):
                 whole[j, i] += apart
 
 
-@reassociating_kernel
+@reassociating_callee
 def add_moments(whole, resp, k, space, weight, moment, second):
     """Add a block's weight, first and second moments of one component; ``whole`` is (D, n)."""
     n_features, n = whole.shape
@@ -327,25 +338,34 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
     centres, precisions, _, about = model
     n_components, n_features = centres.shape
     rows = space.block.shape[1]
+    first = gaps.first
+    space.lower[:] = 0.0
     total = 0.0
     segment = 0
+    held = (-1, 0)
     for start in range(0, n_rows, rows):
         n = min(rows, n_rows - start)
         size = n_features * n
-        fill_with_means(tile.values, gaps, segment, start, n, centres, space.filled)
+        seen = space.weighted[:size].reshape((n_features, n))
+        after = mark_seen(gaps, segment, start, seen)
         for k in range(n_components):
             whole = space.filled[k, :size].reshape((n_features, n))
+            fill_with_means(tile.values, start, seen, centres[k], whole)
             slopes = space.slopes[k, :size].reshape((n_features, n))
             own = precisions[k if len(precisions) > 1 else 0]
             multiply_block(own, whole, slopes, space.halves[k])
-        more, segment = complete_block(
-            steps, tile, gaps, segment, start, n, model, space, heights, second
+        end = after + 1 if first[after] < start + n else after
+        more, held = complete_block(
+            steps, tile, gaps, segment, end, start, n, model, space, heights, held
         )
         total += more
+        segment = after
         if steps & SUM:
             resp = tile.resp[start : start + n]
             for k in range(n_components):
                 whole = space.filled[k, :size].reshape((n_features, n))
                 move_rows(whole, centres[k], about[k])
                 add_moments(whole, resp, k, space, weight, moment, second)
+    if steps & SUM:
+        add_lower(space.lower, second)
     return total

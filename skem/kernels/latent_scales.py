@@ -9,7 +9,7 @@ Rows come segment by segment, those of a segment with the same gap.
 
 import math
 
-from skem.kernels.gaps import add_covariances, invert_gap, list_gap
+from skem.kernels.gap_inverses import add_covariances, add_lower, invert_gaps, next_batch
 from skem.kernels.jit import kernel
 
 
@@ -97,12 +97,17 @@ def add_gap_covariances(missing, precisions, spread, space, second):
     space : GapSpace
     second : ndarray of shape (n_components, n_features, n_features)
     """
-    gap, inverses = space.gap, space.inverses
-    for s in range(len(missing)):
-        q = list_gap(missing[s], gap)
-        for k in range(len(precisions)):
-            invert_gap(precisions, k, gap, q, inverses, k)
-        add_covariances(gap, q, inverses, len(precisions) == 1, s, s + 1, spread, second)
+    batch, lower = space.batch, space.lower
+    lower[:] = 0.0
+    s = 0
+    while s < len(missing):
+        m, q = next_batch(missing, s, len(missing), batch)
+        invert_gaps(precisions, q, m, batch)
+        for i in range(m):
+            batch.begins[i], batch.ends[i] = s + i, s + i + 1
+        add_covariances(q, m, batch, len(precisions) == 1, spread, lower)
+        s += m
+    add_lower(lower, second)
 
 
 @kernel

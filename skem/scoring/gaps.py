@@ -11,7 +11,7 @@ import numpy as np
 
 from skem import kernels
 from skem.engine import Tile, TilePlan, aligned
-from skem.kernels.arguments import GapModel, GapSpace
+from skem.kernels.arguments import GapBatch, GapModel, GapSpace
 from skem.kernels.steps import LEVEL, SCORE, SUM
 from skem.scoring.scorer import Array, Assigning, MomentScorer, Sums
 
@@ -23,6 +23,9 @@ Model = TypeVar("Model")
 # Rows of a block, of which all components' completions are held at a time: 320 KB where possible.
 _VALUES = 40_960
 _LEAST_ROWS, _MOST_ROWS = 32, 256
+# Gaps that are inverted at a time: 1 MB for all components where possible.
+_INVERSES = 131_072
+_LEAST_LANES, _MOST_LANES = 8, 56
 
 
 class Room(NamedTuple):
@@ -162,6 +165,26 @@ class DiagonalGaps(_Precisions):
         return kernels.latent_scales.add_gap_variances
 
 
+def make_batch(k: int, d: int) -> GapBatch:
+    """Make room for gaps of k components and d columns that are inverted side by side."""
+    pairs = d * (d + 1) // 2
+    lanes = min(max(_INVERSES // (k * pairs) // 8 * 8, _LEAST_LANES), _MOST_LANES)
+    return GapBatch(
+        np.empty((d, lanes), np.int64),
+        np.empty((pairs, lanes), np.int64),
+        np.empty(lanes, np.int64),
+        np.empty(lanes, np.int64),
+        np.empty(lanes, np.int64),
+        aligned(k, pairs, lanes),
+        aligned(d, lanes),
+        aligned(d, lanes),
+        aligned(d, lanes),
+        aligned(lanes),
+        aligned(lanes),
+        aligned(k, lanes),
+    )
+
+
 @dataclass(frozen=True)
 class MakeRoom:
     """Makes the scratch; equal where the complete scorers' scratch is of one kind."""
@@ -173,6 +196,7 @@ class MakeRoom:
         rows = min(max(_VALUES // (k * d) // 16 * 16, _LEAST_ROWS), _MOST_ROWS, plan.n_places)
         gaps = GapSpace(
             np.empty(d, np.int64),
+            make_batch(k, d),
             aligned(k, d, d),
             aligned(d, d),
             aligned(k, rows),

@@ -8,6 +8,7 @@ from oracles import cases
 
 from skem import kernels
 from skem.engine import Table, Tile, Workplace, make_table, plan_tiles
+from skem.engine.gaps import index_gaps
 
 LAYOUTS = ["C", "F", "read-only", "memmap", "sliced", "reversed", "transposed"]
 
@@ -148,3 +149,17 @@ def test_a_tile_of_a_table_with_gaps_copies_its_own_rows_alone(order):
     assert peak < X.nbytes / 3
     rows = X[table.places(*tiles[-1])]
     np.testing.assert_array_equal(tile.values[:8, : tile.n_rows].T, np.nan_to_num(rows))
+
+
+def test_rows_with_gaps_are_sorted_by_missing_cells_then_by_rows_of_a_pattern():
+    patterns = np.array([[1, 1, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0], [0, 1, 1]], bool)
+    which = np.array([0, 1, 3, 4, 1, 2, 0, 1, 4, 3, 2, 0, 4])
+    X = np.where(patterns[which], np.nan, np.arange(39.0).reshape(13, 3))
+    index = index_gaps(X, np.r_[0.0, np.ones(12)])
+    # The first row has no weight, so that its pattern has two rows left.
+    wanted = [2, 3, 1, 0, 4]
+    np.testing.assert_array_equal(index.missing, patterns[wanted])
+    np.testing.assert_array_equal(index.first, [0, 2, 4, 7, 9, 12])
+    rows = np.arange(1, 13)
+    expected = np.concatenate([rows[which[1:] == pattern] for pattern in wanted])
+    np.testing.assert_array_equal(index.order, expected)

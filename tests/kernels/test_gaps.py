@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from oracles import gaps as oracle
+from oracles.rooms import gap_batch
 
 from skem import kernels
 from skem.engine.tiles import Gaps
@@ -49,11 +50,15 @@ def make_tile(rng):
     )
 
 
-def make_space(rows):
+def make_space(rows, lanes=4):
     """Room that holds NaN."""
     k, d = N_COMPONENTS, N_FEATURES
     shapes = [(k, d, d), (d, d), (k, rows), (k, rows), (rows,), (d * rows,), *2 * [(k, d * rows)]]
-    return GapSpace(np.zeros(d, np.int64), *(np.full(shape, np.nan) for shape in [*shapes, (k, d)]))
+    return GapSpace(
+        np.zeros(d, np.int64),
+        gap_batch(k, d, lanes),
+        *(np.full(shape, np.nan) for shape in [*shapes, (k, d)]),
+    )
 
 
 def make_model(kind, rng):
@@ -222,37 +227,3 @@ def test_a_whole_step(kind, rows, hard):
     np.testing.assert_allclose(again, total, rtol=1e-13)
     got = tile.scores[:, :n] * tile.factor[:n]
     np.testing.assert_allclose(got.T, resp * weights[:, None], rtol=1e-9, atol=1e-12)
-
-
-@pytest.mark.core
-@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
-@pytest.mark.parametrize("q", [0, 1, 2, 7])
-def test_the_inverse_of_a_gap(q, scale):
-    rng = np.random.default_rng(q)
-    A = rng.standard_normal((2, 9, 20))
-    precisions = scale * (A @ A.transpose(0, 2, 1))
-    gap = np.zeros(9, np.int64)
-    gap[:q] = np.sort(rng.permutation(9)[:q])
-    inverses = np.full((2, 9, 9), np.nan)
-    log_det = kernels.gaps.invert_gap(precisions, 1, gap, q, inverses, 0)
-    block = precisions[1][np.ix_(gap[:q], gap[:q])]
-    np.testing.assert_allclose(log_det, np.linalg.slogdet(block)[1], rtol=1e-13, atol=1e-13)
-    np.testing.assert_allclose(inverses[0, :q, :q], np.linalg.inv(block), rtol=1e-11)
-    assert np.isnan(inverses[1]).all()
-
-
-@pytest.mark.core
-def test_a_block_that_rounding_made_indefinite_has_a_finite_inverse():
-    # Three columns that are one but for rounding: the last pivots are rounding.
-    precisions = np.full((1, 3, 3), 1e16) + np.diag([1.0, -1.0, -2.0])
-    inverses = np.empty((1, 3, 3))
-    log_det = kernels.gaps.invert_gap(precisions, 0, np.arange(3), 3, inverses, 0)
-    assert np.isfinite(log_det)
-    assert np.isfinite(inverses).all()
-
-
-def test_the_numbers_of_missing_columns():
-    gap = np.full(4, -1)
-    assert kernels.gaps.list_gap(np.array([False, True, False, True]), gap) == 2
-    np.testing.assert_array_equal(gap[:2], [1, 3])
-    assert kernels.gaps.list_gap(np.zeros(4, bool), gap) == 0
