@@ -18,12 +18,15 @@ def kept_on_failure(estimator: Any) -> Iterator[None]:
     What is known of columns is set first, and parameters last: those of one fit beside the columns
     of another would give wrong answers.
     """
-    before = dict(vars(estimator))
+    known = vars(estimator)
+    before = dict(known)
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        # scikit-learn still has to tell callbacks that the fit is over, and keeps there whom.
+        of_callbacks = {name: value for name, value in known.items() if "callback" in name}
+        known.clear()
+        known.update(before | of_callbacks)
         raise
 
 

@@ -6,7 +6,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 
 from mixture.tables import assert_same_bits, blobs, every_estimator, every_type, fit
-from skem import EMGaussianMixture
+from skem import VAE, EMGaussianMixture, GaussianMixtureIC
 
 callback = pytest.importorskip("sklearn.callback")
 
@@ -135,6 +135,36 @@ def test_a_callback_changes_nothing(estimator):
     np.testing.assert_array_equal(
         watched.sample(5)[0], fit(X, 3, estimator=estimator, random_state=0).sample(5)[0]
     )
+
+
+class _Fails:
+    """A callback that interrupts a fit, and notes what it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def setup(self, estimator, context):
+        self.told.append("setup")
+
+    def on_fit_task_begin(self, estimator, context, **data):
+        raise KeyboardInterrupt
+
+    def on_fit_task_end(self, estimator, context, **data):
+        return False
+
+    def teardown(self, estimator, context):
+        self.told.append("teardown")
+
+
+@pytest.mark.parametrize(
+    "estimator", [EMGaussianMixture(2), GaussianMixtureIC([1, 2]), VAE(1, max_epochs=2)]
+)
+def test_after_an_interrupt_callbacks_are_told_that_the_fit_is_over(estimator):
+    failing = _Fails()
+    with pytest.raises(KeyboardInterrupt):
+        estimator.set_callbacks(failing).fit(blobs()[0])
+    assert failing.told == ["setup", "teardown"]
+    assert not hasattr(estimator, "n_features_in_")
 
 
 @every_estimator
