@@ -133,7 +133,9 @@ def batch_em(
     -------
     run : Run
     """
-    passes = passes.over(passes.source.distinct)
+    own = passes.over(passes.source.distinct)
+    leave_trail = leave_trail and own is passes  # nobody else has passes over other rows
+    passes = own
     weight = passes.source.total_weight
 
     # By rule and parameters, which it keeps from being other objects.
@@ -153,7 +155,7 @@ def batch_em(
         if made is not None:
             return made.after
         after = expect(_maximise(passes, rule, state), last)
-        if leave_trail:
+        if leave_trail and after.statistics is not None:
             trail[id(rule), id(state.theta)] = _Iteration(rule, state, after)
         return after
 

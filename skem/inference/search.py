@@ -56,6 +56,8 @@ _FROM_AFAR = (100, 1e-7)
 _SHORT = (20, 1e-4)
 _BRIEF = (8, 1e-6)
 _LAST = (60, 1e-6)
+# Iterations are kept for the fit where covariances have no more numbers than these: 13 MB in all.
+_TRAIL = 4096
 # A move that lowers the bound by more at once is not tried; one is kept if it raises it by this.
 _HOPE = 0.3
 _GAIN = 5e-4
@@ -144,8 +146,8 @@ def _search_few_rows(
 ) -> Theta:
     """Return where a search ends, if it describes rows left out better; else k-means' start.
 
-    Ends need not be exact for that: the fit goes on from here. From k-means' start it follows what
-    was run from there.
+    Ends need not be exact for that: the fit goes on from here. From k-means' start the fit follows
+    what the search has run from there.
     """
     plain = next((trial for trial in trials if trial.method == "kmeans"), chosen)
     try:
@@ -323,7 +325,7 @@ def _run(
         tol=limits[1],
         after_iteration=stop,
         keep_statistics=True,
-        leave_trail=leave_trail,
+        leave_trail=leave_trail and scene.n_components * scene.rows.shape[1] ** 2 <= _TRAIL,
         acceleration=acceleration,
     )
 
