@@ -259,12 +259,12 @@ class GapBatch(NamedTuple):
         Where each cell of the lower triangle of a gap's block is in a whole matrix, raveled.
     begins, ends, rows : ndarray of shape (n_lanes,), int64
         The rows of each segment, and one of them.
-    inverses : ndarray of shape (n_components, n_pairs, n_lanes)
+    inverses : ndarray of shape (n_matrices, n_pairs, n_lanes)
         Lower triangles of conditional covariances.
     column, share, least : ndarray of shape (n_features, n_lanes)
         Scratch of the elimination.
     products, total : ndarray of shape (n_lanes,)
-    log_dets : ndarray of shape (n_components, n_lanes)
+    log_dets : ndarray of shape (n_matrices, n_lanes)
         Of the precisions' blocks.
     """
 
@@ -289,7 +289,9 @@ class GapSpace(NamedTuple):
     ----------
     gap : ndarray of shape (n_features,), int64
     batch : GapBatch
-    lower : ndarray of shape (n_components, n_features, n_features)
+    lower : ndarray of shape (n_matrices, n_features, n_features)
+        Sums of conditional covariances, in the lower triangles. There is a matrix for each
+        component, one for all, or none if components are diagonal.
     part : ndarray of shape (n_features, n_features)
     block, halves : ndarray of shape (n_components, block_rows)
         Their shape says how many rows are worked on at a time.

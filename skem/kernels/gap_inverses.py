@@ -200,7 +200,7 @@ def add_covariances(q, m, batch, shared, resp, lower):
 @callee_kernel
 def add_lower(lower, second):
     """Add symmetric matrices, of which the lower triangles are given, to others."""
-    for k in range(len(second)):
+    for k in range(len(lower)):
         for i in range(second.shape[1]):
             for j in range(i):
                 second[k, i, j] += lower[k, i, j]

@@ -339,7 +339,8 @@ def gap_steps(steps, tile, n_rows, gaps, model, space, heights, weight, moment, 
     n_components, n_features = centres.shape
     rows = space.block.shape[1]
     first = gaps.first
-    space.lower[:] = 0.0
+    if steps & SUM:
+        space.lower[:] = 0.0
     total = 0.0
     segment = 0
     held = (-1, 0)

@@ -61,6 +61,11 @@ class _Precisions:
         return self.centres if self.about is None else self.about
 
     @property
+    def n_matrices(self) -> int:
+        """Number of matrices of precisions."""
+        return 0
+
+    @property
     def _steps(self) -> Callable[..., float]:
         raise NotImplementedError
 
@@ -140,6 +145,10 @@ class DenseGaps(_Precisions):
     """
 
     @property
+    def n_matrices(self) -> int:
+        return len(self.precisions)
+
+    @property
     def _steps(self) -> Callable[..., float]:
         return kernels.gaps.gap_steps
 
@@ -165,10 +174,11 @@ class DiagonalGaps(_Precisions):
         return kernels.latent_scales.add_gap_variances
 
 
-def make_batch(k: int, d: int) -> GapBatch:
-    """Make room for gaps of k components and d columns that are inverted side by side."""
+def make_batch(n_matrices: int, n_features: int) -> GapBatch:
+    """Make room for gaps that are inverted side by side, of so many matrices."""
+    k, d = n_matrices, n_features if n_matrices else 0
     pairs = d * (d + 1) // 2
-    lanes = min(max(_INVERSES // (k * pairs) // 8 * 8, _LEAST_LANES), _MOST_LANES)
+    lanes = min(max(_INVERSES // max(k * pairs, 1) // 8 * 8, _LEAST_LANES), _MOST_LANES)
     return GapBatch(
         np.empty((d, lanes), np.int64),
         np.empty((pairs, lanes), np.int64),
@@ -187,17 +197,21 @@ def make_batch(k: int, d: int) -> GapBatch:
 
 @dataclass(frozen=True)
 class MakeRoom:
-    """Makes the scratch; equal where the complete scorers' scratch is of one kind."""
+    """Makes the scratch; equal where the complete scorers' scratch is of one kind.
+
+    ``n_matrices`` is the number of precisions that are matrices.
+    """
 
     complete: Callable[[TilePlan], Any]
+    n_matrices: int
 
     def __call__(self, plan: TilePlan) -> Room:
         k, d = plan.n_components, plan.n_features
         rows = min(max(_VALUES // (k * d) // 16 * 16, _LEAST_ROWS), _MOST_ROWS, plan.n_places)
         gaps = GapSpace(
             np.empty(d, np.int64),
-            make_batch(k, d),
-            aligned(k, d, d),
+            make_batch(self.n_matrices, d),
+            aligned(self.n_matrices, d, d),
             aligned(d, d),
             aligned(k, rows),
             aligned(k, rows),
@@ -259,7 +273,7 @@ class GapScorer(ScorerWithGaps[MomentScorer, DenseGaps | DiagonalGaps]):
     @property
     def space(self) -> Callable[[TilePlan], Room]:
         """Scratch of both kinds of tiles."""
-        return MakeRoom(self.complete.space)
+        return MakeRoom(self.complete.space, self.model.n_matrices)
 
     @property
     def summed_about(self) -> Array:

@@ -43,7 +43,7 @@ class GapStudentScorer:
     @property
     def space(self) -> Callable[[TilePlan], Room]:
         """Scratch of both kinds of tiles."""
-        return MakeRoom(self.complete.space)
+        return MakeRoom(self.complete.space, self.model.n_matrices)
 
     def score(self, tile: Tile, space: Room) -> None:
         if tile.gaps is None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from oracles import cases, gaps
 
-from skem.engine import Threads, make_table
+from skem.engine import Threads, make_table, plan_tiles
 from skem.families import DegreesOfFreedom, StudentFamily, StudentParameters
 from skem.inference import GivenShares
 from skem.inference.tasks import ExpectedScale, LogDensity
@@ -144,3 +144,10 @@ def test_same_bits_for_threads(kind):
             passes = cases.make_passes(table, family, K, threads, (7, 3, (3, 2)))
             found.append([part.tobytes() for part in passes.expect(family, scorer).statistics])
     assert found[0] == found[1]
+
+
+def test_diagonal_components_need_no_room_for_matrices():
+    family, _, theta = make_case("diag")
+    scorer = about_centres(family.scorer(theta.components, np.log(theta.weights)))
+    room = scorer.space(plan_tiles(300, 700, 20, 1400)).gaps
+    assert sum(array.nbytes for array in (*room.batch, room.lower)) < 10_000
