@@ -76,8 +76,8 @@ def factorise(covariances, floors, factors, scratch):
     Returns
     -------
     status : int
-        -1 if all is well, -2 if a covariance is not above the floor, else the first component
-        whose covariance is not positive definite.
+        -1 if all is well, -2 if there is a floor and a covariance is not above it, else the first
+        component whose covariance is not positive definite.
     """
     n_components, n_features = covariances.shape[:2]
     n_floors = floors.shape[0]
