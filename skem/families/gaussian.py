@@ -192,7 +192,7 @@ class GaussianFamily(GaussianRows):
 
         A component without rows or prior keeps its previous parameters.
         """
-        return self.maximum(self.updated(prior, stats), sum(stats.weight.tolist()), previous)
+        return self.maximum(self.updated(prior, stats), float(stats.weight.sum()), previous)
 
     def maximum(
         self, posterior: GaussianPosterior, total: float, previous: GaussianParameters

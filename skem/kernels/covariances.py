@@ -80,14 +80,15 @@ def factorise(covariances, floors, factors, scratch):
         component whose covariance is not positive definite.
     """
     n_components, n_features = covariances.shape[:2]
-    n_floors = floors.shape[0]
+    has_floor = floors.shape[0] > 0
     lower, inverse = scratch[0], scratch[1]
     highest = 0.0  # no eigenvalue of the floor is larger than their sum
-    for i in range(n_floors * n_features):
-        highest += floors[0, i, i]
+    if has_floor:
+        for i in range(n_features):
+            highest += floors[0, i, i]
     for k in range(n_components):
         if not cholesky(covariances[k], lower):
-            return BELOW_FLOOR if n_floors else k
+            return BELOW_FLOOR if has_floor else k
         invert(lower, inverse)
         precision = 0.0  # the sum of the inverse's eigenvalues: the largest is no larger
         for i in range(n_features):
@@ -98,13 +99,12 @@ def factorise(covariances, floors, factors, scratch):
             for j in range(i + 1):
                 precision += inverse[i, j] * inverse[i, j]
         # Most covariances are far above the floor: an eigenvalue twice as large as any of its.
-        if 2.0 * precision * highest < 1.0:
-            continue
-        for i in range(n_floors * n_features):
-            for j in each(n_features):
-                lower[i, j] = covariances[k, i, j] - floors[0, i, j]
-        if n_floors and not cholesky(lower, lower):
-            return BELOW_FLOOR
+        if has_floor and not 2.0 * precision * highest < 1.0:
+            for i in range(n_features):
+                for j in each(n_features):
+                    lower[i, j] = covariances[k, i, j] - floors[0, i, j]
+            if not cholesky(lower, lower):
+                return BELOW_FLOOR
     return DONE
 
 
