@@ -13,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from skem._collections import check_in_memory
-from skem._tables import column_names, refuse_dates, without_mask
+from skem._tables import column_names, has_dates, refuse_dates, without_mask
 
 __all__ = [
     "Allowed",
@@ -138,7 +138,7 @@ def check_parameters(
 
 def check_shape(name: str, value: ArrayLike, shape: tuple[int, ...]) -> Array:
     """Return a parameter as a finite float64 array of a shape."""
-    result = np.array(value, dtype=np.float64)
+    result = np.array(without_mask(value), dtype=np.float64)
     if result.shape != shape:
         raise ValueError(
             f"The parameter {name!r} should have the shape of {shape}, but got {result.shape}"
@@ -275,12 +275,14 @@ def check_sample_weight(sample_weight: ArrayLike | None, n_rows: int) -> Array |
     Raises
     ------
     ValueError
-        If they are negative, not finite, all zero, or not one for each row.
+        If they are negative, not finite, all zero, dates, or not one for each row.
     """
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_rows, sample_weight)
+    if has_dates(sample_weight):
+        raise ValueError("sample_weight must be numbers, but has dates")
     weights: Array = check_array(
         without_mask(sample_weight), ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )

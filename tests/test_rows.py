@@ -1,6 +1,7 @@
 """Rows are checked as scikit-learn checks them, whichever way they take."""
 
 import warnings
+from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
@@ -131,7 +132,15 @@ TIMES = {
     "pandas, Arrow": pd.DataFrame({"0": pd.Series(DAYS, dtype="timestamp[us][pyarrow]")}),
     "polars": pl.DataFrame({"0": DAYS}),
     "Arrow": pa.table({"0": pa.array(DAYS)}),
+    "masked": np.ma.array(DAYS[:, None], mask=[[True], [False], [False]]),
+    "masked nanoseconds": np.ma.array(
+        DAYS[:, None].astype("M8[ns]"), mask=[[True], [False], [False]]
+    ),
+    "masked differences": np.ma.array((DAYS - DAYS[0])[:, None], mask=[[True], [False], [False]]),
+    "lists": [[day] for day in DAYS],
+    "lists of nanoseconds": list(DAYS[:, None].astype("M8[ns]")),
 }
+NANOSECONDS = DAYS[0].astype("M8[ns]")
 
 
 @pytest.mark.parametrize("table", list(TIMES))
@@ -139,6 +148,49 @@ TIMES = {
 def test_dates_are_no_numbers(table, estimator):
     with pytest.raises(ValueError, match=r"Column '?0'? (of X )?has the dtype"):
         estimator.fit(TIMES[table])
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        date(2026, 1, 1),
+        timedelta(1),
+        DAYS[0],
+        NANOSECONDS,
+        NANOSECONDS - NANOSECONDS,
+        pd.Timestamp(DAYS[0]),
+        pd.Period("2026-01", "M"),
+    ],
+    ids=lambda day: type(day).__name__,
+)
+@pytest.mark.parametrize("estimator", [EMGaussianMixture(), VAE(), EMMixture(), MixtureImputer()])
+def test_dates_among_objects_are_no_numbers(estimator, day):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "1": pd.Series([None, day, None], dtype=object)})
+    for X in (frame, frame.to_numpy(), frame.to_numpy().tolist()):
+        with pytest.raises(ValueError, match=r"Column '?1'? (of X )?has a .* in row 1"):
+            estimator.fit(X)
+
+
+@pytest.mark.parametrize(
+    "weights", [DAYS[:2], DAYS[:2] - DAYS[0], list(DAYS[:2]), pd.Series(DAYS[:2], dtype=object)]
+)
+def test_dates_are_no_weights(weights):
+    with pytest.raises(ValueError, match="sample_weight must be numbers, but has dates"):
+        check_sample_weight(weights, 2)
+
+
+def test_missing_times_among_numbers_are_named():
+    X = pd.DataFrame({"a": pd.Series([1.0, pd.NaT], dtype=object)})
+    with pytest.raises(ValueError, match="Column 'a' of X has a NaTType in row 1"):
+        check_rows(X)
+
+
+@pytest.mark.parametrize("name", ["weights_init", "means_init", "precisions_init"])
+def test_masked_parameters_are_not_finite(name):
+    value = {"weights_init": [1.0], "means_init": [[0.0]], "precisions_init": [[[1.0]]]}[name]
+    masked = np.ma.array(value, mask=np.ones_like(value, dtype=bool))
+    with pytest.raises(ValueError, match=f"{name!r} must be finite"):
+        EMGaussianMixture(**{name: masked}).fit(ROWS[:, :1])
 
 
 @pytest.mark.parametrize("table", [pl.DataFrame({"a": ["x"]}), pa.table({"a": ["x"]})])

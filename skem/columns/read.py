@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date, time, timedelta
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from skem._tables import is_temporal
+from skem._tables import is_date, is_temporal, without_mask
 
 __all__ = ["RawColumn", "has_categories", "is_missing", "is_numeric", "library_of", "read_columns"]
 
@@ -20,7 +19,7 @@ Array: TypeAlias = NDArray[np.float64]
 # The kinds of NumPy dtypes that are numbers.
 _NUMBERS = "iuf"
 # Objects that are neither numbers nor categories.
-_NO_CATEGORIES = (list, dict, set, np.ndarray, date, time, timedelta)
+_NO_CATEGORIES = (list, dict, set, np.ndarray)
 
 
 class RawColumn(NamedTuple):
@@ -253,7 +252,7 @@ def _from_arrow(X: Any) -> list[RawColumn]:
 
 
 def _from_array(X: Any) -> list[RawColumn]:
-    array = np.asarray(X)
+    array = np.asarray(without_mask(X))
     if array.dtype.kind in "US" and not hasattr(X, "__array__"):
         array = np.array(X, dtype=object)  # a list of numbers and text: as they are
     columns = []
@@ -285,7 +284,7 @@ def _refuse_dates(name: Any, label: str) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_ | np.timedelta64)
 
 
 def _from_objects(name: Any, position: int, cells: list[Any], label: str) -> RawColumn:
@@ -296,8 +295,11 @@ def _from_objects(name: Any, position: int, cells: list[Any], label: str) -> Raw
     ):
         numbers = np.array([np.nan if v is None else float(v) for v in cells])
         return RawColumn(name, position, numbers, None, label)
+    refused = {
+        kind for kind in set(map(type, cells)) if issubclass(kind, _NO_CATEGORIES) or is_date(kind)
+    }
     for row, value in enumerate(cells):
-        if isinstance(value, _NO_CATEGORIES):
+        if type(value) in refused:
             raise ValueError(
                 f"Column {name!r} has a {type(value).__name__} in row {row}, which is neither a "
                 "number nor a category"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from skem._collections import is_collection
+from skem._tables import has_dates, refuse_dates, without_mask
 from skem.engine.dask_jobs import compute_jobs
 from skem.engine.partitions import Partitions, Survey, survey_columns
 
@@ -90,8 +91,13 @@ class NumberReader:
 
     def __call__(self, part: Any) -> NDArray[np.floating]:
         """Return the rows of a partition."""
+        refuse_dates(part)
         rows: NDArray[np.floating] = check_array(
-            part, dtype=self.dtype, ensure_all_finite=False, ensure_min_samples=0, input_name="X"
+            without_mask(part),
+            dtype=self.dtype,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            input_name="X",
         )
         return rows
 
@@ -163,7 +169,9 @@ def _call(shared: bytes, own: bytes, X: Any, weights: Any) -> bytes:
         raise ValueError(f"it has {X.shape[1]} columns, but the collection has {n_features}")
     rows = read(X)
     if weights is not None:
-        weights = np.ascontiguousarray(weights, dtype=np.float64)
+        if has_dates(weights):
+            raise ValueError("sample_weight must be numbers, but has dates")
+        weights = np.ascontiguousarray(without_mask(weights), dtype=np.float64)
         if weights.shape != (len(rows),):
             raise ValueError(
                 f"sample_weight must have one value for each of its {len(rows)} rows, but has the "

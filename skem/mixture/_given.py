@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from skem._parameters import Allowed, check_parameters, check_shape
+from skem._tables import without_mask
 from skem.families import GaussianFamily, GaussianParameters
 from skem.mixture._point import check_weights
 from skem.mixture._protocols import MixtureSettings
@@ -106,7 +107,7 @@ def given_attributes(
             "don't have: set noise=False, or fit"
         )
     shares = check_weights("weights", weights, k)
-    centres: Array = validate_data(estimator, means, dtype=np.float64)
+    centres: Array = validate_data(estimator, without_mask(means), dtype=np.float64)
     centres = check_shape("means", centres, (k, centres.shape[1]))
     components = check_components(family, centres, covariances)
     units = _units(family, shares, components)

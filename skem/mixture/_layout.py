@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 
 from skem._collections import check_in_memory
 from skem._parameters import float_dtypes
-from skem._tables import without_mask
+from skem._tables import refuse_dates, without_mask
 from skem.columns import (
     GAUSSIAN_KINDS,
     BlockPlan,
@@ -139,8 +139,9 @@ def read_table(estimator: Any, X: Any, *, reset: bool) -> tuple[Floats | None, l
             raw = [column._replace(name=name) for column, name in zip(raw, names, strict=True)]
         return rows, raw
     if not hasattr(X, "columns") and not hasattr(X, "column_names"):
-        listed = not hasattr(X, "__array__")
-        X = np.array(X, dtype=object) if listed else X
+        if not hasattr(X, "__array__"):
+            refuse_dates(X)
+            X = np.array(X, dtype=object)
         check_array(X, dtype=None, ensure_all_finite=False)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     raw = read_columns(X)

@@ -245,6 +245,7 @@ def broken(block, block_id=None):
     return block
 
 
+HIDDEN_WEIGHTS = np.ma.array(W, mask=np.arange(tables.N) < 2)
 INFINITE = np.where(X[650, 1] == X, np.inf, X)
 
 
@@ -268,12 +269,41 @@ INFINITE = np.where(X[650, 1] == X, np.inf, X)
         ),
         (da.ones((4, 3, 2)), None, ValueError, "2D array"),
         (tables.cut(X).astype("M8[us]"), None, ValueError, "Column 0 of X has the dtype datetime"),
+        (
+            tables.cut(X.astype("M8[D]").astype(object)),
+            None,
+            ValueError,
+            "Partition 0 .*Column 0 of X has a date in row 0",
+        ),
+        (tables.cut(X), tables.cut(W).astype("M8[us]"), ValueError, "Partition 0.*but has dates"),
+        (tables.cut(X), tables.cut(HIDDEN_WEIGHTS), ValueError, "Partition 0.*must be finite"),
         (dask.delayed(X), None, TypeError, "dask array or a dask data frame"),
     ],
 )
 def test_what_is_wrong_is_said(rows, weights, error, message):
     with pytest.raises(error, match=message):
         EMGaussianMixture(2, random_state=0).fit(rows, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    "mixture",
+    [
+        EMGaussianMixture(2, random_state=0, max_iter=5),
+        skem.EMMixture(2, random_state=0, max_iter=5),
+        skem.EMMixture(2, columns=[("gamma", [0]), ("diag", [1, 2])], random_state=0, max_iter=5),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:EM did not converge")
+def test_masked_cells_are_missing(mixture):
+    missing = GAPS**2  # gamma's are positive
+    hidden = np.isnan(missing)
+    masked = tables.cut(np.ma.array(np.where(hidden, 1e6, missing), mask=hidden))
+    expected = mixture.fit(tables.cut(missing)).score_samples(missing)
+    mixture.fit(masked)
+    np.testing.assert_array_equal(mixture.score_samples(missing), expected)
+    np.testing.assert_allclose(mixture.score_samples(masked).compute(), expected)
+    filled = np.asarray(mixture.impute(masked).compute())
+    np.testing.assert_allclose(filled, mixture.impute(missing))
 
 
 def test_steps_need_batches_in_memory():
