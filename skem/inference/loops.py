@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple
 
 from skem.families.contract import AnyFamily, Statistics, hasty
@@ -74,6 +75,47 @@ class _Iteration(NamedTuple, Generic[Theta]):
     after: _State[Theta]
 
 
+@dataclass(frozen=True)
+class _Steps(Generic[Theta]):
+    """What a run is made of; parameters are those of `batch_em`."""
+
+    passes: Passes
+    rule: Rule[Theta]
+    keep_statistics: bool
+    leave_trail: bool
+
+    def begin(self, theta: Theta, last: bool) -> _State[Theta]:
+        """Make the first E-step, or find it on the trail."""
+        made = self._made(theta)
+        return self.expect(theta, last) if made is None else made.before
+
+    def expect(self, theta: Theta, last: bool) -> _State[Theta]:
+        """Make an E-step; after the last one statistics are needed only if they are kept."""
+        passes, rule = self.passes, self.rule
+        scorer, statistics = rule.scorer(theta), None
+        if last and not self.keep_statistics:
+            log_normaliser = passes.log_normaliser(scorer)
+        else:
+            statistics, log_normaliser = passes.expect(rule.family, scorer)
+        bound = (log_normaliser + rule.regulariser(theta)) / passes.source.total_weight
+        return _State(theta, scorer, statistics, bound)
+
+    def iterate(self, state: _State[Theta], last: bool) -> _State[Theta]:
+        """Make a plain iteration, or find it on the trail."""
+        made = self._made(state.theta)
+        if made is not None:
+            return made.after
+        after = self.expect(_maximise(self.passes, self.rule, state), last)
+        if self.leave_trail and after.statistics is not None:
+            # By rule and parameters, which the trail keeps from being other objects.
+            key = id(self.rule), id(state.theta)
+            self.passes.trail[key] = _Iteration(self.rule, state, after)
+        return after
+
+    def _made(self, theta: Theta) -> _Iteration[Theta] | None:
+        return self.passes.trail.get((id(self.rule), id(theta)))
+
+
 def batch_em(
     passes: Passes,
     rule: Rule[Theta],
@@ -134,33 +176,10 @@ def batch_em(
     run : Run
     """
     own = passes.over(passes.source.distinct)
-    leave_trail = leave_trail and own is passes  # nobody else has passes over other rows
-    passes = own
-    weight = passes.source.total_weight
-
-    # By rule and parameters, which it keeps from being other objects.
-    trail: dict[tuple[int, int], _Iteration[Theta]] = passes.trail
-
-    def expect(theta: Theta, last: bool) -> _State[Theta]:
-        scorer, statistics = rule.scorer(theta), None
-        if last and not keep_statistics:
-            log_normaliser = passes.log_normaliser(scorer)
-        else:
-            statistics, log_normaliser = passes.expect(rule.family, scorer)
-        bound = (log_normaliser + rule.regulariser(theta)) / weight
-        return _State(theta, scorer, statistics, bound)
-
-    def iterate(state: _State[Theta], last: bool) -> _State[Theta]:
-        made = trail.get((id(rule), id(state.theta)))
-        if made is not None:
-            return made.after
-        after = expect(_maximise(passes, rule, state), last)
-        if leave_trail and after.statistics is not None:
-            trail[id(rule), id(state.theta)] = _Iteration(rule, state, after)
-        return after
-
-    first = trail.get((id(rule), id(theta)))
-    state = expect(theta, last=max_iter == 0) if first is None else first.before
+    # Nobody else has these passes if they are over other rows.
+    steps = _Steps(own, rule, keep_statistics, leave_trail and own is passes)
+    state = steps.begin(theta, last=max_iter == 0)
+    weight = own.source.total_weight
     accelerator = Accelerator(rule, weight, tol, acceleration)
     convergence = Convergence(
         rule.criterion, tol, hard=rule.hard, accelerated=acceleration is not None
@@ -174,7 +193,7 @@ def batch_em(
         converged = convergence.reached()
         last = converged or n_iter == max_iter
         guess = None if last else accelerator.guess(state.theta, state.statistics)
-        proposed = iterate(state, last) if guess is None else expect(guess, last)
+        proposed = steps.iterate(state, last) if guess is None else steps.expect(guess, last)
         gain = proposed.bound - state.bound
         rises = proposed.bound >= highest - ROUNDING * abs(highest)
         for observer in (accelerator, convergence):
