@@ -135,11 +135,11 @@ def own_volumes(spectra, share, bottom, volume, shape):
                     break
                 length *= 0.5
             else:
-                length = 0.0
+                break  # no step lowers the loss, or it is not a number
             for k in range(k_all):
                 volume[k] += length * volume_step[k]
             for j in range(d):
                 shape[j] += length * shape_step[j]
-            if decrement < SETTLED or length == 0.0:
+            if decrement < SETTLED:
                 break
         barrier *= 0.03

@@ -280,3 +280,25 @@ def test_covariances_above_a_floor(k, d):
     assert floor.is_above(covariances, 0.99 * least * np.eye(d))
     assert not floor.is_above(covariances, 1.01 * least * np.eye(d))
     assert floor.is_above(covariances[0], 0.99 * least * np.eye(d))
+
+
+def test_variances_of_components_of_hardly_a_row_are_numbers():
+    # Under a wide floor the equations of a step are singular to rounding: its solution is NaN.
+    rng = np.random.default_rng(166)
+    k, d = int(rng.integers(1, 12)), int(rng.integers(1, 9))
+    count = rng.gamma(rng.choice([0.05, 0.5, 5.0]), 1.0, k) + rng.choice([1e-12, 1e-4, 1.0])
+    count *= 10.0 ** rng.uniform(-3, 4)
+    spectra = count[:, None] * rng.gamma(rng.choice([0.02, 0.3, 3.0]), 1.0, (k, d))
+    spectra *= 10.0 ** rng.uniform(-4, 3)
+    spectra[rng.random((k, d)) < 0.1] = 0.0
+    least = np.tile(10.0 ** rng.uniform(-3, 2, d), (k, 1))
+    if rng.random() < 0.5:
+        least = least * 10.0 ** rng.uniform(-1, 1, (k, d))
+
+    def loss_of(variances):
+        return float((count[:, None] * np.log(variances) + spectra / variances).sum())
+
+    found = CONSTRAINED_VARIANCES["VE"](spectra, count, least)
+    assert (found >= least * (1 - 1e-12)).all()
+    # One shape for all may also be that of one volume for all.
+    assert loss_of(found) <= loss_of(CONSTRAINED_VARIANCES["EE"](spectra, count, least))
