@@ -68,12 +68,15 @@ def refuse_dates(X: Any) -> None:
                 f"Column {column_names(X, len(dtypes))[j]!r} of X has the dtype {dtype}: dates are "
                 "no numbers. Make it a number, such as days since one of them, or drop it"
             )
-    if any(str(dtype) == "object" for dtype in dtypes):
+    of_objects = [j for j, dtype in enumerate(dtypes) if str(dtype) == "object"]
+    if of_objects and hasattr(X, "iloc"):
+        _refuse_objects(X.iloc[:, of_objects])
+    elif of_objects:
         _refuse_objects(X)
 
 
 def _refuse_objects(X: Any) -> None:
-    """Raise ValueError for the first cell that is a date."""
+    """Raise ValueError for the first cell that is a date; all columns are of objects."""
     cells = np.asarray(X, dtype=object)
     if not has_dates(cells):
         return
