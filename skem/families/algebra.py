@@ -5,6 +5,7 @@ Source: Chan, Golub & LeVeque 1983 for adding up scatter matrices.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -20,11 +21,25 @@ from skem.families.parameters import (
 from skem.families.structure import CovarianceStructure
 from skem.scoring import MomentScorer, Scorer, Sums
 
-__all__ = ["GaussianAlgebra"]
+__all__ = ["GaussianAlgebra", "centre_by"]
 
 Data = TypeVar("Data")
 # The fields of these that a shared covariance has once for all components.
 _COVARIANCE_FIELDS = ("scatter", "degrees_of_freedom", "divisor", "covariances", "factors")
+
+
+def centre_by(
+    kernel: Callable[..., None], points: Array, weight: Array, first: Array, second: Array
+) -> GaussianStatistics:
+    """Do as `GaussianAlgebra.centre` by a kernel, ``kernel(weight, first, second, mean, scatter)``.
+
+    The moments are contiguous.
+    """
+    mean, scatter = np.empty_like(first), np.empty_like(second)
+    kernel(weight, first, second, mean, scatter)
+    if points.ndim:
+        mean += points
+    return GaussianStatistics(weight, mean, scatter)
 
 
 @dataclass(frozen=True)

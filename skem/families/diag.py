@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 from skem.families import floor
+from skem.families.algebra import centre_by
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
@@ -83,12 +84,8 @@ class DiagGaussian(GaussianFamily):
     def centre(
         self, points: Array, weight: Array, first: Array, second: Array
     ) -> GaussianStatistics:
-        weight, first, second = map(np.ascontiguousarray, (weight, first, second))
-        mean, scatter = np.empty_like(first), np.empty_like(second)
-        kernels.variances.centre(weight, first, second, mean, scatter)
-        if points.ndim:
-            mean += points
-        return GaussianStatistics(weight, mean, scatter)
+        moments = map(np.ascontiguousarray, (weight, first, second))
+        return centre_by(kernels.variances.centre, points, *moments)
 
     def cancellation(self, parameters: GaussianParameters) -> float:
         return float(kernels.variances.cancellation(*map(np.ascontiguousarray, parameters)))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from skem import kernels
 from skem.families import floor
+from skem.families.algebra import centre_by
 from skem.families.gaussian import GaussianFamily
 from skem.families.parameters import (
     Array,
@@ -164,11 +165,7 @@ class FullGaussian(GaussianFamily):
     def centre(
         self, points: Array, weight: Array, first: Array, second: Array
     ) -> GaussianStatistics:
-        mean, scatter = np.empty_like(first), np.empty_like(second)
-        kernels.covariances.centre(weight, first, second, mean, scatter)
-        if points.ndim:
-            mean += points
-        return GaussianStatistics(weight, mean, scatter)
+        return centre_by(kernels.covariances.centre, points, weight, first, second)
 
     def cancellation(self, parameters: GaussianParameters) -> float:
         means, factors = _means_and_factors(parameters)
